@@ -1,0 +1,123 @@
+"""What an agent may do: an action scheme turns one action and the account into orders."""
+
+import abc
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.kernel import kernel
+from tradeready_gym.orders import Order
+
+Mask = npt.NDArray[np.bool_]
+
+
+class ActionScheme(abc.ABC):
+    """A frozen dataclass with its parameters and a kernel
+
+        act(action, account, positions, candles, orders, parameters, symbols) -> number of orders
+
+    where `action` is float64 of shape (action width,), `candles[j].close` is the last visible close of symbol j, and the
+    orders are written with `market_order`. Sells are executed before buys, then in symbol order.
+    """
+
+    kernel: ClassVar[Callable[..., int] | None] = None
+
+    @abc.abstractmethod
+    def action_space(self, symbols: int) -> spaces.Space[Any]:
+        """The space of one action for `symbols` symbols."""
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        """The scheme's numbers, in the order in which its kernel reads them."""
+        return ()
+
+    def check(self, symbols: int) -> None:
+        """Raise `ConfigurationError` if the scheme cannot trade this many symbols."""
+
+    def orders_per_action(self, symbols: int) -> int:
+        """The most orders that one action can become."""
+        return symbols
+
+    def action_masks(self, cash: Any, equity: Any, quantities: Any) -> Mask | None:
+        """Which actions can do something: bool (N, actions) for cash (N,), equity (N,), quantities (N, S).
+
+        None where the space is not discrete.
+        """
+        return None
+
+
+class CustomActionScheme(ActionScheme):
+    """Base of plain Python schemes: write `action_space` and `orders`.
+
+    Its orders are those of a person: a quantity that the account cannot afford is rejected whole, not cut.
+    """
+
+    def orders_per_action(self, symbols: int) -> int:
+        return 8 * symbols
+
+    @abc.abstractmethod
+    def orders(self, action: Any, account: "AccountView") -> Sequence[Order]:
+        """The orders for this action; `account` is what may be known at the decision."""
+
+    def reset(self) -> None:
+        """Forget the episode; called at every reset."""
+
+
+class AccountView:
+    """The account at the decision, for plain Python schemes: numbers by name, all of them from the visible past."""
+
+    __slots__ = ("cash", "closes", "equity", "position_value", "quantities", "step", "symbols", "unrealized_pnl")
+
+    def __init__(self, symbols: tuple[str, ...], account: Any, positions: Any, candles: Any) -> None:
+        self.symbols = symbols
+        self.cash = float(account["cash"])
+        self.equity = float(account["equity"])
+        self.position_value = float(account["position_value"])
+        self.unrealized_pnl = float(account["unrealized_pnl"])
+        self.step = int(account["row"] - account["start_row"])
+        self.quantities = {s: float(positions[j]["quantity"]) for j, s in enumerate(symbols)}
+        self.closes = {s: float(candles[j]["close"]) for j, s in enumerate(symbols)}
+
+
+@kernel
+def market_order(orders: Any, count: int, symbol: int, side: int, quantity: float, whole: int) -> int:
+    """Write one market order that is cut to what the account affords; returns the new count.
+
+    `whole` sells everything that is held of the symbol, and cancels its resting sells first.
+    """
+    if not (quantity > 0.0 or whole == 1):
+        return count
+    order = orders[count]
+    order.symbol = symbol
+    order.side = side
+    order.kind = 0
+    order.quantity = quantity
+    order.price = 0.0
+    order.stop_price = 0.0
+    order.take_price = 0.0
+    order.sized = 1
+    order.whole = whole
+    return count + 1
+
+
+def require_share(name: str, value: float) -> None:
+    """Raise `ConfigurationError` unless `value` is in (0, 1]."""
+    if not (isinstance(value, int | float) and math.isfinite(value) and 0.0 < value <= 1.0):
+        raise ConfigurationError(f"{name} must be a fraction in (0, 1], such as 0.1 for a tenth; got {value!r}")
+
+
+def require_one_symbol(scheme: ActionScheme, symbols: int) -> None:
+    """Raise `ConfigurationError` if a scheme for one symbol is asked to trade several."""
+    if symbols != 1:
+        raise ConfigurationError(
+            f"{type(scheme).__name__} trades one symbol, the exchange has {symbols}; use PortfolioWeights for several"
+        )
+
+
+# an account with less cash than this share of its equity can buy nothing that the exchange would accept
+SPENDABLE = 1e-9

@@ -1,0 +1,100 @@
+"""Compiled code on disk, under a key that notices an edit in any kernel file.
+
+The compiler's own cache looks at one file only. Ours gives every state of the sources a directory of its own below
+`TRADEREADY_HOME/compiled`, named by a hash of all kernel files, of the files of foreign components, and of the versions that
+matter; the directories of other states are removed when they have not been used for a month.
+"""
+
+import hashlib
+import inspect
+import os
+import platform
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import njit
+from numba.core import config
+
+ROOMS = ("ledger", "exchanges", "actions", "rewards", "engine")
+FILES = ("kernel.py", "orders.py")
+KEPT_SECONDS = 30 * 86_400
+
+_lock = threading.Lock()
+_announced: set[str] = set()
+
+
+def home() -> Path:
+    """The directory of everything we keep: `$TRADEREADY_HOME`, by default `~/.tradeready`."""
+    return Path(os.environ.get("TRADEREADY_HOME") or Path.home() / ".tradeready")
+
+
+def kernel_files() -> list[Path]:
+    """Every file of ours that a compiled step may be made of, sorted."""
+    package = Path(__file__).resolve().parents[1]
+    return sorted(
+        [package / name for name in FILES] + [path for room in ROOMS for path in (package / room).glob("*.py")]
+    )
+
+
+def source_key(functions: Iterable[Callable[..., Any]] = ()) -> str:
+    """A hash of the kernel files, of what `functions` are made of, and of the versions that compile them."""
+    digest = hashlib.sha256()
+    for words in (platform.python_version(), numba.__version__, version("llvmlite"), version("numpy")):
+        digest.update(words.encode() + b"\0")
+    ours = kernel_files()
+    for path in ours:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for function in functions:
+        digest.update(f"{function.__module__}.{function.__qualname__}".encode())
+        file = inspect.getsourcefile(function)
+        path = Path(file).resolve() if file else None
+        if path in ours:
+            continue
+        if path is not None and path.exists():
+            digest.update(path.read_bytes())
+        digest.update(function.__code__.co_code + repr(function.__code__.co_consts).encode())
+    return digest.hexdigest()[:24]
+
+
+def compiled(function: Callable[..., Any], key: str) -> Any:
+    """`function` as a compiled one that releases the GIL and is kept on disk below `key`."""
+    directory = home() / "compiled" / key
+    dispatcher = njit(nogil=True)(function)
+    with _lock:
+        before = config.CACHE_DIR
+        config.CACHE_DIR = str(directory)
+        try:
+            dispatcher.enable_caching()
+        finally:
+            config.CACHE_DIR = before
+    return dispatcher
+
+
+def announce(key: str, stream: Any = None) -> None:
+    """Say once per process that nothing is compiled yet for these sources, so that a minute of silence is understood."""
+    directory = home() / "compiled" / key
+    if key in _announced or any(directory.glob("*/*advance*.nbc")):
+        if directory.exists():
+            os.utime(directory)
+        return
+    _announced.add(key)
+    _remove_stale(directory.parent)
+    (stream or sys.stderr).write(
+        "tradeready-gym: compiling this combination of components (once; kept on disk). "
+        "`tradeready warm` does it ahead of time.\n"
+    )
+
+
+def _remove_stale(root: Path) -> None:
+    if not root.exists():
+        return
+    newest = max((entry.stat().st_mtime for entry in root.iterdir()), default=0.0)
+    for entry in root.iterdir():
+        if newest - entry.stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(entry, ignore_errors=True)

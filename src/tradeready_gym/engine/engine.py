@@ -1,0 +1,243 @@
+"""The engine: the arrays of N environments, and the step that moves them."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tradeready_gym.actions import CustomActionScheme
+from tradeready_gym.engine.fuse import FusedStep, fuse, no_action, no_pay, no_slippage
+from tradeready_gym.engine.records import HISTORY, REPORT, SEGMENT_DTYPE, SETTINGS_DTYPE
+from tradeready_gym.engine.spans import episode_span
+from tradeready_gym.engine.spec import EngineSpec
+from tradeready_gym.engine.world import FIELDS, plain
+from tradeready_gym.exchanges import CustomSlippage
+from tradeready_gym.exchanges.state import AccountState
+from tradeready_gym.features import FeaturePipeline
+from tradeready_gym.features.account import POSITION, account_codes
+from tradeready_gym.market import DataReplayer
+from tradeready_gym.rewards import CustomReward
+
+_SEED_MASK = (1 << 64) - 1
+# orders that a person may submit between two steps of a single environment
+_SPARE = 512
+
+
+class Engine:
+    """N accounts over one market, stepped by one compiled function.
+
+    The engine knows nothing of Gymnasium: it takes float64 actions of shape (N, A), and writes float32 observations of
+    shape (N, width) and a report of shape (len(REPORT), N).
+    """
+
+    def __init__(
+        self, spec: EngineSpec, environments: int = 1, *, next_step_reset: bool = False, interpreted: bool = False
+    ) -> None:
+        self.spec = spec
+        self.environments = environments
+        self.interpreted = interpreted
+        self.next_step_reset = next_step_reset
+        self.symbols = spec.exchange.symbols
+        self._load()
+        self._allocate()
+        self._compile()
+
+    # ---- building ----
+
+    def _load(self) -> None:
+        spec, exchange = self.spec, self.spec.exchange
+        day_bars = max(1, 86_400 // exchange.timeframe.seconds)
+        model = exchange.slippage
+        day = day_bars + int(model.uses_volatility) if model.uses_last_day else 1
+        wanted = spec.lookback_window + _declared_warmup(spec.features)
+        replayers = exchange.load(spec.start_time, spec.end_time, max(wanted, day))
+        columns = set(replayers[0].candles.columns).intersection(*(r.candles.columns for r in replayers[1:]))
+        features = spec.features
+        self.pipeline = features if isinstance(features, FeaturePipeline) else FeaturePipeline(features, columns=columns)
+        self.replayers = replayers
+        tables = [self.pipeline.build(replayer.candles) for replayer in replayers]
+        segments = np.zeros(len(replayers), SEGMENT_DTYPE)
+        self.offsets: list[int] = []
+        offset = 0
+        for place, replayer in enumerate(replayers):
+            history = max(spec.lookback_window + self.pipeline.warmup_on(replayer.candles), day)
+            first, last = episode_span(replayer, spec.start_time, spec.end_time, history, spec.episode_length)
+            segments[place] = (first + offset, last + offset, last + offset)
+            self.offsets.append(offset)
+            offset += len(replayer)
+        self.segments = segments
+        self.market = DataReplayer.join(replayers)
+        self.rows, self.times = self.market.rows, self.market.times
+        table = tables[0] if len(tables) == 1 else np.concatenate(tables, axis=1)
+        self.table = np.ascontiguousarray(table).reshape(-1)
+
+    def _allocate(self) -> None:
+        spec, n, symbols = self.spec, self.environments, len(self.symbols)
+        scheme, model, reward = spec.action_scheme, spec.exchange.slippage, spec.reward_scheme
+        market_only = not isinstance(scheme, CustomActionScheme) and n > 1
+        self.state = AccountState.create(
+            environments=n,
+            symbols=symbols,
+            open_orders=1 if market_only else spec.exchange.max_open_orders,
+            orders_per_action=scheme.orders_per_action(symbols),
+            candles_per_action=spec.candles_per_action,
+            spare=_SPARE if n == 1 else 1,
+        )
+        self.state.accounts["starting_balance"] = spec.exchange.starting_balance
+        self.state.accounts["episode"] = -1
+        settings = np.zeros(1, SETTINGS_DTYPE)
+        settings["symbols"] = symbols
+        settings["rows"] = len(self.times)
+        settings["features"] = self.pipeline.width
+        settings["lookback"] = spec.lookback_window
+        settings["episode_length"] = spec.episode_length or 0
+        settings["candles_per_action"] = spec.candles_per_action
+        settings["gymnasium_end"] = int(spec.episode_end == "gymnasium")
+        settings["next_step_reset"] = int(self.next_step_reset)
+        settings["keep_history"] = int(n == 1)
+        settings["max_loss"] = spec.max_loss
+        codes = _engine_codes(self.pipeline.account_features, symbols)
+        self.window_width = symbols * spec.lookback_window * self.pipeline.width
+        self.width = self.window_width + len(codes)
+        settings["width"] = self.width
+        self.settings = settings
+        self.codes = codes
+        self.memory = np.zeros((n, reward.memory_size))
+        self.parameters = [np.array(part.parameters, np.float64) for part in (scheme, model, reward)]
+        space = scheme.action_space(symbols)
+        self.actions = np.zeros((n, max(1, int(np.prod(space.shape or (1,))))))
+        self.report = np.zeros((len(REPORT), n))
+        longest = int((self.segments["end_row"] - self.segments["first_row"]).max())
+        steps = (spec.episode_length or longest) if n == 1 else 0
+        self.history = np.zeros((n, steps + 1, len(HISTORY) + symbols))
+        self.costs = spec.exchange.costs_record()
+        self.instruments = spec.exchange.instrument_records()
+        self.python_scheme = isinstance(scheme, CustomActionScheme)
+        self.python_slippage = isinstance(model, CustomSlippage)
+        self.python_reward = isinstance(reward, CustomReward)
+        self.schemes = [copy.deepcopy(scheme) for _ in range(n)] if self.python_scheme else []
+        self.rewards = [copy.deepcopy(reward) for _ in range(n)] if self.python_reward else []
+
+    def _compile(self) -> None:
+        spec = self.spec
+        self._fused: FusedStep = fuse(
+            _kernel_of(spec.action_scheme, no_action if self.python_scheme else None),
+            _kernel_of(spec.exchange.slippage, no_slippage if self.python_slippage else None),
+            _kernel_of(spec.reward_scheme, no_pay if self.python_reward else None),
+            self.interpreted,
+        )
+        arrays = self._arrays()
+        if self.interpreted:
+            self.world = self._fused.build_world(**arrays)
+            # 64-bit counters wrap around on purpose, which NumPy's scalars report
+            self.advance = np.errstate(over="ignore")(self._fused.advance)
+        else:
+            self.world = self._fused.build_world(*[plain(arrays[name]) for name in FIELDS])
+            self.advance = self._fused.advance
+
+    def _arrays(self) -> dict[str, Any]:
+        state = self.state
+        return {
+            "rows": self.rows,
+            "table": self.table,
+            "account_features": self.codes,
+            "settings": self.settings,
+            "segments": self.segments,
+            "costs": self.costs,
+            "instruments": self.instruments,
+            "accounts": state.accounts,
+            "positions": state.positions,
+            "book": state.book,
+            "orders": state.orders,
+            "fills": state.fills,
+            "rejects": state.rejects,
+            "memory": self.memory,
+            "action_parameters": self.parameters[0],
+            "slippage_parameters": self.parameters[1],
+            "reward_parameters": self.parameters[2],
+            "actions": self.actions,
+            "report": self.report,
+            "history": self.history,
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        # compiled functions are found again by their kernels, the world is rebuilt over the copied arrays
+        return {name: value for name, value in self.__dict__.items() if name not in ("world", "advance", "_fused")}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Engine":
+        for shared in (self.rows, self.times, self.table, self.spec.exchange.data):
+            memo[id(shared)] = shared
+        other = Engine.__new__(Engine)
+        memo[id(self)] = other
+        other.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return other
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._compile()
+
+    # ---- running ----
+
+    @property
+    def python_parts(self) -> bool:
+        """Whether a component is written in plain Python, so that the step has to stop at its seam."""
+        return self.python_scheme or self.python_slippage or self.python_reward
+
+    def new_observations(self) -> npt.NDArray[np.float32]:
+        """Room for the observations of all environments, shape (N x width,)."""
+        return np.empty(self.environments * self.width, np.float32)
+
+    def seed(self, seeds: Sequence[int | None]) -> None:
+        """Give environments a new seed; their next episode is number 0 of it. None leaves one as it is."""
+        for i, seed in enumerate(seeds):
+            if seed is not None:
+                self.state.accounts[i].seed = np.uint64(int(seed) & _SEED_MASK)
+                self.state.accounts[i].episode = -1
+
+    def restart(self, mask: npt.NDArray[np.bool_], observations: npt.NDArray[np.float32]) -> None:
+        """Begin the next episode of the environments in `mask` and write their observations."""
+        with np.errstate(over="ignore"):
+            self._fused.restart(self.world, observations, 0, self.environments, mask)
+        for parts in (self.schemes, self.rewards):
+            for i in np.flatnonzero(mask) if parts else ():
+                parts[i].reset()
+
+    def segment_of(self, row: int) -> tuple[DataReplayer, int]:
+        """The data set that a row of the concatenated market belongs to, and the row within it."""
+        place = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        return self.replayers[place], row - self.offsets[place]
+
+
+def _declared_warmup(features: FeaturePipeline | tuple[Any, ...]) -> int:
+    if isinstance(features, FeaturePipeline):
+        return features.warmup_bars
+    from tradeready_gym.features.registry import as_feature
+
+    warmups = [0]
+    for item in features:
+        try:
+            warmups.append(as_feature(item, ()).warmup_bars)
+        except (KeyError, ValueError):
+            # an account scalar, or a column of data that is not loaded yet; the pipeline itself is strict
+            continue
+    return max(warmups)
+
+
+def _engine_codes(names: Sequence[str], symbols: int) -> npt.NDArray[np.int64]:
+    codes: list[int] = []
+    for code in account_codes(names):
+        codes.extend(range(3, 3 + symbols) if code == POSITION and symbols > 1 else [int(code)])
+    return np.array(codes, np.int64)
+
+
+def _kernel_of(part: Any, stand_in: Any) -> Any:
+    if stand_in is not None:
+        return stand_in
+    if part.kernel is None:
+        raise TypeError(
+            f"{type(part).__name__} needs a kernel, or derive it from CustomReward, CustomActionScheme or CustomSlippage "
+            f"to write it in plain Python"
+        )
+    return part.kernel

@@ -1,0 +1,295 @@
+"""One step, written once.
+
+`make_step` closes the step over three kernels (action scheme, slippage model, reward scheme); the result is compiled as it
+is, or run as plain Python. A step is made of phases, so that a component in plain Python can take the place of one of them
+while the others stay compiled.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tradeready_gym.engine.blocks import copy_block
+from tradeready_gym.engine.episode import start_episode
+from tradeready_gym.exchanges.draws import SLIPPAGE_STREAM, uniform
+from tradeready_gym.exchanges.execution import MARKET, cut_to_holding, execute_market
+from tradeready_gym.exchanges.matching import activate_legs, cancel_sells, match_book, rest_order, settle_locks
+from tradeready_gym.kernel import kernel
+from tradeready_gym.ledger.spot import mark
+from tradeready_gym.ledger.statistics import update_statistics
+
+ACT = 1
+QUOTE = 2
+FILL = 4
+PAY = 8
+OBSERVE = 16
+WHOLE_STEP = ACT | QUOTE | FILL | PAY | OBSERVE
+
+_LARGEST = 3.4028234663852886e38
+
+
+@kernel
+def prepare_orders(account: Any, positions: Any, book: Any, orders: Any, symbols: int) -> None:
+    """Number the orders of an action, and cut its sells to what is held."""
+    for k in range(account.pending):
+        order = orders[k]
+        order.order_id = account.next_order_id
+        account.next_order_id += 1
+        if order.side < 0 and order.sized == 1:
+            if order.whole == 1 and account.resting > 0:
+                cancel_sells(account, positions, book, order.symbol, symbols)
+            cut_to_holding(positions[order.symbol], order)
+
+
+@kernel
+def execute_orders(
+    account: Any,
+    positions: Any,
+    orders: Any,
+    candles: Any,
+    newest: Any,
+    instruments: Any,
+    costs: Any,
+    book: Any,
+    fills: Any,
+    rejects: Any,
+    symbols: int,
+) -> None:
+    """Execute or rest the orders of an action: sells before buys, then in the order in which they were made."""
+    for side in (-1, 1):
+        for k in range(account.pending):
+            order = orders[k]
+            if order.side != side:
+                continue
+            j = order.symbol
+            if order.kind == MARKET:
+                quantity = execute_market(
+                    account, positions[j], order, candles[j], newest[j], instruments[j], costs, fills, rejects
+                )
+                if quantity > 0.0 and (order.stop_price > 0.0 or order.take_price > 0.0):
+                    activate_legs(account, order, quantity, book, -1)
+                    settle_locks(account, positions, book, symbols)
+            else:
+                rest_order(account, positions[j], order, newest[j], instruments[j], costs, book, rejects)
+    account.pending = 0
+
+
+@kernel
+def flag_end(account: Any, settings: Any) -> None:
+    """Set `done`: 1 terminated, 2 truncated, 3 both, 0 neither."""
+    terminated = 0
+    truncated = 0
+    if account.row >= account.end_row:
+        if account.end_row == account.data_end_row and settings.gymnasium_end == 0:
+            terminated = 1
+        else:
+            truncated = 1
+    if account.equity <= (1.0 - settings.max_loss) * account.starting_balance:
+        if settings.gymnasium_end == 1:
+            terminated = 1
+        else:
+            truncated = 1
+    account.done = terminated + 2 * truncated
+
+
+@kernel
+def write_account(account: Any, positions: Any, newest: Any, codes: Any, out: Any, at: int) -> None:
+    """The account scalars of the observation; a ratio to an equity of 0 is 0."""
+    scale = 1.0 / account.equity if account.equity > 0.0 else 0.0
+    for k in range(codes.shape[0]):
+        code = codes[k]
+        if code == 0:
+            value = account.cash / account.starting_balance
+        elif code == 1:
+            value = account.position_value * scale
+        elif code == 2:
+            value = account.unrealized_pnl * scale
+        else:
+            # the value of symbol `code - 3` alone; summed over symbols these are `position`
+            value = positions[code - 3].quantity * newest[code - 3].close * scale
+        out[at + k] = min(max(value, -_LARGEST), _LARGEST)
+
+
+@kernel
+def report_account(account: Any, report: Any, i: int) -> None:
+    """What the step tells of this environment; the order is `records.REPORT`."""
+    report[0, i] = account.reward
+    report[1, i] = account.done
+    report[2, i] = account.equity
+    report[3, i] = account.cash
+    report[4, i] = account.locked_cash
+    report[5, i] = account.position_value
+    report[6, i] = account.unrealized_pnl
+    report[7, i] = account.realized_pnl
+    report[8, i] = account.fees_paid
+    report[9, i] = account.row - account.start_row
+    report[10, i] = account.end_row - account.start_row
+    report[11, i] = account.row
+    report[12, i] = account.fills
+    report[13, i] = account.rejects
+    account.reported = 1
+
+
+def make_step(
+    act: Callable[..., int], slippage: Callable[..., float], pay: Callable[..., float]
+) -> Callable[[Any, Any, int, int, int], int]:
+    """The step of these three kernels: `advance(world, observations, first, last, phases) -> environments that ended`."""
+
+    def advance(world: Any, observations: Any, first: int, last: int, phases: int) -> int:
+        rows = world.rows
+        table = world.table
+        codes = world.account_features
+        settings = world.settings[0]
+        costs = world.costs[0]
+        instruments = world.instruments
+        accounts = world.accounts
+        all_positions = world.positions
+        all_books = world.book
+        all_orders = world.orders
+        all_fills = world.fills
+        all_rejects = world.rejects
+        all_memory = world.memory
+        segments = world.segments
+        actions = world.actions
+        action_parameters = world.action_parameters
+        slippage_parameters = world.slippage_parameters
+        reward_parameters = world.reward_parameters
+        report = world.report
+        history = world.history
+        symbols = settings.symbols
+        block = settings.lookback * settings.features
+        ended = 0
+
+        for i in range(first, last):
+            account = accounts[i]
+            positions = all_positions[i]
+            book = all_books[i]
+            orders = all_orders[i]
+            memory = all_memory[i]
+            candles_left = settings.candles_per_action
+
+            # ---- 0. a finished environment begins its next episode (next-step autoreset)
+            if account.done != 0 and phases & ACT:
+                if settings.next_step_reset == 1:
+                    start_episode(account, positions, memory, segments, settings)
+                candles_left = 0
+
+            # ---- 1. act: the action and the account, valued at the last visible close, become orders
+            elif phases & ACT:
+                if account.reported == 1:
+                    account.fills = 0
+                    account.rejects = 0
+                    account.reported = 0
+                account.reward = 0.0
+                account.pending = act(
+                    actions[i], account, positions, rows[account.row - 1], orders, action_parameters, symbols
+                )
+                prepare_orders(account, positions, book, orders, symbols)
+
+            while candles_left > 0:
+                candles_left -= 1
+
+                # ---- 2. quote: slippage from what is visible at the decision
+                if phases & QUOTE:
+                    newest = rows[account.row - 1]
+                    step = account.row - account.start_row
+                    for k in range(account.pending):
+                        order = orders[k]
+                        draw = uniform(
+                            np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id
+                        )
+                        seen = newest[order.symbol]
+                        value = order.quantity * seen.close
+                        order.slippage = slippage(value, seen.quote_volume, seen.volatility, draw, slippage_parameters)
+                    for k in range(account.resting):
+                        order = book[k]
+                        draw = uniform(
+                            np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id
+                        )
+                        seen = newest[order.symbol]
+                        value = order.quantity * seen.close
+                        order.slippage = slippage(value, seen.quote_volume, seen.volatility, draw, slippage_parameters)
+
+                if phases & FILL:
+                    # ---- 3. fill: market orders at the open, then what rests, against the candle that begins now
+                    candles = rows[account.row]
+                    fills = all_fills[i]
+                    if account.pending > 0:
+                        execute_orders(
+                            account,
+                            positions,
+                            orders,
+                            candles,
+                            rows[account.row - 1],
+                            instruments,
+                            costs,
+                            book,
+                            fills,
+                            all_rejects[i],
+                            symbols,
+                        )
+                    if account.resting > 0:
+                        match_book(account, positions, candles, instruments, costs, book, fills, symbols)
+                    if costs.max_volume_share > 0.0:
+                        for j in range(symbols):
+                            positions[j].volume_used = 0.0
+
+                    # ---- 4. the clock moves; mark at the closes that are visible now
+                    account.row += 1
+                    account.previous_equity = account.clock_equity
+                    held = mark(account, positions, candles, symbols)
+                    account.clock_equity = account.equity
+                    update_statistics(account, held)
+                    flag_end(account, settings)
+                    if settings.keep_history == 1:
+                        past = history[i, account.row - account.start_row]
+                        past[0] = account.row
+                        past[1] = account.equity
+                        past[2] = account.cash
+                        for j in range(symbols):
+                            past[3 + j] = positions[j].quantity * candles[j].close
+
+                # ---- 5. pay
+                if phases & PAY:
+                    paid = pay(account.previous_equity, account.equity, account, memory, reward_parameters)
+                    account.reward += paid
+                    account.reward_sum += paid
+
+                if account.done != 0:
+                    break
+
+            # ---- 6. observe: one block of the feature table per symbol, then the account
+            if phases & OBSERVE:
+                at = i * settings.width
+                for j in range(symbols):
+                    start = (j * settings.rows + account.row - settings.lookback) * settings.features
+                    copy_block(observations, at, table, start, block)
+                    at += block
+                write_account(account, positions, rows[account.row - 1], codes, observations, at)
+                report_account(account, report, i)
+            if account.done != 0:
+                ended += 1
+        return ended
+
+    return advance
+
+
+def restart(world: Any, observations: Any, first: int, last: int, mask: Any) -> None:
+    """Begin the next episode of the environments in `mask`, and observe them."""
+    settings = world.settings[0]
+    block = settings.lookback * settings.features
+    for i in range(first, last):
+        if not mask[i]:
+            continue
+        account = world.accounts[i]
+        start_episode(account, world.positions[i], world.memory[i], world.segments, settings)
+        at = i * settings.width
+        for j in range(settings.symbols):
+            start = (j * settings.rows + account.row - settings.lookback) * settings.features
+            copy_block(observations, at, world.table, start, block)
+            at += block
+        write_account(
+            account, world.positions[i], world.rows[account.row - 1], world.account_features, observations, at
+        )
+        report_account(account, world.report, i)

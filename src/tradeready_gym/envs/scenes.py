@@ -1,0 +1,49 @@
+"""What a picture of an environment shows: visible candles, fills and the equity of the episode."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tradeready_gym.engine import Engine
+from tradeready_gym.market import parse_time
+from tradeready_gym.rendering import Scene, SceneFill
+
+SHOWN_CANDLES = 120
+
+
+def scene_of(engine: Engine, fills: Sequence[dict[str, Any]]) -> Scene:
+    """The scene of a single environment at its clock; it holds nothing that is not visible yet."""
+    account = engine.state.accounts[0]
+    replayer, row = engine.segment_of(int(account.row) - 1)
+    first = max(0, row + 1 - SHOWN_CANDLES)
+    candles = replayer.candles
+    shown = slice(first, row + 1)
+    steps = int(account.row - account.start_row)
+    history = engine.history[0, : steps + 1]
+    equity = history[:, 1]
+    values = history[:, 3:].T
+    start = int(engine.times[account.start_row])
+    # an order of a person may have been filled at the open of the candle that begins at the clock, which is not drawn yet
+    return Scene(
+        symbols=engine.symbols,
+        timeframe=engine.market.timeframe.label,
+        times=candles.times[shown],
+        open=candles.open[:, shown],
+        high=candles.high[:, shown],
+        low=candles.low[:, shown],
+        close=candles.close[:, shown],
+        gaps=candles.gaps[:, shown],
+        fills=[
+            SceneFill(parse_time(f["filled_at"]), engine.symbols.index(f["symbol"]), _sign(f["side"]), f["price"])
+            for f in fills[-4 * SHOWN_CANDLES :]
+        ],
+        equity_times=start + engine.market.timeframe.microseconds * np.arange(steps + 1, dtype=np.int64),
+        equity=equity,
+        position_share=np.divide(values, equity, out=np.zeros_like(values), where=equity > 0.0),
+        starting_balance=engine.spec.exchange.starting_balance,
+    )
+
+
+def _sign(side: str) -> int:
+    return 1 if side == "buy" else -1

@@ -1,0 +1,96 @@
+"""The step with a component in plain Python: it runs in its phase alone, the other phases stay compiled."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tradeready_gym.actions import AccountView
+from tradeready_gym.engine import ACT, FILL, PAY, QUOTE, Engine
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.exchanges.desk import order_record
+from tradeready_gym.exchanges.execution import UNKNOWN_SYMBOL, record_reject
+from tradeready_gym.exchanges.quoting import quote
+
+
+def act(engine: Engine, i: int, action: Any) -> None:
+    """Turn one environment's action into pending orders."""
+    observations = _NOTHING
+    if engine.python_scheme:
+        account = engine.state.accounts[i]
+        if account.reported == 1:
+            account.fills = account.rejects = account.reported = 0
+        newest = engine.rows[account.row - 1]
+        view = AccountView(engine.symbols, account, engine.state.positions[i], newest)
+        _write_orders(engine, i, engine.schemes[i].orders(action, view))
+    engine.advance(engine.world, observations, i, i + 1, ACT)
+
+
+def trade(engine: Engine, i: int, pay_python: Callable[[int], float]) -> float:
+    """Quote and fill candle by candle until the action's candles are over; the rewards of all but the last candle.
+
+    The last candle's reward is due after the observation (`last_reward`), so that a Python reward sees its info.
+    """
+    account = engine.state.accounts[i]
+    paid = 0.0
+    for candle in range(engine.spec.candles_per_action):
+        if candle:
+            paid += last_reward(engine, i, pay_python)
+        if engine.python_slippage:
+            _quote(engine, i)
+        else:
+            engine.advance(engine.world, _NOTHING, i, i + 1, QUOTE)
+        engine.advance(engine.world, _NOTHING, i, i + 1, FILL)
+        if account.done:
+            break
+    return paid
+
+
+def last_reward(engine: Engine, i: int, pay_python: Callable[[int], float]) -> float:
+    """The reward of the candle that was filled last, which is also added to the episode's sum."""
+    account = engine.state.accounts[i]
+    if engine.python_reward:
+        reward = float(pay_python(i))
+        if not math.isfinite(reward):
+            raise ConfigurationError(
+                f"a reward must be finite; {type(engine.rewards[i]).__name__}.compute returned {reward!r} "
+                f"for equity {float(account.previous_equity)!r} -> {float(account.equity)!r}"
+            )
+        account.reward_sum += reward
+        return reward
+    before = float(account.reward)
+    engine.advance(engine.world, _NOTHING, i, i + 1, PAY)
+    return float(account.reward) - before
+
+
+def _write_orders(engine: Engine, i: int, orders: Any) -> None:
+    account, room = engine.state.accounts[i], engine.state.orders.shape[1]
+    wanted = list(orders)
+    if len(wanted) > room:
+        raise ConfigurationError(
+            f"{type(engine.schemes[i]).__name__} made {len(wanted)} orders for one action; it declares room for {room} "
+            f"in orders_per_action"
+        )
+    count = 0
+    for order in wanted:
+        record = order_record(order, engine.symbols)
+        if record.symbol < 0:
+            record_reject(account, record, engine.state.rejects[i], UNKNOWN_SYMBOL)
+            continue
+        engine.state.orders[i][count] = record
+        count += 1
+    account.pending = count
+
+
+def _quote(engine: Engine, i: int) -> None:
+    account = engine.state.accounts[i]
+    newest = engine.rows.view(np.recarray)[account.row - 1]
+    model, parameters = engine.spec.exchange.slippage, engine.parameters[1]
+    pending = [engine.state.orders[i][k] for k in range(int(account.pending))]
+    resting = [engine.state.book[i][k] for k in range(int(account.resting))]
+    for order in pending + resting:
+        order.slippage = quote(model, parameters, account, order, newest[order.symbol])
+
+
+_NOTHING = np.zeros(0, np.float32)

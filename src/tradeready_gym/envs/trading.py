@@ -1,0 +1,457 @@
+"""TradingEnvironment: one account over historical candles, as a Gymnasium environment."""
+
+from collections.abc import Mapping, Sequence
+from operator import index
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from tradeready_gym import errors
+from tradeready_gym.actions import ActionScheme
+from tradeready_gym.engine import OBSERVE, REPORT, WHOLE_STEP, Engine
+from tradeready_gym.engine.world import plain
+from tradeready_gym.envs import seams
+from tradeready_gym.envs.clock import ClockTexts
+from tradeready_gym.envs.composition import compose, describe, refuse_platform
+from tradeready_gym.envs.observing import as_dictionary, observation_space
+from tradeready_gym.envs.scenes import scene_of
+from tradeready_gym.evaluation import EpisodeStatistics, plain_metrics
+from tradeready_gym.exchanges import SimulatedExchange
+from tradeready_gym.exchanges.desk import reject_view
+from tradeready_gym.features import FeaturePipeline
+from tradeready_gym.orders import SIDE_NAMES, TYPE_NAMES
+from tradeready_gym.rewards import RewardScheme
+from tradeready_gym.tracking import TrainingTracker
+
+HOOKS = ("_take_action", "_next_observation", "_get_reward", "_done", "_info")
+RENDER_MODES = ("ansi", "human", "rgb_array")
+
+
+class ResetNeeded(errors.ResetNeeded, gymnasium.error.ResetNeeded):
+    """Both ours and Gymnasium's, so that either `except` catches it."""
+
+
+class TradingEnvironment(gymnasium.Env[Any, Any]):
+    """Trade historical candles with one account.
+
+    Args:
+        exchange: a `SimulatedExchange`, or "simulated". Its own arguments (`data`, `symbols`, `timeframe`,
+            `starting_balance`, `fee_rate`, `maker_fee_rate`, `slippage`, `fill_at`, `instruments`, `max_volume_share`) may
+            be given here instead.
+        action_scheme: an `ActionScheme` or its name; hold/buy/sell by default.
+        reward_scheme: a `RewardScheme` or its name; PnL by default.
+        feature_pipeline: a `FeaturePipeline`, or a list of feature names; None observes raw OHLCV and the account.
+        lookback_window: candles in an observation.
+        start_time, end_time: the span of episodes, ISO 8601; by default everything that has enough history.
+        episode_length: candles of a random window within the span; None plays the whole span.
+        episode_end: "documented" (the end of the data terminates, ruin truncates) or "gymnasium" (the other way round).
+        max_loss: share of the starting balance whose loss ends the episode.
+        steps_per_action: candles that pass for each action; rewards are summed.
+        flatten: False observes a dict of `window` (symbols, lookback, features) and `account`.
+        render_mode: "ansi", "human" or "rgb_array".
+        track_training: append runs and episodes to the journal under `TRADEREADY_HOME`.
+        strategy_label: the name of the run.
+        api_key, base_url: the platform to work with.
+        interpreted: run the same step uncompiled, thousands of times slower.
+
+    Raises:
+        TypeError: an unknown argument, or an exchange together with one of its own arguments.
+        ConfigurationError, UnknownName: an argument outside its domain.
+        DataError, DataUnavailable: the candles are not what they should be, or not there.
+        PlatformUnavailable: `api_key` was given.
+    """
+
+    metadata = {"render_modes": list(RENDER_MODES), "render_fps": 15}
+
+    def __init__(
+        self,
+        exchange: SimulatedExchange | str | None = None,
+        action_scheme: ActionScheme | str | None = None,
+        reward_scheme: RewardScheme | str | None = None,
+        feature_pipeline: FeaturePipeline | Sequence[Any] | None = None,
+        *,
+        flatten: bool = True,
+        render_mode: str | None = None,
+        track_training: bool = False,
+        strategy_label: str = "gym_training",
+        api_key: str | None = None,
+        base_url: str | None = None,
+        interpreted: bool = False,
+        **arguments: Any,
+    ) -> None:
+        refuse_platform(api_key, base_url)
+        if render_mode is not None and render_mode not in RENDER_MODES:
+            raise errors.UnknownName("render_mode", render_mode, RENDER_MODES)
+        self.render_mode = render_mode
+        self.flatten = flatten
+        spec = compose(exchange, action_scheme, reward_scheme, feature_pipeline, **arguments)
+        self.engine = Engine(spec, interpreted=interpreted)
+        self.action_space = spec.action_scheme.action_space(len(spec.exchange.symbols))
+        self.observation_space = observation_space(self.engine, flatten)
+        self.tracker = TrainingTracker(strategy_label, config=describe(spec)) if track_training else None
+        self._window: Any = None
+        self._fills: list[dict[str, Any]] = []
+        self._seeded = False
+        self._ready = False
+        self._total = 0
+        self._clock = ClockTexts(0, 1, 0)
+        self._progress: list[float] = []
+        self._first_row = 0
+        self._paid = 0.0
+        self._shown: dict[str, Any] | None = None
+        self._episodes = 0
+        self._bind()
+
+    def _bind(self) -> None:
+        engine = self.engine
+        hooked = any(getattr(type(self), name) is not getattr(TradingEnvironment, name) for name in HOOKS)
+        self._by_phases = hooked or engine.python_parts
+        if self._by_phases:
+            engine.settings["candles_per_action"] = 1
+        self._actions = engine.actions[0]
+        self._report = engine.report[:, 0]
+        fills = plain(engine.state.fills)[0]
+        self._fill_rows = [fills[k] for k in range(len(fills))]
+        self._width = engine.width
+        self._count = int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        # views of the engine's arrays would come back as copies; `_bind` makes them anew
+        return {k: v for k, v in self.__dict__.items() if k not in ("_actions", "_report", "_fill_rows", "_window")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _window=None)
+        self._bind()
+        if self._ready or self._total:
+            self.exchange.bind(self.engine.state, self.engine.market, self._fills, self.engine.history)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "TradingEnvironment":
+        import copy
+
+        other = type(self).__new__(type(self))
+        memo[id(self)] = other
+        other.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return other
+
+    def __repr__(self) -> str:
+        spec = self.engine.spec
+        return (
+            f"TradingEnvironment({spec.exchange!r}, {spec.action_scheme!r}, {spec.reward_scheme!r}, "
+            f"{self.engine.pipeline!r}, lookback_window={spec.lookback_window})"
+        )
+
+    # ---- the parts ----
+
+    @property
+    def exchange(self) -> SimulatedExchange:
+        """The exchange, with the account as it stands: orders may be submitted to it between two steps."""
+        return self.engine.spec.exchange
+
+    @property
+    def action_scheme(self) -> ActionScheme:
+        """What turns actions into orders."""
+        return self.engine.schemes[0] if self.engine.python_scheme else self.engine.spec.action_scheme
+
+    @property
+    def reward_scheme(self) -> RewardScheme:
+        """What turns equity into rewards."""
+        return self.engine.rewards[0] if self.engine.python_reward else self.engine.spec.reward_scheme
+
+    @property
+    def feature_pipeline(self) -> FeaturePipeline:
+        """What the agent sees of the market."""
+        return self.engine.pipeline
+
+    # ---- Gymnasium ----
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode. With `seed` it is episode 0 of that seed; without, the next one.
+
+        Returns the first observation, made at `start_time`, and its info.
+        """
+        super().reset(seed=seed)
+        if options:
+            raise errors.ConfigurationError(f"reset() of this environment knows no options; got {sorted(options)}")
+        if seed is not None or not self._seeded:
+            self.engine.seed([seed if seed is not None else int(self.np_random.integers(1 << 63))])
+            self._seeded = True
+        flat = self.engine.new_observations()
+        self.engine.restart(np.ones(1, np.bool_), flat)
+        self._begin_episode()
+        if self.tracker is not None:
+            self.tracker.register_run()
+        self._shown = None
+        info = self._build_info()
+        observation = flat if self.flatten else as_dictionary(self.engine, flat)
+        if self.render_mode == "human":
+            self.render()
+        return observation, info
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Apply the action to the next candle.
+
+        Returns the observation, the reward, `terminated`, `truncated` and the info.
+
+        Raises:
+            ActionError: the action is outside the space, or not a number; nothing has happened then.
+            ResetNeeded: before the first `reset`, or after the end of the episode.
+        """
+        if not self._ready:
+            raise ResetNeeded("the episode is over or has not begun; call reset() before step()")
+        if self._by_phases:
+            return self._step_by_hooks(action)
+        engine = self.engine
+        if self._count:
+            try:
+                number = index(action)
+            except TypeError:
+                number = self._discrete(action)
+            if not 0 <= number < self._count:
+                self._refuse(action)
+            self._actions[0] = number
+        else:
+            self._actions[:] = self._box(action)
+        flat = np.empty(self._width, np.float32)
+        engine.advance(engine.world, flat, 0, 1, WHOLE_STEP)
+        (
+            reward,
+            done,
+            equity,
+            cash,
+            locked,
+            value,
+            unrealized,
+            realized,
+            fees,
+            step,
+            _,
+            _,
+            fills,
+            rejects,
+        ) = self._report.tolist()
+        step = int(step)
+        info = {
+            "equity": equity,
+            "available_cash": cash,
+            "position_value": value,
+            "unrealized_pnl": unrealized,
+            "virtual_time": self._clock[step],
+            "step": step,
+            "total_steps": self._total,
+            "filled_orders": self._log_fills(int(fills)) if fills else [],
+            "progress_pct": self._progress[step],
+            "locked_cash": locked,
+            "realized_pnl": realized,
+            "fees_paid": fees,
+            "rejected_orders": self._reject_views(int(rejects)) if rejects else [],
+        }
+        if done:
+            self._end_episode(info)
+        if self.render_mode == "human":
+            self.render()
+        if not self.flatten:
+            return as_dictionary(engine, flat), reward, done in (1.0, 3.0), done >= 2.0, info
+        return flat, reward, done == 1.0 or done == 3.0, done >= 2.0, info
+
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Which discrete actions can do anything now, bool (n,); everything where the space is not discrete."""
+        state = self.engine.state
+        masks = self.engine.spec.action_scheme.action_masks(
+            state.accounts["cash"], state.accounts["equity"], state.positions["quantity"]
+        )
+        return np.ones(max(self._count, 1), np.bool_) if masks is None else np.asarray(masks[0])
+
+    def render(self) -> Any:
+        """`ansi`: a text; `rgb_array`: uint8 (height, width, 3); `human`: shows it, returns None."""
+        from tradeready_gym import rendering
+
+        if self.render_mode is None:
+            gymnasium.logger.warn('render() needs render_mode="ansi", "human" or "rgb_array" when the environment is made')
+            return None
+        if not self._total:
+            raise ResetNeeded("there is nothing to render before the first reset()")
+        scene = scene_of(self.engine, self._fills)
+        if self.render_mode == "ansi":
+            return rendering.to_text(scene)
+        if self.render_mode == "rgb_array":
+            return rendering.draw_frame(scene)
+        self._window = rendering.show(scene, self._window)
+        return None
+
+    def close(self) -> None:
+        """Complete the run in the journal and close the window; closing twice is harmless."""
+        if self.tracker is not None:
+            self.tracker.complete_run()
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    # ---- the hooks: a subclass that overrides one is honoured, in this order ----
+
+    def _take_action(self, action: Any) -> None:
+        """Turn the action into orders, and let them meet the next candle."""
+        engine = self.engine
+        if not engine.python_scheme:
+            self._actions[:] = self._discrete(action) if self._count else self._box(action)
+            if self._count and not 0 <= self._actions[0] < self._count:
+                self._refuse(action)
+        elif not self.action_space.contains(action):
+            self._refuse(action)
+        seams.act(engine, 0, action)
+        self._paid = seams.trade(engine, 0, self._pay)
+
+    def _next_observation(self) -> Any:
+        """What can be seen after the candle."""
+        flat = self.engine.new_observations()
+        self.engine.advance(self.engine.world, flat, 0, 1, OBSERVE)
+        return flat if self.flatten else as_dictionary(self.engine, flat)
+
+    def _get_reward(self) -> float:
+        """The reward of the step."""
+        self._paid += seams.last_reward(self.engine, 0, self._pay)
+        self.engine.state.accounts[0].reward = self._paid
+        return self._paid
+
+    def _done(self) -> tuple[bool, bool]:
+        """`terminated` and `truncated`."""
+        done = int(self.engine.state.accounts[0].done)
+        return done in (1, 3), done >= 2
+
+    def _info(self) -> dict[str, Any]:
+        """The info of the step; a Python reward has received this very dict."""
+        if self._shown is None:
+            self._shown = self._build_info()
+        return self._shown
+
+    # ---- inside ----
+
+    def _step_by_hooks(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self._shown = None
+        self._take_action(action)
+        observation = self._next_observation()
+        self._shown = None
+        TradingEnvironment._info(self)
+        reward = self._get_reward()
+        terminated, truncated = self._done()
+        info = self._info()
+        self._log_fills(int(self.engine.state.accounts[0].fills))
+        if terminated or truncated:
+            self._end_episode(info)
+        if self.render_mode == "human":
+            self.render()
+        return observation, float(reward), bool(terminated), bool(truncated), info
+
+    def _pay(self, environment: int) -> float:
+        account = self.engine.state.accounts[0]
+        if self._shown is None:
+            self._refresh_report()
+            self._shown = self._build_info()
+        info, self._shown = self._shown, None
+        scheme = self.engine.rewards[0]
+        paid = scheme.compute(float(account.previous_equity), float(account.equity), info)
+        self._shown = info
+        return float(paid)
+
+    def _refresh_report(self) -> None:
+        self.engine.advance(self.engine.world, self.engine.new_observations(), 0, 1, OBSERVE)
+        self.engine.state.accounts[0].reported = 0
+
+    def _build_info(self) -> dict[str, Any]:
+        values = dict(zip(REPORT, self._report.tolist(), strict=True))
+        step = int(values["step"])
+        return {
+            "equity": values["equity"],
+            "available_cash": values["available_cash"],
+            "position_value": values["position_value"],
+            "unrealized_pnl": values["unrealized_pnl"],
+            "virtual_time": self._clock[step],
+            "step": step,
+            "total_steps": self._total,
+            "filled_orders": self._fill_views(int(values["fills"])),
+            "progress_pct": self._progress[step],
+            "locked_cash": values["locked_cash"],
+            "realized_pnl": values["realized_pnl"],
+            "fees_paid": values["fees_paid"],
+            "rejected_orders": self._reject_views(int(values["rejects"])),
+        }
+
+    def _begin_episode(self) -> None:
+        engine, account = self.engine, self.engine.state.accounts[0]
+        self._ready = True
+        total = int(account.end_row - account.start_row)
+        if total != self._total:
+            self._total = total
+            self._progress = [round(100.0 * step / total, 2) for step in range(total + 1)]
+        self._clock = ClockTexts(int(engine.times[account.row]), engine.market.timeframe.microseconds, total)
+        self._first_row = int(account.row)
+        self._fills = []
+        engine.history[0, 0, :3] = account.row, account.equity, account.cash
+        engine.history[0, 0, 3:] = 0.0
+        self.exchange.bind(engine.state, engine.market, self._fills, engine.history)
+
+    def _end_episode(self, info: dict[str, Any]) -> None:
+        self._ready = False
+        self._episodes += 1
+        account = self.engine.state.accounts[0]
+        metrics = plain_metrics(
+            EpisodeStatistics.from_records(account), self.engine.market.timeframe.periods_per_year
+        )
+        info["episode_metrics"] = metrics
+        if self.tracker is not None:
+            self.tracker.report_episode(self._episodes, metrics, seed=int(account.seed))
+
+    def _log_fills(self, count: int) -> list[dict[str, Any]]:
+        fills = self._fill_views(count)
+        self._fills.extend(fills)
+        return fills
+
+    def _fill_views(self, count: int) -> list[dict[str, Any]]:
+        # on the hot path: one tuple per record, names and times looked up
+        views = []
+        for k in range(count):
+            _, number, symbol, side, kind, quantity, price, fee, slip, realized, row = self._fill_rows[k].item()
+            views.append(
+                {
+                    "order_id": number,
+                    "symbol": self.engine.symbols[symbol],
+                    "side": SIDE_NAMES[side],
+                    "type": TYPE_NAMES[kind],
+                    "quantity": quantity,
+                    "price": price,
+                    "fee": fee,
+                    "slippage_pct": 100.0 * slip,
+                    "realized_pnl": realized,
+                    "filled_at": self._clock[row - self._first_row],
+                }
+            )
+        return views
+
+    def _reject_views(self, count: int) -> list[dict[str, Any]]:
+        engine = self.engine
+        return [reject_view(engine.state.rejects[0][k], engine.symbols) for k in range(count)]
+
+    def _discrete(self, action: Any) -> int:
+        array = np.asarray(action)
+        if array.size != 1 or array.dtype.kind not in "iu":
+            self._refuse(action)
+        return int(array.reshape(-1)[0])
+
+    def _box(self, action: Any) -> npt.NDArray[np.float64]:
+        try:
+            array = np.asarray(action, np.float64)
+        except (TypeError, ValueError):
+            self._refuse(action)
+        if array.shape != self.action_space.shape or not np.isfinite(array).all():
+            self._refuse(action)
+        return array
+
+    def _refuse(self, action: Any) -> None:
+        raise errors.ActionError(
+            f"an action must be in {self.action_space}; got {action!r} of type {type(action).__name__}. "
+            f"Nothing has been done: step again with a legal action"
+        )

@@ -1,0 +1,87 @@
+"""Every error that the project raises on purpose.
+
+    TradeReadyError
+    ├── DataError (ValueError)            candles that cannot be what they claim to be
+    │   └── DataUnavailable               a range that is nowhere to be had; names the span and the ways out
+    ├── DownloadError                     a source answered, but not with the file that was asked for
+    ├── StoreError                        a file of ours on disk is damaged or of another kind
+    ├── ConfigurationError (ValueError)   two parts disagree, or an argument is outside its domain
+    │   ├── UnknownName (KeyError too)    a symbol, feature, reward ... that nobody registered
+    │   └── NotFitted                     something learned from data was used before it was fitted
+    ├── CausalityError                    a feature whose value depends on later candles
+    ├── ActionError (ValueError)          an action outside its space, or not a number
+    ├── EpisodeError (RuntimeError)
+    │   └── ResetNeeded                   step() before reset(), or after the end
+    ├── CheckFailed (AssertionError)      a checker's finding about somebody's environment or component
+    └── PlatformUnavailable               api_key= was given and no platform answers
+
+Programming mistakes (a wrong type, two arguments that exclude each other) stay TypeError and ValueError.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class TradeReadyError(Exception):
+    """Root of the tree: `except TradeReadyError` catches what this project raises on purpose."""
+
+
+class DataError(TradeReadyError, ValueError):
+    """Candles that cannot be what they claim to be."""
+
+
+class DataUnavailable(DataError):
+    """The range that was asked for is neither stored, nor packaged, nor reachable."""
+
+
+class DownloadError(TradeReadyError):
+    """A source answered, but not with the file that was asked for."""
+
+
+class StoreError(TradeReadyError):
+    """A file of ours on disk is damaged, or of another kind."""
+
+
+class ConfigurationError(TradeReadyError, ValueError):
+    """Two parts disagree, or an argument is outside its domain."""
+
+
+class UnknownName(ConfigurationError, KeyError):
+    """A name that nobody registered; the message lists the known ones and the nearest match."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[str], hint: str = "") -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(str(name), names, n=1)
+        suggestion = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(names)}.{suggestion}{hint}")
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would print the repr
+
+
+class NotFitted(ConfigurationError):
+    """Something learned from data was used before it was fitted."""
+
+
+class CausalityError(TradeReadyError):
+    """A feature whose value at a candle depends on later candles."""
+
+
+class ActionError(TradeReadyError, ValueError):
+    """An action outside its space, or not a number."""
+
+
+class EpisodeError(TradeReadyError, RuntimeError):
+    """A call that the episode's state does not allow."""
+
+
+class ResetNeeded(EpisodeError):
+    """`step()` before `reset()`, or after the end of the episode."""
+
+
+class CheckFailed(TradeReadyError, AssertionError):
+    """A checker's finding about an environment or a component."""
+
+
+class PlatformUnavailable(TradeReadyError):
+    """`api_key=` was given and no platform answers."""

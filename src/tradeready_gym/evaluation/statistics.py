@@ -1,0 +1,140 @@
+"""What must be counted during an episode so that every metric can be computed at its end, in constant memory.
+
+The engine keeps these numbers step by step; `statistics_from_curve` gets them from a whole equity curve instead.
+"""
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tradeready_gym.errors import DataError
+
+Values: TypeAlias = float | NDArray[np.float64] | NDArray[np.int64]
+
+
+class EpisodeStatistics(NamedTuple):
+    """The sufficient statistics of one episode (scalars) or of many (arrays of one shape, one element an episode).
+
+    A step's return is `r = (equity - previous equity) / previous equity`. Money is in the quote currency.
+    """
+
+    steps: Values
+    """Completed steps, which is also the number of returns."""
+    return_mean: Values
+    """Mean of r."""
+    return_m2: Values
+    """Sum of `(r - mean)²` (Welford's M2)."""
+    downside_sum: Values
+    """Sum of `min(r, 0)²`."""
+    starting_balance: Values
+    equity: Values
+    """Equity now; the final equity when the episode has ended."""
+    equity_sum: Values
+    """Sum of the equity at the end of each step; the starting balance is not in it."""
+    max_drawdown: Values
+    """Largest `(peak - equity) / peak`, a fraction; the starting balance is the first peak."""
+    drawdown_steps: Values
+    """Steps from the peak of that drawdown (the last step that stood on it) to its recovery (the first step at or
+    above it), or to now. Of equally deep drawdowns the first counts."""
+    traded_value: Values = 0.0
+    """Sum of price × quantity over all fills."""
+    exposed_steps: Values = 0
+    """Steps that ended with a position."""
+    trades: Values = 0
+    """Fills."""
+    round_trips: Values = 0
+    """Completed ways from flat to flat, each symbol for itself."""
+    winning_trips: Values = 0
+    """Round trips that made money after fees."""
+    gross_profit: Values = 0.0
+    """Sum of what the winning round trips made, after fees."""
+    gross_loss: Values = 0.0
+    """Sum of what the other round trips lost, after fees; a positive number."""
+    fees_paid: Values = 0.0
+    reward_sum: Values = 0.0
+
+    @classmethod
+    def from_records(cls, records: Any) -> "EpisodeStatistics":
+        """From a record, or an array of records, with a field of each of these names."""
+        return cls(*(records[name] for name in cls._fields))
+
+
+def statistics_from_curve(
+    equity: ArrayLike,
+    *,
+    traded_value: Values = 0.0,
+    exposed_steps: Values = 0,
+    trades: Values = 0,
+    round_trips: Values = 0,
+    winning_trips: Values = 0,
+    gross_profit: Values = 0.0,
+    gross_loss: Values = 0.0,
+    fees_paid: Values = 0.0,
+    reward_sum: Values = 0.0,
+) -> EpisodeStatistics:
+    """Statistics of an equity curve, or of many of one length.
+
+    `equity` has shape `(steps + 1,)` or `(episodes, steps + 1)`; its first value is the starting balance. What a curve
+    does not tell (fills, fees, rewards) is given by name and passed through. Raises `DataError` for a curve that is
+    empty, holds a value that is not finite, or falls to zero before its last value.
+    """
+    curve = np.asarray(equity, dtype=np.float64)
+    _check(curve)
+    before, after = curve[..., :-1], curve[..., 1:]
+    returns = (after - before) / before
+    steps = returns.shape[-1]
+    mean = returns.sum(axis=-1) / max(steps, 1)
+    deepest, duration = _deepest_drawdown(curve)
+    return EpisodeStatistics(
+        steps=np.full(curve.shape[:-1], steps, dtype=np.int64),
+        return_mean=mean,
+        return_m2=np.square(returns - mean[..., np.newaxis]).sum(axis=-1),
+        downside_sum=np.square(np.minimum(returns, 0.0)).sum(axis=-1),
+        starting_balance=curve[..., 0],
+        equity=curve[..., -1],
+        equity_sum=after.sum(axis=-1),
+        max_drawdown=deepest,
+        drawdown_steps=duration,
+        traded_value=traded_value,
+        exposed_steps=exposed_steps,
+        trades=trades,
+        round_trips=round_trips,
+        winning_trips=winning_trips,
+        gross_profit=gross_profit,
+        gross_loss=gross_loss,
+        fees_paid=fees_paid,
+        reward_sum=reward_sum,
+    )
+
+
+def _check(curve: NDArray[np.float64]) -> None:
+    if curve.ndim not in (1, 2) or curve.shape[-1] == 0:
+        raise DataError(
+            f"an equity curve has shape (steps + 1,) or (episodes, steps + 1) and starts with the starting balance; "
+            f"got shape {curve.shape}."
+        )
+    wrong = ~np.isfinite(curve)
+    wrong[..., :-1] |= curve[..., :-1] <= 0
+    wrong[..., -1] |= (curve[..., -1] < 0) | ((curve.shape[-1] == 1) & (curve[..., -1] == 0))
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise DataError(
+            f"equity must be finite and above zero (the last value may be zero); the value at {where} is "
+            f"{curve[where]}. Cut the curve at the first value that is not above zero: the episode ended there."
+        )
+
+
+def _deepest_drawdown(curve: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Depth as a fraction and duration in steps, along the last axis."""
+    index = np.arange(curve.shape[-1])
+    peak = np.maximum.accumulate(curve, axis=-1)
+    drawdown = (peak - curve) / peak
+    bottom = drawdown.argmax(axis=-1)[..., np.newaxis]
+    depth = np.take_along_axis(drawdown, bottom, axis=-1)
+    on_peak = np.maximum.accumulate(np.where(curve == peak, index, 0), axis=-1)
+    start = np.take_along_axis(on_peak, bottom, axis=-1)
+    recovered = (index > bottom) & (curve >= np.take_along_axis(peak, bottom, axis=-1))
+    end = np.where(recovered.any(axis=-1), recovered.argmax(axis=-1), index[-1])
+    duration = np.where(depth[..., 0] > 0, end - start[..., 0], 0)
+    return depth[..., 0], duration.astype(np.int64)

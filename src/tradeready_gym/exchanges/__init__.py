@@ -1,0 +1,31 @@
+"""What happens to an order: costs, slippage, matching, and the exchange that owns them."""
+
+from tradeready_gym.exchanges.base import Exchange
+from tradeready_gym.exchanges.simulated import SimulatedExchange
+from tradeready_gym.exchanges.slippage import (
+    SLIPPAGE_MODELS,
+    CustomSlippage,
+    FixedSlippage,
+    HalfSpreadSlippage,
+    NoSlippage,
+    SlippageModel,
+    SquareRootSlippage,
+    UniformSlippage,
+    VolumeShareSlippage,
+    make_slippage,
+)
+
+__all__ = [
+    "SLIPPAGE_MODELS",
+    "CustomSlippage",
+    "Exchange",
+    "FixedSlippage",
+    "HalfSpreadSlippage",
+    "NoSlippage",
+    "SimulatedExchange",
+    "SlippageModel",
+    "SquareRootSlippage",
+    "UniformSlippage",
+    "VolumeShareSlippage",
+    "make_slippage",
+]

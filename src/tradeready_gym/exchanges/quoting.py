@@ -1,0 +1,30 @@
+"""Ask the slippage model for the orders that may execute against the next candle."""
+
+from typing import Any
+
+import numpy as np
+
+from tradeready_gym.exchanges.draws import SLIPPAGE_STREAM, uniform
+from tradeready_gym.exchanges.slippage import CustomSlippage, SlippageModel
+
+
+def quote(model: SlippageModel, parameters: Any, account: Any, order: Any, newest: Any) -> float:
+    """The fraction for one order, outside the compiled step: the same kernel, or a plain Python model."""
+    value = order.quantity * newest.close
+    with np.errstate(over="ignore"):
+        step = account.row - account.start_row
+        draw = uniform(np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id)
+    if isinstance(model, CustomSlippage):
+        fraction = float(model.fraction(float(value), float(newest.quote_volume), float(newest.volatility), draw))
+        return min(max(fraction, 0.0), model.maximum)
+    if model.kernel is None:
+        raise TypeError(f"{type(model).__name__} needs a kernel, or derive it from CustomSlippage")
+    return model.kernel(value, newest.quote_volume, newest.volatility, draw, parameters)
+
+
+def quote_book(exchange: Any, state: Any, newest: Any, environment: int = 0) -> None:
+    """Quote every resting order of one account."""
+    account, book = state.accounts[environment], state.book[environment]
+    parameters = np.array(exchange.slippage.parameters, dtype=np.float64)
+    for k in range(int(account.resting)):
+        book[k].slippage = quote(exchange.slippage, parameters, account, book[k], newest[book[k].symbol])

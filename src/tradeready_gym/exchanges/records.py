@@ -1,0 +1,18 @@
+"""What an exchange charges and what it accepts, as records for the kernels."""
+
+import numpy as np
+
+COSTS_DTYPE = np.dtype(
+    [
+        ("fee_rate", "f8"),
+        ("maker_fee_rate", "f8"),
+        ("slippage_maximum", "f8"),
+        ("fill_at_close", "i8"),
+        # 0 means that a candle fills any quantity
+        ("max_volume_share", "f8"),
+        # share of the starting balance below which an order is dust
+        ("dust", "f8"),
+    ]
+)
+
+INSTRUMENT_DTYPE = np.dtype([("lot_size", "f8"), ("tick_size", "f8"), ("min_notional", "f8")])

@@ -1,0 +1,281 @@
+"""The simulated exchange: real or synthetic candles, one spot account, the engine's own matching."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tradeready_gym.errors import ConfigurationError, EpisodeError, UnknownName
+from tradeready_gym.exchanges.base import Exchange
+from tradeready_gym.exchanges.desk import cancel_resting, fill_view, order_view, submit_order, value_account
+from tradeready_gym.exchanges.matching import match_book
+from tradeready_gym.exchanges.quoting import quote_book
+from tradeready_gym.exchanges.records import COSTS_DTYPE, INSTRUMENT_DTYPE
+from tradeready_gym.exchanges.slippage import SlippageModel, make_slippage
+from tradeready_gym.exchanges.state import AccountState
+from tradeready_gym.ledger.spot import open_account
+from tradeready_gym.ledger.statistics import reset_statistics, update_statistics
+from tradeready_gym.market import Candles, DataReplayer, Instrument, Timeframe, format_time, parse_time, resolve
+from tradeready_gym.orders import Fill, Order
+
+DUST = 1e-9
+FILL_AT = ("next_open", "close")
+
+
+class SimulatedExchange(Exchange):
+    """Candles, costs and one spot account.
+
+    Args:
+        data: whatever `tradeready_gym.market.resolve` takes: a frame, a path, a mapping, `Candles`, a list of data sets,
+            "sample", "synthetic" or "auto".
+        symbols: what is traded, for example ("BTCUSDT",).
+        timeframe: 1m, 5m, 15m, 30m, 1h, 4h or 1d.
+        starting_balance: cash at the beginning, in the quote currency.
+        fee_rate: taker fee as a fraction of the traded value; 0 is legal, 0.001 is 0.1 %.
+        maker_fee_rate: fee of orders that rested before the candle opened; `fee_rate` by default.
+        slippage: a `SlippageModel`, its name, a fraction, or None.
+        fill_at: "next_open", or "close" (the last visible close: optimistic).
+        instruments: filters by symbol (lot size, tick size, minimum notional).
+        max_volume_share: the share of a candle's volume that can be filled, or None.
+        max_open_orders: places in the book; the legs of a bracket take one each.
+
+    Raises:
+        ConfigurationError: an argument is outside its domain.
+    """
+
+    def __init__(
+        self,
+        data: Any = "auto",
+        *,
+        symbols: Sequence[str] | str = ("BTCUSDT",),
+        timeframe: str = "1h",
+        starting_balance: float = 10_000.0,
+        fee_rate: float = 0.001,
+        maker_fee_rate: float | None = None,
+        slippage: SlippageModel | str | float | None = "volume_share",
+        fill_at: str = "next_open",
+        instruments: Mapping[str, Instrument] | None = None,
+        max_volume_share: float | None = None,
+        max_open_orders: int = 64,
+    ) -> None:
+        self.data = data
+        self._symbols = _symbols(data, symbols)
+        self.timeframe = data.timeframe if isinstance(data, Candles) else Timeframe.parse(timeframe)
+        self.starting_balance = _positive("starting_balance", starting_balance)
+        self.fee_rate = _rate("fee_rate", fee_rate)
+        self.maker_fee_rate = self.fee_rate if maker_fee_rate is None else _rate("maker_fee_rate", maker_fee_rate)
+        self.slippage = make_slippage(slippage)
+        if fill_at not in FILL_AT:
+            raise UnknownName("fill_at", fill_at, FILL_AT)
+        self.fill_at = fill_at
+        self.instruments = dict(instruments or {})
+        for symbol in self.instruments:
+            if symbol not in self._symbols:
+                raise UnknownName("symbol", symbol, self._symbols)
+        if max_volume_share is not None and not 0.0 < max_volume_share <= 1.0:
+            raise ConfigurationError(f"max_volume_share must be in (0, 1] or None; got {max_volume_share!r}")
+        self.max_volume_share = max_volume_share
+        if max_open_orders < 1:
+            raise ConfigurationError(f"max_open_orders must be at least 1; got {max_open_orders!r}")
+        self.max_open_orders = max_open_orders
+        self._replayers: dict[tuple[Any, ...], list[DataReplayer]] = {}
+        self._state: AccountState | None = None
+        self._replayer: DataReplayer | None = None
+        self._fills: list[dict[str, Any]] = []
+        self._curve: list[tuple[int, float, float, float]] = []
+        self._history: Any = None
+
+    def __repr__(self) -> str:
+        return (
+            f"SimulatedExchange({_short(self.data)}, symbols={self._symbols!r}, timeframe={self.timeframe.label!r}, "
+            f"starting_balance={self.starting_balance!r}, fee_rate={self.fee_rate!r}, slippage={self.slippage!r}, "
+            f"fill_at={self.fill_at!r})"
+        )
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return self._symbols
+
+    # ---- the market ----
+
+    def load(self, start: Any = None, end: Any = None, history_bars: int = 0) -> list[DataReplayer]:
+        """The replayers of the data sets, with `history_bars` candles before `start`; loaded once."""
+        key = (str(start), str(end), history_bars)
+        if key not in self._replayers:
+            found = resolve(
+                self.data, symbols=self._symbols, timeframe=self.timeframe, start=start, end=end, history_bars=history_bars
+            )
+            self._replayers = {key: [DataReplayer(candles) for candles in found]}
+        return self._replayers[key]
+
+    def costs_record(self) -> np.ndarray[Any, Any]:
+        """What the kernels read of the costs, shape (1,)."""
+        record = np.zeros(1, COSTS_DTYPE).view(np.recarray)
+        record[0].fee_rate = self.fee_rate
+        record[0].maker_fee_rate = self.maker_fee_rate
+        record[0].slippage_maximum = self.slippage.maximum
+        record[0].fill_at_close = int(self.fill_at == "close")
+        record[0].max_volume_share = self.max_volume_share or 0.0
+        record[0].dust = DUST
+        return record
+
+    def instrument_records(self) -> np.ndarray[Any, Any]:
+        """The filters of each symbol, shape (S,); zeros mean none."""
+        records = np.zeros(len(self._symbols), INSTRUMENT_DTYPE).view(np.recarray)
+        for j, symbol in enumerate(self._symbols):
+            if symbol in self.instruments:
+                rule = self.instruments[symbol]
+                records[j] = (rule.lot_size, rule.tick_size, rule.min_notional)
+        return records
+
+    # ---- the account ----
+
+    def bind(
+        self, state: AccountState, replayer: DataReplayer, fills: list[dict[str, Any]], history: Any = None
+    ) -> None:
+        """Show and trade on an account that an environment owns and steps; `history` has its curve."""
+        self._state, self._replayer, self._fills, self._history = state, replayer, fills, history
+
+    def reset(self, start: int | str | None = None) -> None:
+        replayer = self.load(start=start)[0]
+        state = AccountState.create(
+            environments=1, symbols=len(self._symbols), open_orders=self.max_open_orders, orders_per_action=1, spare=256
+        )
+        first = min(replayer.day_bars if self.slippage.uses_last_day else 1, len(replayer) - 1)
+        row = first if start is None else replayer.row_at(parse_time(start))
+        if not 1 <= row < len(replayer):
+            earliest = format_time(int(replayer.times[1]))
+            raise ConfigurationError(
+                f"start must lie between {earliest} and {format_time(replayer.candles.end)}; got {start!r}"
+            )
+        account = state.accounts[0]
+        account.starting_balance = self.starting_balance
+        account.row = account.start_row = row
+        account.end_row = account.data_end_row = len(replayer)
+        open_account(account, state.positions[0], len(self._symbols))
+        reset_statistics(account)
+        self._curve = []
+        self.bind(state, replayer, [])
+
+    def submit(self, orders: Sequence[Order]) -> list[dict[str, Any]]:
+        state, replayer = self._open_state()
+        account = state.accounts[0]
+        if account.row >= account.end_row:
+            raise EpisodeError("the exchange is at the end of its data; reset() it before submitting orders")
+        answers = [submit_order(self, state, replayer, order) for order in orders]
+        value_account(state, replayer)
+        return answers
+
+    def cancel(self, order_id: int) -> bool:
+        """Cancel a resting order and free exactly what it locked; False if it is not resting."""
+        state, _ = self._open_state()
+        return cancel_resting(state, order_id)
+
+    def match(self, candle: Any = None) -> list[Fill]:
+        state, replayer = self._open_state()
+        account = state.accounts[0]
+        if account.row >= account.end_row:
+            raise EpisodeError("there is no candle after the last one; reset() the exchange")
+        rows = replayer.rows.view(np.recarray)
+        candles = rows[account.row] if candle is None else candle
+        before = int(account.fills)
+        quote_book(self, state, rows[account.row - 1])
+        match_book(
+            account,
+            state.positions[0],
+            candles,
+            self.instrument_records(),
+            self.costs_record()[0],
+            state.book[0],
+            state.fills[0],
+            len(self._symbols),
+        )
+        for position in state.positions[0]:
+            position.volume_used = 0.0
+        fills = self._unreported()
+        self._fills.extend(fills)
+        account.fills = account.rejects = 0
+        account.row += 1
+        return [Fill(**fill) for fill in fills[before:]]
+
+    def mark(self, closes: Sequence[float] | None = None) -> float:
+        state, replayer = self._open_state()
+        account = state.accounts[0]
+        account.previous_equity = account.clock_equity
+        held = value_account(state, replayer, closes)
+        account.clock_equity = account.equity
+        update_statistics(account, held)
+        self._curve.append((int(account.row), account.equity, account.cash, account.position_value))
+        return float(account.equity)
+
+    @property
+    def balance(self) -> float:
+        return float(self._open_state()[0].accounts[0].cash)
+
+    @property
+    def portfolio(self) -> dict[str, float]:
+        positions = self._open_state()[0].positions[0]
+        return {s: float(positions[j].quantity) for j, s in enumerate(self._symbols) if positions[j].quantity > 0.0}
+
+    @property
+    def net_worth(self) -> float:
+        return float(self._open_state()[0].accounts[0].equity)
+
+    @property
+    def open_orders(self) -> list[dict[str, Any]]:
+        """What rests in the book, oldest first."""
+        state, _ = self._open_state()
+        return [order_view(state.book[0][k], self._symbols) for k in range(int(state.accounts[0].resting))]
+
+    @property
+    def trades(self) -> list[dict[str, Any]]:
+        return [*self._fills, *self._unreported()]
+
+    @property
+    def performance(self) -> dict[str, Any]:
+        account = self._open_state()[0].accounts[0]
+        if self._history is None:
+            table = np.array(self._curve, dtype=np.float64).reshape(-1, 4)
+        else:
+            past = self._history[0, : account.row - account.start_row + 1]
+            table = np.column_stack([past[:, :3], past[:, 3:].sum(axis=1)])
+        names = ("row", "equity", "cash", "position_value")
+        return {name: table[:, k] for k, name in enumerate(names)}
+
+    def _unreported(self) -> list[dict[str, Any]]:
+        state, replayer = self._open_state()
+        account = state.accounts[0]
+        count = 0 if account.reported == 1 else int(account.fills)
+        return [fill_view(state.fills[0][k], self._symbols, replayer) for k in range(count)]
+
+    def _open_state(self) -> tuple[AccountState, DataReplayer]:
+        if self._state is None or self._replayer is None:
+            raise EpisodeError("the exchange has no account yet; call reset() on it or on its environment first")
+        return self._state, self._replayer
+
+
+def _symbols(data: Any, symbols: Sequence[str] | str) -> tuple[str, ...]:
+    if isinstance(data, Candles):
+        return data.symbols
+    names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    names = tuple(name.upper() for name in names)
+    if not names or len(set(names)) != len(names):
+        raise ConfigurationError(f"symbols must be distinct and at least one; got {symbols!r}")
+    return names
+
+
+def _positive(name: str, value: float) -> float:
+    if not (isinstance(value, int | float) and math.isfinite(value) and value > 0.0):
+        raise ConfigurationError(f"{name} must be a positive number; got {value!r}")
+    return float(value)
+
+
+def _rate(name: str, value: float) -> float:
+    if not (isinstance(value, int | float) and math.isfinite(value) and 0.0 <= value < 1.0):
+        raise ConfigurationError(f"{name} is a fraction in [0, 1): 0.001 is 0.1 %; got {value!r}")
+    return float(value)
+
+
+def _short(data: Any) -> str:
+    return repr(data) if isinstance(data, str) else f"<{type(data).__name__}>"

@@ -1,0 +1,58 @@
+"""The accounts of one or many environments, as flat arrays of records."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tradeready_gym.ledger.records import ACCOUNT_DTYPE, POSITION_DTYPE
+from tradeready_gym.orders import FILL_DTYPE, ORDER_DTYPE, REJECT_DTYPE
+
+Records = npt.NDArray[Any]
+
+
+@dataclass
+class AccountState:
+    """Row `i` belongs to environment `i`: its account, positions, resting orders, and what happened since its last action.
+
+    Shapes: accounts (N,), positions (N, S), book (N, M), orders (N, K), fills (N, F), rejects (N, R).
+    """
+
+    accounts: Records
+    positions: Records
+    book: Records
+    orders: Records
+    fills: Records
+    rejects: Records
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        environments: int,
+        symbols: int,
+        open_orders: int,
+        orders_per_action: int,
+        candles_per_action: int = 1,
+        spare: int = 1,
+    ) -> "AccountState":
+        """Empty accounts with room for what the worst step can do, and for `spare` orders of a person between two steps.
+
+        Within one candle each order fills at most once: those of the action, those that rest, and the legs they activate.
+        """
+        # a bracketed market order activates two legs; legs of resting orders have their places in the book already
+        fills = candles_per_action * (orders_per_action + open_orders) + spare
+        rejects = orders_per_action + spare
+
+        def records(count: int, dtype: np.dtype[Any]) -> Records:
+            return np.zeros((environments, count), dtype).view(np.recarray)
+
+        return cls(
+            accounts=np.zeros(environments, ACCOUNT_DTYPE).view(np.recarray),
+            positions=records(symbols, POSITION_DTYPE),
+            book=records(open_orders, ORDER_DTYPE),
+            orders=records(orders_per_action, ORDER_DTYPE),
+            fills=records(fills, FILL_DTYPE),
+            rejects=records(rejects, REJECT_DTYPE),
+        )

@@ -1,0 +1,77 @@
+"""What the agent may see: features by name, by object or by plain function, and the pipeline that makes one table of them."""
+
+from tradeready_gym.features.account import (
+    ACCOUNT_CODES,
+    BALANCE,
+    POSITION,
+    UNREALIZED_PNL,
+    account_bounds,
+    account_codes,
+    account_columns,
+    account_width,
+)
+from tradeready_gym.features.base import Feature, SymbolCandles
+from tradeready_gym.features.causality import check_causality, check_later_anchor
+from tradeready_gym.features.custom import Column, CustomFeature, feature
+from tradeready_gym.features.indicators import (
+    AverageDirectionalIndex,
+    AverageTrueRange,
+    BollingerBands,
+    Macd,
+    Ohlcv,
+    RelativeStrengthIndex,
+    Volume,
+)
+from tradeready_gym.features.pipeline import DEFAULT_FEATURES, RAW_FEATURES, FeaturePipeline
+from tradeready_gym.features.registry import KNOWN_NAMES, parse_feature
+from tradeready_gym.features.scale_free import (
+    EngineeredFeatures,
+    GapFlag,
+    LogReturns,
+    Momentum,
+    MovingAverageRatio,
+    RelativeCandles,
+    TimeOfWeek,
+    Volatility,
+)
+from tradeready_gym.features.scalers import MinMaxScaler, StandardScaler
+
+__all__ = [
+    "ACCOUNT_CODES",
+    "BALANCE",
+    "DEFAULT_FEATURES",
+    "KNOWN_NAMES",
+    "POSITION",
+    "RAW_FEATURES",
+    "UNREALIZED_PNL",
+    "AverageDirectionalIndex",
+    "AverageTrueRange",
+    "BollingerBands",
+    "Column",
+    "CustomFeature",
+    "EngineeredFeatures",
+    "Feature",
+    "FeaturePipeline",
+    "GapFlag",
+    "LogReturns",
+    "Macd",
+    "MinMaxScaler",
+    "Momentum",
+    "MovingAverageRatio",
+    "Ohlcv",
+    "RelativeCandles",
+    "RelativeStrengthIndex",
+    "StandardScaler",
+    "SymbolCandles",
+    "TimeOfWeek",
+    "Volatility",
+    "Volume",
+    "account_bounds",
+    "account_codes",
+    "account_columns",
+    "account_width",
+    "check_causality",
+    "check_later_anchor",
+    "feature",
+    "parse_feature",
+]

@@ -1,0 +1,47 @@
+"""The account scalars of an observation: their names, the engine's codes, their number and their bounds.
+
+`balance` is available cash / starting balance, `position` is position value / equity (one per symbol), `unrealized_pnl` is
+unrealised PnL / equity. The engine computes them; this page only says what they are.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+BALANCE: Final = 0
+POSITION: Final = 1
+UNREALIZED_PNL: Final = 2
+
+ACCOUNT_CODES: Final = {"balance": BALANCE, "position": POSITION, "unrealized_pnl": UNREALIZED_PNL}
+
+_UNKNOWN: Final = float(np.finfo(np.float32).max)
+_BOUNDS: Final = {BALANCE: (0.0, _UNKNOWN), POSITION: (0.0, 1.0), UNREALIZED_PNL: (-_UNKNOWN, 1.0)}  # a spot account
+
+
+def account_codes(names: Sequence[str]) -> NDArray[np.int64]:
+    """The engine's codes in the order of `names`: int64[len(names)]."""
+    return np.array([ACCOUNT_CODES[name] for name in names], dtype=np.int64)
+
+
+def account_columns(names: Sequence[str], symbols: Sequence[str]) -> tuple[str, ...]:
+    """The scalars in the order of the observation: `position` once per symbol (as `position_BTCUSDT` if several)."""
+    columns: list[str] = []
+    for name in names:
+        several = ACCOUNT_CODES[name] == POSITION and len(symbols) > 1
+        columns.extend([f"{name}_{symbol}" for symbol in symbols] if several else [name])
+    return tuple(columns)
+
+
+def account_width(names: Sequence[str], symbol_count: int) -> int:
+    """How many numbers the account scalars take."""
+    return sum(symbol_count if ACCOUNT_CODES[name] == POSITION else 1 for name in names)
+
+
+def account_bounds(names: Sequence[str], symbol_count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Lowest and highest value of each scalar of a spot account: two float32[account_width], ± the largest where unknown."""
+    bounds = [_BOUNDS[code] for code in (ACCOUNT_CODES[name] for name in names)]
+    repeats = [symbol_count if ACCOUNT_CODES[name] == POSITION else 1 for name in names]
+    low, high = np.array(bounds, dtype=np.float32).reshape(-1, 2).T
+    return np.repeat(low, repeats), np.repeat(high, repeats)

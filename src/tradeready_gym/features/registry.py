@@ -1,0 +1,117 @@
+"""Features by name, as in `observation_features`."""
+
+import re
+from collections.abc import Callable, Collection
+from typing import Final
+
+from tradeready_gym.errors import ConfigurationError, UnknownName
+from tradeready_gym.features.account import ACCOUNT_CODES
+from tradeready_gym.features.base import Feature
+from tradeready_gym.features.custom import Column, FeatureFunction, custom_feature
+from tradeready_gym.features.indicators import (
+    AverageDirectionalIndex,
+    AverageTrueRange,
+    BollingerBands,
+    Macd,
+    Ohlcv,
+    RelativeStrengthIndex,
+    Volume,
+)
+from tradeready_gym.features.scale_free import (
+    EngineeredFeatures,
+    GapFlag,
+    LogReturns,
+    Momentum,
+    MovingAverageRatio,
+    RelativeCandles,
+    TimeOfWeek,
+    Volatility,
+)
+
+PLAIN: Final[dict[str, Callable[[], Feature]]] = {
+    "adx": AverageDirectionalIndex,
+    "atr": AverageTrueRange,
+    "bollinger": BollingerBands,
+    "candles": RelativeCandles,
+    "engineered": EngineeredFeatures,
+    "gap": GapFlag,
+    "macd": Macd,
+    "ohlcv": Ohlcv,
+    "returns": LogReturns,
+    "time_of_week": TimeOfWeek,
+    "volume": Volume,
+}
+# The second value is the period shown in messages.
+WITH_PERIOD: Final[dict[str, tuple[Callable[[int], Feature], int]]] = {
+    "adx": (AverageDirectionalIndex, 14),
+    "atr": (AverageTrueRange, 14),
+    "ma_ratio": (MovingAverageRatio, 50),
+    "momentum": (Momentum, 10),
+    "rsi": (RelativeStrengthIndex, 14),
+    "volatility": (Volatility, 24),
+}
+KNOWN_NAMES: Final = tuple(
+    sorted([*ACCOUNT_CODES, *PLAIN, *(f"{stem}_{period}" for stem, (_, period) in WITH_PERIOD.items())])
+)
+
+_FORMS: Final = ", ".join(f"{stem}_<n>" for stem in sorted(WITH_PERIOD))
+
+
+def parse_feature(name: str, columns: Collection[str] = ()) -> Feature:
+    """The market feature called `name`: a library feature, any period as in `rsi_21`, or one of the user's own `columns`.
+
+    Raises:
+        UnknownName: nothing is called that; lists the known names, the columns and the nearest match.
+        ConfigurationError: the name could mean a library feature and a column, or its period is not usable.
+    """
+    found = library_feature(name)
+    if name not in columns:
+        if found is None:
+            raise UnknownName(
+                "feature", name, [*KNOWN_NAMES, *columns], f" Any period will do: {_FORMS}.{_column_hint(columns)}"
+            )
+        return found
+    if found is not None:
+        raise ConfigurationError(
+            f"{name!r} is a column of the data and a feature of the library; rename the column, or give an object: "
+            f"Column({name!r}) for the column, {found!r} for the feature"
+        )
+    return Column(name)
+
+
+def as_feature(item: str | Feature | FeatureFunction, columns: Collection[str] = ()) -> Feature:
+    """A market feature from its name, from a plain Python function, or as it is.
+
+    Raises:
+        UnknownName: see `parse_feature`.
+        TypeError: `item` is none of the three, or is a feature that lacks a name, a warm-up or a hash.
+    """
+    if isinstance(item, str):
+        return parse_feature(item, columns)
+    if isinstance(item, type) or not (isinstance(item, Feature) or callable(item)):
+        raise TypeError(f"a feature is a name, a Feature or a function of candles, got {item!r}")
+    found = item if isinstance(item, Feature) else custom_feature(item)
+    for attribute in ("name", "warmup_bars"):
+        if not hasattr(found, attribute):
+            raise TypeError(f"{type(found).__name__} needs {attribute!r}: a field, class attribute or property")
+    try:
+        hash(found)
+    except TypeError as error:
+        kind = type(item).__name__
+        raise TypeError(f"feature {found.name!r} must be a value; make {kind} a frozen dataclass: {error}") from None
+    return found
+
+
+def library_feature(name: str) -> Feature | None:
+    """The library's feature called `name`, in any case; None if there is none."""
+    lower = name.lower()
+    if lower in PLAIN:
+        return PLAIN[lower]()
+    form = re.fullmatch(r"([a-z_]+)_([0-9]{1,6})", lower)
+    if form is None or form[1] not in WITH_PERIOD:
+        return None
+    return WITH_PERIOD[form[1]][0](int(form[2]))
+
+
+def _column_hint(columns: Collection[str]) -> str:
+    return "" if columns else " The data bring no columns of their own."

@@ -1,0 +1,6 @@
+"""Where candles come from: frames, files, the bulk archive, exchanges."""
+
+from tradeready_gym.market.sources.files import load_file
+from tradeready_gym.market.sources.frame import load_frame
+
+__all__ = ["load_file", "load_frame"]

@@ -1,0 +1,14 @@
+"""The only wall clock of this room: when a training run happened, which no result depends on."""
+
+import time
+from datetime import UTC, datetime
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 with microseconds and Z."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def monotonic() -> float:
+    """Seconds of a clock that never goes back."""
+    return time.monotonic()

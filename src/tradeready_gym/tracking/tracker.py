@@ -1,0 +1,261 @@
+"""Records a training run and its episodes without ever being in the way of the training.
+
+What is reported is written when a second has passed since the last write or 64 KiB have gathered, and when the run is
+completed, flushed or forgotten. So killing the process loses at most what was reported within a second of the last
+write, and corrupts nothing. The disk is waited for (fsync) when the run is completed or flushed, and otherwise every ten
+seconds at most: that much a power cut may lose. A disk that fails is said once, in a `TrackingWarning`, and tried again
+every second.
+"""
+
+import contextlib
+import json
+import math
+import os
+import uuid
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tradeready_gym.errors import ConfigurationError, StoreError
+from tradeready_gym.tracking import clock, journal, messages
+from tradeready_gym.tracking.aggregate import AGGREGATED, RunAggregates
+from tradeready_gym.tracking.runs import SUFFIX, read_run, runs_directory
+
+STATUSES = ("completed", "failed", "cancelled")
+WRITE_INTERVAL_S = 1.0
+SYNC_INTERVAL_S = 10.0
+WRITE_BYTES = 65_536
+KEPT_BYTES = 1_048_576  # what is kept for a disk that fails
+
+
+class TrackingWarning(UserWarning):
+    """A training run cannot be recorded as it should; the training itself goes on."""
+
+
+class TrainingTracker:
+    """The record of one training run in a journal of its own.
+
+    `strategy_label` names the strategy, `config` is kept with the run (plain data; what JSON does not know is kept as
+    its text). `directory` is where runs are kept, `$TRADEREADY_HOME/runs` by default. `run_id` continues the run of
+    that id (a UUID) if it exists. A copy of a tracker, by deepcopy, pickle or fork, is a run of its own.
+    """
+
+    _run_id: str
+    _may_exist: bool
+    _process: int
+    _registered: bool
+    _completed_at: int | None  # episodes when the run was last completed
+    _aggregates: RunAggregates
+    _pending: list[bytes]
+    _bytes: int
+    _failing: bool
+    _complained: bool
+    _written_at: float
+    _synced_at: float
+
+    def __init__(
+        self,
+        strategy_label: str = "gym_training",
+        *,
+        directory: str | os.PathLike[str] | None = None,
+        run_id: str | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.strategy_label = strategy_label
+        self._directory = None if directory is None else os.path.abspath(directory)
+        self._config = {"strategy_label": strategy_label} | _plain(config or {})
+        self._begin(None if run_id is None else _checked(run_id))
+
+    def __repr__(self) -> str:
+        directory = "" if self._directory is None else f", directory={self._directory!r}"
+        return f"TrainingTracker({self.strategy_label!r}{directory}, run_id={self.run_id!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"strategy_label": self.strategy_label, "directory": self._directory, "config": self._config}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.strategy_label = state["strategy_label"]
+        self._directory, self._config = state["directory"], state["config"]
+        self._begin()
+
+    def __del__(self) -> None:
+        if getattr(self, "_pending", None) and os.getpid() == self._process:
+            with contextlib.suppress(Exception):  # an environment that nobody closed; there is nobody left to tell
+                journal.append(self.path, b"".join(self._pending))
+
+    @property
+    def run_id(self) -> str:
+        """The id of this run, a UUID; another one in a forked child."""
+        self._notice_fork()
+        return self._run_id
+
+    @property
+    def path(self) -> Path:
+        """The journal of this run, which exists from `register_run` on."""
+        return runs_directory(self._directory) / f"{self.run_id}{SUFFIX}"
+
+    @property
+    def episodes_completed(self) -> int:
+        """Episodes reported so far, those of a continued run included; the next episode's number is one more."""
+        self._notice_fork()
+        return self._aggregates.episodes
+
+    def register_run(self) -> None:
+        """Write down that the run begins. Does nothing if it did; a report does this by itself."""
+        self._notice_fork()
+        if self._registered:
+            return
+        self._registered = True
+        try:
+            known = self._may_exist and self.path.exists() and self._continue_run()
+        except (OSError, StoreError) as error:
+            self._complain(f"run {self._run_id} cannot be continued and is recorded as another run: {error}")
+            self._run_id, known = str(uuid.uuid4()), False
+        if not known:
+            self._add(messages.register(self._run_id, clock.now(), self._config))
+            self._write()
+
+    def report_episode(
+        self,
+        number: int,
+        metrics: Mapping[str, float | int | None],
+        *,
+        seed: int | None = None,
+        session_id: str | None = None,
+    ) -> None:
+        """Record one episode. `number` counts from 1 within the run; `metrics` is what `plain_metrics` returned."""
+        columns = {name: [math.nan if value is None else value] for name, value in metrics.items()}
+        self.report_episodes([number], columns, seeds=[seed], session_ids=[session_id])
+
+    def report_episodes(
+        self,
+        numbers: Sequence[int] | NDArray[np.int64],
+        metrics: Mapping[str, ArrayLike],
+        *,
+        seeds: Sequence[int | None] | NDArray[np.int64] | None = None,
+        session_ids: Sequence[str | None] | None = None,
+    ) -> None:
+        """Record episodes that ended together; `metrics` is what `episode_metrics` returned, one value an episode.
+
+        Raises `ValueError` unless every column has one value for each number.
+        """
+        self.register_run()
+        count = len(numbers)
+        if count == 0:
+            return
+        columns: dict[str, list[Any] | None] = {"episode_number": [int(number) for number in numbers]}
+        columns["session_id"] = None if session_ids is None else list(session_ids)
+        for key, name in messages.EPISODE_METRICS.items():
+            columns[key] = _column(metrics[name]) if name in metrics else None
+        columns["seed"] = None if seeds is None else [None if seed is None else int(seed) for seed in seeds]
+        uneven = {key: len(column) for key, column in columns.items() if column is not None and len(column) != count}
+        if uneven:
+            raise ValueError(f"every column needs one value for each of the {count} episodes; lengths are {uneven}.")
+        self._add(messages.episodes(self._run_id, clock.now(), columns))
+        self._aggregates.add(count, {name: columns[name] or () for name in AGGREGATED})
+        due = clock.monotonic() - self._written_at >= WRITE_INTERVAL_S
+        if due or (self._bytes >= WRITE_BYTES and not self._failing):
+            self._write()
+
+    def flush(self) -> None:
+        """Write what is still in memory, and wait for the disk."""
+        self._notice_fork()
+        if self._registered:
+            self._write(sync=True)
+
+    def complete_run(self, status: str = "completed") -> None:
+        """Write down that the run has ended, with its aggregates, and wait for the disk.
+
+        Does nothing for a run that never began or has nothing new since it was completed. `status` is `completed`,
+        `failed` or `cancelled`.
+        """
+        if status not in STATUSES:
+            raise ConfigurationError(f"a run ends as one of {', '.join(STATUSES)}; got {status!r}.")
+        self._notice_fork()
+        if not self._registered or self._completed_at == self._aggregates.episodes:
+            return
+        self._completed_at = self._aggregates.episodes
+        self._add(messages.complete(self._run_id, clock.now(), status, self._aggregates.as_dict()))
+        self._write(sync=True)
+
+    def _begin(self, run_id: str | None = None) -> None:
+        self._run_id = run_id or str(uuid.uuid4())
+        self._may_exist = run_id is not None
+        self._process = os.getpid()
+        self._registered = False
+        self._completed_at = None
+        self._aggregates = RunAggregates()
+        self._pending = []
+        self._bytes = 0
+        self._failing = self._complained = False
+        self._written_at = -math.inf
+        self._synced_at = clock.monotonic()
+
+    def _notice_fork(self) -> None:
+        if os.getpid() != self._process:
+            self._begin()  # what is pending belongs to the parent, which writes it
+
+    def _continue_run(self) -> bool:
+        run = read_run(self.path)
+        self._aggregates.add(
+            len(run.episodes), {name: [body.get(name) for body in run.episodes] for name in AGGREGATED}
+        )
+        return run.summary.started_at is not None
+
+    def _add(self, message: Mapping[str, Any]) -> None:
+        record = journal.encode(message)
+        self._pending.append(record)
+        self._bytes += len(record)
+
+    def _write(self, *, sync: bool = False) -> None:
+        now = clock.monotonic()
+        sync = sync or now - self._synced_at >= SYNC_INTERVAL_S
+        self._written_at = now
+        self._synced_at = now if sync else self._synced_at
+        try:
+            journal.append(self.path, b"".join(self._pending), sync=sync)
+        except OSError as error:
+            self._failing = True
+            while self._bytes > KEPT_BYTES and len(self._pending) > 1:
+                self._bytes -= len(self._pending.pop(1))  # the oldest but the first, which may be the registration
+            self._complain(
+                f"run {self._run_id} cannot be recorded: {error}. Training goes on and the last "
+                f"{KEPT_BYTES // 2**20} MiB of records are kept until the disk answers. Set TRADEREADY_HOME to a "
+                f"directory that can be written, or track_training=False."
+            )
+        else:
+            self._pending.clear()
+            self._bytes = 0
+            self._failing = False
+
+    def _complain(self, message: str) -> None:
+        if not self._complained:
+            self._complained = True
+            warnings.warn(message, TrackingWarning, stacklevel=4)
+
+
+def _checked(run_id: str) -> str:
+    try:
+        return str(uuid.UUID(run_id))
+    except ValueError:
+        raise ConfigurationError(f"run_id must be a UUID, such as {uuid.uuid4()}; got {run_id!r}.") from None
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(config), default=str, allow_nan=False))
+    except ValueError as error:
+        raise ConfigurationError(f"config must be plain data without NaN or infinity; got {config!r}.") from error
+    return plain
+
+
+def _column(values: ArrayLike) -> list[Any]:
+    array = np.atleast_1d(np.asarray(values))
+    if np.isfinite(array).all():
+        plain: list[Any] = array.tolist()
+        return plain
+    return [value if math.isfinite(value) else None for value in array.tolist()]

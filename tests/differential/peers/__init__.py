@@ -1,0 +1,1 @@
+"""Other backtesters on the same orders, each in a virtual environment of its own."""

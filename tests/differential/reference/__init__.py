@@ -1,0 +1,1 @@
+"""The parts of the Decimal reference; `decimal_ledger` is the door."""

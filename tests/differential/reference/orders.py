@@ -1,0 +1,118 @@
+"""Orders on their way: what was submitted, what rests in the book, what was filled and what was refused."""
+
+import itertools
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypedDict
+
+from reference.inputs import ZERO, Instrument, exact, is_positive
+
+OPPOSITE = {"buy": "sell", "sell": "buy"}
+TYPES = ("market", "limit", "stop_loss", "take_profit")
+_ids = itertools.count()
+
+
+class OrderRequest(TypedDict, total=False):
+    """An explicit order of a script. `price` is the limit or the trigger; a market order has none."""
+
+    symbol: int
+    side: str
+    type: str
+    quantity: float
+    price: float | None
+    stop_price: float | None
+    take_price: float | None
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One execution; `slippage` is what the price moved against the trader, as a fraction, after ticks and limits.
+
+    `model_slippage` is the fraction that the model returned (0 where the price does not slip).
+    """
+
+    row: int
+    order: int
+    leg: str
+    symbol: int
+    side: str
+    type: str
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    slippage: Decimal
+    model_slippage: Decimal
+    realized_pnl: Decimal
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A refused order, and the one reason."""
+
+    row: int
+    order: int
+    leg: str
+    symbol: int
+    reason: str
+
+
+@dataclass(eq=False)
+class Order:
+    """An accepted order; `quantity` is what is still to fill.
+
+    `order` is the index of the submission; the legs of a bracket carry their parent's. `since` is the row in whose candle
+    the order could first fill. `entry_price` is set on the legs of a parent that filled inside the candle `since`:
+    the price of the market at that moment.
+    """
+
+    order: int
+    leg: str
+    symbol: int
+    side: str
+    type: str
+    quantity: Decimal
+    since: int
+    price: Decimal = ZERO
+    stop_price: Decimal | None = None
+    take_price: Decimal | None = None
+    locked_cash: Decimal = ZERO
+    entry_price: Decimal | None = None
+    sibling: "Order | None" = None
+    serial: int = field(default_factory=lambda: next(_ids))
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it triggers when the market turns against it."""
+        return self.type == "stop_loss"
+
+    @property
+    def age(self) -> tuple[int, int, int]:
+        """The order of execution within a phase: older first, then symbol order [A14]."""
+        return (self.since, self.symbol, self.serial)
+
+    def rested_before(self, row: int) -> bool:
+        """Whether it was in the book before the candle opened."""
+        return self.since < row
+
+
+def refusal_of_form(request: OrderRequest, symbols: int, instruments: list[Instrument]) -> str | None:
+    """The reason for which an order is refused before anybody looks at the account, or None."""
+    if not 0 <= request["symbol"] < symbols:
+        return "unknown_symbol"
+    instrument = instruments[request["symbol"]]
+    if not is_positive(request["quantity"]) or instrument.floor_quantity(exact(request["quantity"])) == 0:
+        return "invalid_quantity"
+    stop, take = request.get("stop_price"), request.get("take_price")
+    named = [price for price in (stop, take) if price is not None]
+    if request["type"] == "market":
+        if request.get("price") is not None:
+            return "invalid_price"
+    else:
+        named.append(request.get("price") or 0.0)
+    if not all(is_positive(price) and instrument.price_is_on_tick(exact(price)) for price in named):
+        return "invalid_price"
+    if (stop is not None or take is not None) and request["side"] == "sell":
+        return "invalid_price"
+    if stop is not None and take is not None and stop >= take:
+        return "invalid_price"
+    return None
