@@ -1,5 +1,19 @@
 """The Gymnasium faces of the engine."""
 
-from tradeready_gym.envs.trading import TradingEnvironment
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["TradingEnvironment"]
+if TYPE_CHECKING:
+    from tradeready_gym.envs.trading import TradingEnvironment
+    from tradeready_gym.envs.vector import TradingVectorEnvironment
+
+_HOMES = {"TradingEnvironment": "trading", "TradingVectorEnvironment": "vector"}
+
+__all__ = ["TradingEnvironment", "TradingVectorEnvironment"]
+
+
+def __getattr__(name: str) -> Any:
+    # the registration lives beside the environments and must not compile or import them
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

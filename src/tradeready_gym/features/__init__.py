@@ -1,4 +1,4 @@
-"""What the agent may see: features by name, by object or by plain function, and the pipeline that makes one table of them."""
+"""What the agent may see: features by name, object or plain function, and the pipeline that makes one table of them."""
 
 from tradeready_gym.features.account import (
     ACCOUNT_CODES,

@@ -1,7 +1,7 @@
 """The account scalars of an observation: their names, the engine's codes, their number and their bounds.
 
-`balance` is available cash / starting balance, `position` is position value / equity (one per symbol), `unrealized_pnl` is
-unrealised PnL / equity. The engine computes them; this page only says what they are.
+`balance` is available cash / starting balance, `position` is position value / equity (one per symbol), `unrealized_pnl`
+is unrealised PnL / equity. The engine computes them; this page only says what they are.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def account_width(names: Sequence[str], symbol_count: int) -> int:
 
 
 def account_bounds(names: Sequence[str], symbol_count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lowest and highest value of each scalar of a spot account: two float32[account_width], ± the largest where unknown."""
+    """Lowest and highest value of each scalar of a spot account, two float32[account_width]."""
     bounds = [_BOUNDS[code] for code in (ACCOUNT_CODES[name] for name in names)]
     repeats = [symbol_count if ACCOUNT_CODES[name] == POSITION else 1 for name in names]
     low, high = np.array(bounds, dtype=np.float32).reshape(-1, 2).T

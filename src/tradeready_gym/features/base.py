@@ -23,15 +23,15 @@ class Feature(ABC):
     """One or more columns of numbers that are known when a candle closes. Concrete features are frozen dataclasses.
 
     A feature has a `name` and `warmup_bars` (fields, class attributes or properties), and may have several columns.
-    It must be causal: its value at row *i* depends on candles up to and including *i* alone. It is computed once over the
-    whole series, from the first candle.
+    It must be causal: its value at row *i* depends on candles up to and including *i* alone. It is computed once over
+    the whole series, from the first candle.
 
     Attributes:
         name: how the feature is called in `observation_features` and in errors.
         warmup_bars: the number of first rows that may be NaN, and that nobody is shown; no NaN after them.
         low, high: bounds that every value keeps, infinite where unknown.
-        anchor_tolerance: how far values may differ, after the warm-up, when the series starts at a later candle, as a share
-            of the column's standard deviation. 0 means not by one bit.
+        anchor_tolerance: how far values may differ, after the warm-up, when the series starts at a later candle, as a
+            share of the column's standard deviation. 0 means not by one bit.
         causality_tolerance: relative difference that the causality check forgives (rounding); 0 for the library's own.
     """
 
@@ -88,8 +88,8 @@ class LibraryFeature(Feature):
 class SymbolCandles:
     """The candles of one symbol as one-dimensional arrays of length T: what a plain Python feature receives.
 
-    `times` are open times in microseconds UTC, `gaps` marks candles that the source lacked, `columns` holds the user's own
-    columns. All arrays are read-only.
+    `times` are open times in microseconds UTC, `gaps` marks candles that the source lacked, `columns` holds the user's
+    own columns. All arrays are read-only.
     """
 
     symbol: str
@@ -135,8 +135,8 @@ def feature_values(feature: Feature, candles: "Candles", symbol_index: int) -> F
     if values.shape != (len(candles), feature.width):
         several = f"({len(candles)}, {feature.width})"
         raise ConfigurationError(
-            f"feature {feature.name!r} must return one row per candle and one column per name in {feature.column_names}, "
-            f"shape {several}; it returned {values.shape}. Fill rows without a value with NaN and count them in "
+            f"feature {feature.name!r} must return one row per candle and one column per name in "
+            f"{feature.column_names}, shape {several}; it returned {values.shape}. Fill rows without a value with NaN and count them in "
             'warmup_bars; declare the columns of a function with @feature(columns=("first", "second"))'
         )
     return values

@@ -1,9 +1,9 @@
 """The causality check: a feature must say the same of a candle whether or not the later candles are there.
 
 The feature is computed on prefixes of the candles and compared, row by row, with what it says when it sees them all. A
-centred average, `shift(-1)`, a z-score by the whole sample, a back-fill, or a daily high joined to the hours of that day
-differ, and are refused by name. What a function knows beside its argument (a table that was looked up elsewhere) cannot be
-seen from here.
+centred average, `shift(-1)`, a z-score by the whole sample, a back-fill, or a daily high joined to the hours of that
+day differ, and are refused by name. What a function knows beside its argument (a table that was looked up elsewhere)
+cannot be seen from here.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ MONDAY: Final = 4 * 86_400_000_000
 WEEK: Final = 7 * 86_400_000_000
 REMEDY: Final = (
     "Compute each row from candles up to that row alone: trailing windows instead of centred ones, no shift(-1), no "
-    "back-fill, coarser candles only after they have closed, and statistics of the whole series fitted on an earlier span "
-    "(StandardScaler, MinMaxScaler)."
+    "back-fill, coarser candles only after they have closed, and statistics of the whole series fitted on an "
+    "earlier span (StandardScaler, MinMaxScaler)."
 )
 
 
@@ -39,8 +39,8 @@ def check_causality(
     Args:
         feature: a name, a `Feature` or a plain function of one symbol's candles.
         candles: any candles; the longer and the more gaps, the sharper the check.
-        cuts: on how many prefixes to compute it. A few end right after the warm-up and a few in gaps, where there are any;
-            most end inside every coarser candle. All prefixes are taken where the series has no more.
+        cuts: on how many prefixes to compute it. A few end right after the warm-up and a few in gaps, where there are
+            any; most end inside every coarser candle. All prefixes are taken where the series has no more.
         tolerance: relative difference to forgive, against the larger of the two values and the column's median size. By
             default 0 (bit for bit) for the library's features and 1e-12 for all others.
 
@@ -87,7 +87,7 @@ def prefix(candles: "Candles", length: int) -> "Candles":
 
 
 def prefix_lengths(candles: "Candles", warmup_bars: int, cuts: int = CUTS) -> tuple[int, ...]:
-    """Where to cut: ascending, from one row after the warm-up to all rows but one; at least `cuts` of them if there are."""
+    """Where to cut: ascending, from one row after the warm-up to all rows but one; `cuts` of them or more, or all."""
     if cuts < 1:
         raise ConfigurationError(f"the causality check needs at least one cut, got {cuts!r}")
     first, last = warmup_bars + 1, len(candles) - 1
@@ -137,8 +137,8 @@ def check_later_anchor(feature: str | Feature | FeatureFunction, candles: "Candl
             if not shares.max() <= chosen.anchor_tolerance:
                 raise CheckFailed(
                     f"feature {chosen.name!r} started at {format_time(int(candles.times[anchor]))} differs by "
-                    f"{shares.max():.3g} standard deviations after its warm-up of {chosen.warmup_bars} candles; it declares "
-                    f"anchor_tolerance={chosen.anchor_tolerance:g}. Declare a longer warm-up or a larger tolerance."
+                    f"{shares.max():.3g} standard deviations after its warm-up of {chosen.warmup_bars} candles; its "
+                    f"anchor_tolerance is {chosen.anchor_tolerance:g}. Declare a longer warm-up or a larger tolerance."
                 )
             worst = max(worst, float(shares.max()))
     return worst
@@ -177,13 +177,14 @@ def _refuse(
     again = feature_values(feature, prefix(candles, length), symbol_index)
     if not np.array_equal(seen, again, equal_nan=True):
         raise ConfigurationError(
-            f"feature {feature.name!r} must give the same numbers for the same candles; it gave others the second time. "
-            "Draw no random numbers and keep no state between calls."
+            f"feature {feature.name!r} must give the same numbers for the same candles; it gave others the second "
+            "time. Draw no random numbers and keep no state between calls."
         )
     row, column = place
+    alone, complete = float(seen[row, column]), float(whole[row, column])
     cut = format_time(int(candles.times[0]) + length * candles.timeframe.microseconds)
     raise CausalityError(
-        f"feature {feature.name!r} looks ahead: column {feature.column_names[column]!r} of {candles.symbols[symbol_index]} at "
-        f"candle {format_time(int(candles.times[row]))} (row {row}) is {float(seen[row, column])!r} when the candles end at "
-        f"{cut} (after row {length - 1}), and {float(whole[row, column])!r} when later candles are there. {REMEDY}"
+        f"feature {feature.name!r} looks ahead: column {feature.column_names[column]!r} of "
+        f"{candles.symbols[symbol_index]} at candle {format_time(int(candles.times[row]))} (row {row}) is {alone!r} "
+        f"when the candles end at {cut} (after row {length - 1}), and {complete!r} when later candles are there. {REMEDY}"
     )

@@ -51,9 +51,9 @@ class CustomFeature(Feature):
 
     Args:
         name: how it is called in observations and errors.
-        function: `function(candles) -> array[T]` or `array[T, k]`, where `candles` has one-dimensional `open, high, low,
-            close, volume, times, gaps` and `columns`. It must work on every series longer than `warmup_bars`, and look at
-            nothing but its argument.
+        function: `function(candles) -> array[T]` or `array[T, k]`, where `candles` has one-dimensional `open, high,
+            low, close, volume, times, gaps` and `columns`. It must work on every series longer than `warmup_bars`, and
+            look at nothing but its argument.
         warmup_bars: how many first rows may be NaN.
         columns: one name per column, where the function returns several.
         low, high: bounds that the values keep; values outside are clipped.

@@ -1,8 +1,9 @@
 """The documented features: raw candles and the classical indicators, computed by TA-Lib (imported when used).
 
 Raw prices and the indicators in price units (`ohlcv`, `macd`, `bollinger`, `atr`) do not train well; the scale-free
-features of `scale_free.py` are the default. Wilder's averages and exponential ones never quite forget where they started:
-their warm-ups are long enough for the tolerance that they declare, on anything but a market that stood still all through it.
+features of `scale_free.py` are the default. Wilder's averages and exponential ones never quite forget where they
+started: their warm-ups are long enough for the tolerance that they declare, on anything but a market that stood still
+all through it.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Volume(LibraryFeature):
 
 @dataclass(frozen=True)
 class RelativeStrengthIndex(LibraryFeature):
-    """`rsi_<period>`: Wilder's relative strength index of the close, divided by 100: 0 to 1, and 0.5 before any price moved.
+    """`rsi_<period>`: Wilder's relative strength index of the close / 100: 0 to 1, and 0.5 before any price moved.
 
     Wilder, New Concepts in Technical Trading Systems, 1978.
     """
@@ -177,8 +178,8 @@ class Macd(LibraryFeature):
 
 @dataclass(frozen=True)
 class BollingerBands(LibraryFeature):
-    """`bollinger`: upper, middle and lower band in quote units: the simple mean of the last `period` closes, and `deviations`
-    population standard deviations above and below it.
+    """`bollinger`: upper, middle and lower band in quote units: the simple mean of the last `period` closes, and
+    `deviations` population standard deviations above and below it.
     """
 
     period: int = 20

@@ -106,8 +106,8 @@ class FeaturePipeline:
     def build(self, candles: "Candles") -> NDArray[np.float32]:
         """The table of all symbols: float32[S, T, F], C-contiguous, read-only, clipped into the bounds.
 
-        Row *i* is known at the close of candle *i*. Rows of a feature's warm-up are NaN, no others. The first time that a
-        feature meets these candles it goes through the causality check; recent tables are kept and shared.
+        Row *i* is known at the close of candle *i*. Rows of a feature's warm-up are NaN, no others. The first time that
+        a feature meets these candles it goes through the causality check; recent tables are kept and shared.
 
         Raises:
             CausalityError: a feature looks ahead.
@@ -156,6 +156,6 @@ def _require_finite(
     late = f" Its first finite row is {leading}: declare warmup_bars={leading}." if leading > row else ""
     raise DataError(
         f"feature {feature.name!r} must be finite after its warm-up of {warmup_bars} candles; for "
-        f"{candles.symbols[symbol_index]} it is {values[row].tolist()} at {format_time(int(candles.times[row]))} (row {row}, "
-        f"{int((rows >= warmup_bars).sum())} such rows).{late} Give a number for candles without trades, too."
+        f"{candles.symbols[symbol_index]} it is {values[row].tolist()} at {format_time(int(candles.times[row]))} "
+        f"(row {row}, {int((rows >= warmup_bars).sum())} such rows).{late} Give a number for candles without trades, too."
     )

@@ -58,7 +58,7 @@ _FORMS: Final = ", ".join(f"{stem}_<n>" for stem in sorted(WITH_PERIOD))
 
 
 def parse_feature(name: str, columns: Collection[str] = ()) -> Feature:
-    """The market feature called `name`: a library feature, any period as in `rsi_21`, or one of the user's own `columns`.
+    """The market feature called `name`: the library's, any period as in `rsi_21`, or one of the user's own `columns`.
 
     Raises:
         UnknownName: nothing is called that; lists the known names, the columns and the nearest match.

@@ -27,10 +27,10 @@ def log_returns(close: FloatArray) -> FloatArray:
 class RelativeCandles(LibraryFeature):
     """`candles`, the default: each candle relative to what was known before it.
 
-    Columns: `ln(open / p)`, `ln(high / p)`, `ln(low / p)`, `ln(close / p)` with p the previous close, and the log relative
-    volume `ln(max(volume / m, 0.01))` with m the mean volume of the last `volume_bars` candles, this one included. The floor
-    of one per cent lies below every quiet candle of a liquid market (the quietest in a thousand trades 4 to 17 % of m): it is
-    what a gap, a candle without trades and a window without trades show, -4.6.
+    Columns: `ln(open / p)`, `ln(high / p)`, `ln(low / p)`, `ln(close / p)` with p the previous close, and the log
+    relative volume `ln(max(volume / m, 0.01))` with m the mean volume of the last `volume_bars` candles, this one
+    included. The floor of one per cent lies below every quiet candle of a liquid market (the quietest in a thousand
+    trades 4 to 17 % of m): it is what a gap, a candle without trades and a window without trades show, -4.6.
     """
 
     volume_bars: int = 24
@@ -124,7 +124,7 @@ class Momentum(LibraryFeature):
 
 @dataclass(frozen=True)
 class Volatility(LibraryFeature):
-    """`volatility_<period>`: population standard deviation of the last `period` log returns, per candle (not annualised)."""
+    """`volatility_<period>`: population standard deviation of the last `period` log returns, per candle."""
 
     period: int = 24
     low = 0.0
@@ -148,7 +148,7 @@ class Volatility(LibraryFeature):
 
 @dataclass(frozen=True)
 class EngineeredFeatures(LibraryFeature):
-    """`engineered`: close / simple mean of the last p closes for each period p, then the change of the close over 5 candles.
+    """`engineered`: close / mean of the last p closes for each period p, then the change of the close over 5 candles.
 
     Nothing is subtracted from the ratios: 1 means "at its average", as the documented wrapper has it.
     """
@@ -204,7 +204,8 @@ class GapFlag(LibraryFeature):
 class TimeOfWeek(LibraryFeature):
     """`time_of_week`: where the candle's CLOSE stands in the day and in the week, UTC, as points on a circle.
 
-    Columns: sine and cosine of 2π × the share of the day, then of the share of the week, which begins on Monday at 00:00.
+    Columns: sine and cosine of 2π × the share of the day, then of the share of the week, which begins on Monday at
+    00:00.
     """
 
     name = "time_of_week"

@@ -72,8 +72,8 @@ class Scaler(Feature):
         within[: self.feature.warmup_on(candles)] = False
         if within.sum() < 2:
             raise DataError(
-                f"fitting {self.name!r} needs at least 2 candles after the warm-up in {span}; found {within.sum()} in data "
-                f"from {format_time(candles.start)} to {format_time(candles.end)}, of which the first "
+                f"fitting {self.name!r} needs at least 2 candles after the warm-up in {span}; found {within.sum()} "
+                f"in data from {format_time(candles.start)} to {format_time(candles.end)}, of which the first "
                 f"{self.feature.warmup_on(candles)} candles are warm-up"
             )
         statistics = []

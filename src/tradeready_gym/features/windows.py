@@ -8,8 +8,8 @@ from tradeready_gym.features.base import FloatArray
 def window_sum(values: FloatArray, bars: int) -> FloatArray:
     """The sum of the last `bars` values at each row: float64[T], NaN in the first `bars - 1` rows.
 
-    Sums of 1, 2, 4, ... values are doubled up and combined by the binary digits of `bars`. A running sum would be cheaper,
-    but drifts with everything that came before.
+    Sums of 1, 2, 4, ... values are doubled up and combined by the binary digits of `bars`. A running sum would be
+    cheaper, but drifts with everything that came before.
     """
     total = np.full(len(values), np.nan)
     count = len(values) - bars + 1
@@ -44,7 +44,7 @@ def window_deviation(values: FloatArray, bars: int) -> FloatArray:
 
 
 def change(values: FloatArray, bars: int) -> FloatArray:
-    """The relative change over `bars` rows, `values[i] / values[i - bars] - 1`: float64[T], NaN in the first `bars` rows."""
+    """The relative change over `bars` rows, `values[i] / values[i - bars] - 1`: float64[T], NaN in the first rows."""
     result = np.full(len(values), np.nan)
     result[bars:] = values[bars:] / values[: max(len(values) - bars, 0)] - 1.0
     return result

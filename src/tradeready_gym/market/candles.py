@@ -238,7 +238,7 @@ class Candles:
             return values[:, first : first + slots * ratio].reshape(len(self.symbols), slots, ratio)
 
         missing = blocks(self.gaps)
-        gaps = missing.all(axis=2)
+        gaps = np.asarray(missing.all(axis=2))
         opener = np.argmin(missing, axis=2)[..., None]  # the first candle that exists
         joined = {
             "open": np.take_along_axis(blocks(self.open), opener, axis=2)[..., 0],

@@ -1,5 +1,6 @@
 """`render_mode="human"`: a window where there is a display and matplotlib, else the moment as a line of text."""
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -56,16 +57,13 @@ def show(scene: Scene, window: Window | None = None) -> Window:
 
 
 def _open_figure() -> "Figure | None":
-    try:
+    figure = None
+    with contextlib.suppress(Exception):  # matplotlib is missing, or whatever a toolkit raises that finds no display
         from matplotlib import pyplot
 
         figure = pyplot.figure(figsize=(FRAME_WIDTH / FRAME_DPI, FRAME_HEIGHT / FRAME_DPI), dpi=FRAME_DPI)
-    except Exception:  # matplotlib is missing, or whatever a toolkit raises where it finds no display
-        return None
-    if (
-        figure.canvas.manager is None or figure.canvas.required_interactive_framework is None
-    ):  # a backend without windows, as where no display is
-        pyplot.close(figure)
-        return None
-    figure.canvas.manager.show()
+        if figure.canvas.manager is None or figure.canvas.required_interactive_framework is None:
+            pyplot.close(figure)  # a backend without windows, which is matplotlib's choice where no display is
+            return None
+        figure.canvas.manager.show()
     return figure

@@ -30,8 +30,10 @@ def short_price(value: float) -> str:
 
 def signed_percent(value: float, decimals: int = 2) -> str:
     """A change in per cent: `+0.12 %`; a change that rounds to nothing has no sign."""
-    text = f"{value:+,.{decimals}f}" if math.isfinite(value) else "-"
-    return (text if text.strip("+-0.") else text.strip("+-")) + " %"
+    if not math.isfinite(value):
+        return "- %"
+    text = f"{value:+,.{decimals}f}"
+    return (text if text.strip("+-0.") else text[1:]) + " %"
 
 
 def shortened(text: str, most: int) -> str:

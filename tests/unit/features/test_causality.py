@@ -164,9 +164,11 @@ def test_the_error_names_the_cut_the_first_row_both_values_and_the_way_out(rando
         check_causality(CustomFeature("sees_the_end", last_known), candles, cuts=1)
     (cut,) = prefix_lengths(candles, 0, 1)
     assert str(caught.value).startswith(
-        f"feature 'sees_the_end' looks ahead: column 'sees_the_end' of BTCUSDT at candle 2021-01-13T12:00:00Z (row 300) is "
+        "feature 'sees_the_end' looks ahead: column 'sees_the_end' of BTCUSDT at candle 2021-01-13T12:00:00Z (row "
+        "300) is "
         f"{float(candles.close[0, cut - 1])!r} when the candles end at 2021-02-07T11:00:00Z (after row {cut - 1}), "
-        f"and {float(candles.close[0, -1])!r} when later candles are there. Compute each row from candles up to that row"
+        f"and {float(candles.close[0, -1])!r} when later candles are there. Compute each row from candles up to that "
+        "row"
     )
 
 

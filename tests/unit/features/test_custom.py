@@ -31,7 +31,7 @@ def test_a_declared_function_keeps_its_name_warm_up_and_bounds() -> None:
     assert (mine.name, mine.width, mine.warmup_bars, mine.low, mine.high) == ("distance_to_the_high", 1, 19, -1.0, 0.0)
 
 
-def test_a_declared_function_is_still_the_function(random_market: MakeMarket) -> None:
+def test_a_declared_function_is_still_the_function() -> None:
     assert callable(distance_to_the_high)
     assert distance_to_the_high.__name__ == "distance_to_the_high"
     assert pickle.loads(pickle.dumps(distance_to_the_high)) is distance_to_the_high

@@ -128,7 +128,8 @@ def test_a_pipeline_prints_as_the_call_that_rebuilds_it() -> None:
         ["candles", "rsi_21", "my_signal", EngineeredFeatures((3,)), half_the_close, "position"], columns=["my_signal"]
     )
     assert repr(pipeline) == (
-        "FeaturePipeline(['candles', 'rsi_21', Column(name='my_signal'), EngineeredFeatures(periods=(3,), momentum_bars=5), "
+        "FeaturePipeline(['candles', 'rsi_21', Column(name='my_signal'), EngineeredFeatures(periods=(3,), "
+        "momentum_bars=5), "
         "CustomFeature('half_the_close', half_the_close, warmup_bars=0), 'position'])"
     )
     assert eval(repr(pipeline), vars(features_room) | {"half_the_close": half_the_close}) == pipeline

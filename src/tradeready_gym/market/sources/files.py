@@ -1,5 +1,6 @@
 """Files that people have: CSV, Parquet, and the archive's zips."""
 
+import csv
 import gzip
 import os
 from pathlib import Path
@@ -74,23 +75,28 @@ def read_columns(path: str | os.PathLike[str]) -> Table:
                 return _read_parquet(connection, file)
             return _read_csv(connection, file)
     except (duckdb.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
-        raise DataError(f"{file} cannot be read: {str(error).strip().splitlines()[0]}") from error
+        raise DataError(f"{file} cannot be read: {' '.join(str(error).split())[:200]}") from error
 
 
 def _read_csv(connection: Any, file: Path) -> Table:
     skip, first = _first_line(file)
-    fields = [field.strip().strip('"') for field in first.replace("\t", ",").replace(";", ",").split(",")]
+    delimiter = max(",;\t|", key=first.count)
+    fields = next(csv.reader([first], delimiter=delimiter))
     header = not _is_number(fields[0])
     if not header and len(fields) != len(ARCHIVE_COLUMNS):
         raise DataError(
             f"{file} needs a header row that names its columns; it begins with {first[:80]!r}. "
             f"Without one only the {len(ARCHIVE_COLUMNS)} columns of Binance's archive are understood."
         )
-    options = f"header = {str(header).lower()}, skip = {skip}, all_varchar = true, auto_detect = true"
-    if not header:
-        options += ", names = [" + ", ".join(f"'{name}'" for name in ARCHIVE_COLUMNS) + "]"
-    connection.execute(f"CREATE TEMP TABLE raw AS SELECT * FROM read_csv(?, {options})", [str(file)])
-    names = [row[0] for row in connection.execute("DESCRIBE raw").fetchall()]
+    names = [field.strip() or f"unnamed: {place}" for place, field in enumerate(fields)] if header else ARCHIVE_COLUMNS
+    if len({name.lower() for name in names}) < len(names):
+        raise DataError(f"columns of {file} must have different names; found {', '.join(names)}")
+    columns = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in names)
+    connection.execute(  # said, not sniffed: the sniffer takes odd rows for another dialect
+        f"CREATE TEMP TABLE raw AS SELECT * FROM read_csv(?, auto_detect = false, columns = {{{columns}}}, "
+        f"header = {str(header).lower()}, skip = {skip}, delim = {_text(delimiter)}, quote = '\"', escape = '\"', nullstr = '')",
+        [str(file)],
+    )
     tests = ", ".join(
         f"coalesce(bool_and({name} IS NULL OR TRY_CAST({name} AS DOUBLE) IS NOT NULL), true), "
         f"coalesce(bool_and(coalesce(regexp_full_match({name}, '-?[0-9]{{1,18}}'), false)), false)"
@@ -107,7 +113,7 @@ def _read_csv(connection: Any, file: Path) -> Table:
 
 def _first_line(file: Path) -> tuple[int, str]:
     opener = gzip.open if file.name.lower().endswith(".gz") else open
-    with opener(file, "rt", encoding="utf-8-sig") as lines:  # type: ignore[operator]
+    with opener(file, "rt", encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines):
             if line.strip() and not line.startswith("#"):
                 return number, line.strip()
@@ -132,9 +138,9 @@ def _read_parquet(connection: Any, file: Path) -> Table:
 
 
 def _plain(values: Any) -> np.ndarray:
-    if isinstance(values, np.ma.MaskedArray):
+    if isinstance(values, np.ma.MaskedArray):  # missing values
         if values.dtype.kind in "iufb":
-            return np.asarray(values.astype(np.float64).filled(np.nan))
+            return np.where(np.ma.getmaskarray(values), np.nan, values.data.astype(np.float64))
         return np.asarray(values.filled(np.datetime64("NaT") if values.dtype.kind == "M" else None))
     return np.asarray(values)
 
@@ -145,6 +151,10 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _quote(name: str) -> str:

@@ -71,7 +71,7 @@ def _array(values: Any, name: str) -> np.ndarray:
 
 def _read_pandas(frame: Any, source: str) -> Table:
     columns: dict[str, np.ndarray] = {}
-    aware = set()
+    aware: set[str] = set()
     index = None
     if len(set(map(str, frame.columns))) < len(frame.columns):
         raise DataError(f"columns of {source} must have different names; found {list(map(str, frame.columns))}")
@@ -98,7 +98,7 @@ def _pandas_values(series: Any, name: str, aware: set[str]) -> np.ndarray:
 
 def _read_polars(frame: Any, source: str) -> Table:
     columns: dict[str, np.ndarray] = {}
-    aware = set()
+    aware: set[str] = set()
     for series in frame.get_columns():
         if getattr(series.dtype, "time_zone", None) is not None:
             aware.add(series.name)

@@ -1,0 +1,82 @@
+"""The registered ids: compositions of the one environment with the documented parameters."""
+
+from typing import Any
+
+import gymnasium
+
+_SINGLE = "tradeready_gym.envs.registration:make_environment"
+_VECTOR = "tradeready_gym.envs.registration:make_vector_environment"
+
+PAIRS = {"BTC": ("BTCUSDT",), "ETH": ("ETHUSDT",), "SOL": ("SOLUSDT",)}
+PORTFOLIO_PAIRS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+
+REGISTERED: dict[str, dict[str, Any]] = {
+    "TradeReady-BTC-v0": {"pairs": PAIRS["BTC"], "action_scheme": "hold_buy_sell"},
+    "TradeReady-ETH-v0": {"pairs": PAIRS["ETH"], "action_scheme": "hold_buy_sell"},
+    "TradeReady-SOL-v0": {"pairs": PAIRS["SOL"], "action_scheme": "hold_buy_sell"},
+    "TradeReady-BTC-Continuous-v0": {"pairs": PAIRS["BTC"], "action_scheme": "continuous"},
+    "TradeReady-ETH-Continuous-v0": {"pairs": PAIRS["ETH"], "action_scheme": "continuous"},
+    "TradeReady-Portfolio-v0": {"pairs": PORTFOLIO_PAIRS, "action_scheme": "portfolio"},
+}
+
+
+def register() -> None:
+    """Register the ids with Gymnasium; doing it again changes nothing."""
+    for name, arguments in REGISTERED.items():
+        if name not in gymnasium.registry:
+            gymnasium.register(name, entry_point=_SINGLE, vector_entry_point=_VECTOR, kwargs=arguments)
+
+
+def make_environment(**arguments: Any) -> Any:
+    """What `gymnasium.make` calls."""
+    from tradeready_gym.envs.trading import TradingEnvironment
+
+    return TradingEnvironment(**_documented(**arguments))
+
+
+def make_vector_environment(**arguments: Any) -> Any:
+    """What `gymnasium.make_vec` calls."""
+    from tradeready_gym.envs.vector import TradingVectorEnvironment
+
+    return TradingVectorEnvironment(**_documented(**arguments))
+
+
+def _documented(
+    *,
+    pairs: Any,
+    action_scheme: Any,
+    observation_features: Any = None,
+    reward_function: Any = None,
+    position_size: float | None = None,
+    track_training: bool = True,
+    data: Any = "auto",
+    exchange: Any = None,
+    reward_scheme: Any = None,
+    feature_pipeline: Any = None,
+    **others: Any,
+) -> dict[str, Any]:
+    from tradeready_gym.actions import ContinuousOrder, HoldBuySell
+    from tradeready_gym.errors import ConfigurationError
+    from tradeready_gym.features import DEFAULT_FEATURES
+
+    if reward_function is not None and reward_scheme is not None:
+        raise TypeError("reward_function and reward_scheme are two names of one argument; give one of them")
+    if observation_features is not None and feature_pipeline is not None:
+        raise TypeError("observation_features and feature_pipeline are two names of one argument; give one of them")
+    sized = {"hold_buy_sell": HoldBuySell, "continuous": ContinuousOrder}
+    if position_size is not None:
+        if action_scheme not in sized:
+            raise ConfigurationError(f"position_size belongs to hold/buy/sell and continuous actions, not {action_scheme!r}")
+        action_scheme = sized[action_scheme](position_size=position_size)
+    features = observation_features if observation_features is not None else feature_pipeline
+    composed = {
+        "action_scheme": action_scheme,
+        "reward_scheme": reward_function if reward_function is not None else reward_scheme,
+        "feature_pipeline": DEFAULT_FEATURES if features is None else features,
+        "track_training": track_training,
+        **others,
+    }
+    if exchange is not None:
+        return composed | {"exchange": exchange}
+    symbols = (pairs,) if isinstance(pairs, str) else tuple(pairs)
+    return composed | {"data": data, "symbols": symbols}

@@ -1,0 +1,377 @@
+"""TradingVectorEnvironment: N accounts in one compiled call, as a Gymnasium vector environment."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from tradeready_gym import errors
+from tradeready_gym.actions import ActionScheme
+from tradeready_gym.engine import OBSERVE, REPORT, WHOLE_STEP, Engine
+from tradeready_gym.envs import seams
+from tradeready_gym.envs.composition import compose, describe, refuse_platform
+from tradeready_gym.envs.observing import as_dictionary, observation_space
+from tradeready_gym.envs.trading import ResetNeeded
+from tradeready_gym.evaluation import EpisodeStatistics, episode_metrics
+from tradeready_gym.exchanges import SimulatedExchange
+from tradeready_gym.exchanges.desk import fill_view, reject_view
+from tradeready_gym.features import FeaturePipeline
+from tradeready_gym.market import format_time
+from tradeready_gym.orders import FILL_DTYPE, REJECT_DTYPE
+from tradeready_gym.rewards import RewardScheme
+from tradeready_gym.tracking import TrainingTracker
+
+_COLUMN = {name: place for place, name in enumerate(REPORT)}
+_MONEY = (
+    "equity",
+    "available_cash",
+    "position_value",
+    "unrealized_pnl",
+    "locked_cash",
+    "realized_pnl",
+    "fees_paid",
+)
+
+
+class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
+    """N accounts that trade the same candles, each with its own episode.
+
+    Takes what `TradingEnvironment` takes (but no `render_mode`), and:
+
+    Args:
+        num_envs: N. Sub-environment i equals the single environment with `seed + i`.
+        autoreset_mode: when a finished sub-environment begins anew: `AutoresetMode.NEXT_STEP` (Gymnasium's default),
+            `SAME_STEP` (the last observation and info are in `final_obs` and `final_info`), or `DISABLED` (reset it with
+            `reset(options={"reset_mask": mask})`). Strings are accepted.
+        num_threads: threads that share the sub-environments; the numbers are the same for any.
+        copy: False returns the same observation array at every step, overwritten.
+
+    Infos have one array per key with its mask `_key`; `virtual_time` is int64 microseconds; `filled_orders` and
+    `rejected_orders` are structured arrays with a field `env`.
+    """
+
+    def __init__(
+        self,
+        exchange: SimulatedExchange | str | None = None,
+        action_scheme: ActionScheme | str | None = None,
+        reward_scheme: RewardScheme | str | None = None,
+        feature_pipeline: FeaturePipeline | Sequence[Any] | None = None,
+        *,
+        num_envs: int = 1,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        num_threads: int = 1,
+        copy: bool = True,
+        flatten: bool = True,
+        render_mode: str | None = None,
+        track_training: bool = False,
+        strategy_label: str = "gym_training",
+        api_key: str | None = None,
+        base_url: str | None = None,
+        interpreted: bool = False,
+        **arguments: Any,
+    ) -> None:
+        refuse_platform(api_key, base_url)
+        if render_mode is not None:
+            raise errors.ConfigurationError("a vector environment does not render; make a single one to look at an episode")
+        for name, value in (("num_envs", num_envs), ("num_threads", num_threads)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise errors.ConfigurationError(f"{name} must be an integer of at least 1; got {value!r}")
+        self.num_envs = int(num_envs)
+        self.autoreset_mode = _mode(autoreset_mode)
+        self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
+        self.render_mode = None
+        self.flatten = flatten
+        self.num_threads = min(int(num_threads), self.num_envs)
+        self._copy = copy
+        spec = compose(exchange, action_scheme, reward_scheme, feature_pipeline, **arguments)
+        next_step = self.autoreset_mode == AutoresetMode.NEXT_STEP
+        self.engine = Engine(spec, self.num_envs, next_step_reset=next_step, interpreted=interpreted)
+        if self.engine.python_parts:
+            self.engine.settings["candles_per_action"] = 1
+        self.single_action_space = spec.action_scheme.action_space(len(spec.exchange.symbols))
+        self.single_observation_space = observation_space(self.engine, flatten)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.tracker = TrainingTracker(strategy_label, config=describe(spec)) if track_training else None
+        self._count = int(self.single_action_space.n) if isinstance(self.single_action_space, spaces.Discrete) else 0
+        self._all = np.ones(self.num_envs, np.bool_)
+        self._all.flags.writeable = False
+        self._flat = self.engine.new_observations()
+        self._seeded = False
+        self._ready = False
+        self._episodes = 0
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_pool"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _pool=None)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "TradingVectorEnvironment":
+        other = type(self).__new__(type(self))
+        memo[id(self)] = other
+        other.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return other
+
+    # ---- Gymnasium ----
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode in every sub-environment, or in those of `options={"reset_mask": bool (N,)}`."""
+        mask = self._reset_mask(options)
+        if seed is None and not self._seeded:
+            seed = int(self.np_random.integers(1 << 63))
+        if seed is not None:
+            if isinstance(seed, int | np.integer):
+                self._np_random, self._np_random_seed = gymnasium.utils.seeding.np_random(int(seed))
+            seeds = [int(seed) + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
+            if len(seeds) != self.num_envs:
+                raise errors.ConfigurationError(f"seed must be a number or {self.num_envs} of them; got {len(seeds)}")
+            self.engine.seed([s if mask[i] else None for i, s in enumerate(seeds)])
+            self._seeded = True
+        flat = self._room()
+        if not mask.all():
+            self.engine.advance(self.engine.world, flat, 0, self.num_envs, OBSERVE)
+        self.engine.restart(mask, flat)
+        self._ready = True
+        if self.tracker is not None:
+            self.tracker.register_run()
+        info = self._infos(self.engine.report.copy())
+        return self._shape(flat), info
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]:
+        """One action for every sub-environment, shape (N,) or (N, A).
+
+        Raises:
+            ActionError: an action is outside its space; nothing has happened then.
+            ResetNeeded: before the first `reset`, or, with autoreset disabled, after the end of an episode.
+        """
+        if not self._ready:
+            raise ResetNeeded("no episode has begun; call reset() before step()")
+        engine = self.engine
+        if self.autoreset_mode == AutoresetMode.DISABLED and engine.state.accounts["done"].any():
+            over = np.flatnonzero(engine.state.accounts["done"])
+            raise ResetNeeded(
+                f"the episode of sub-environment {over[0]} is over; reset(options={{'reset_mask': mask}}) before step()"
+            )
+        self._take(actions)
+        flat = self._room()
+        ended = self._step_by_seams(actions, flat) if engine.python_parts else self._advance(flat)
+        report = engine.report.copy()
+        done = report[_COLUMN["done"]]
+        terminated = (done == 1.0) | (done == 3.0)
+        truncated = done >= 2.0
+        rewards = report[_COLUMN["reward"]]
+        if engine.python_reward is False and not np.isfinite(rewards).all():
+            i = int(np.flatnonzero(~np.isfinite(rewards))[0])
+            raise errors.ConfigurationError(f"a reward must be finite; sub-environment {i} was paid {rewards[i]!r}")
+        infos = self._infos(report)
+        if ended:
+            self._end_episodes(done > 0.0, infos)
+            if self.autoreset_mode == AutoresetMode.SAME_STEP:
+                infos = self._restart_now(done > 0.0, flat, infos)
+        return self._shape(flat), rewards, terminated, truncated, infos
+
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Which discrete actions can do anything now, bool (N, n)."""
+        state = self.engine.state
+        masks = self.engine.spec.action_scheme.action_masks(
+            state.accounts["cash"], state.accounts["equity"], state.positions["quantity"]
+        )
+        return np.ones((self.num_envs, max(self._count, 1)), np.bool_) if masks is None else np.asarray(masks)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Complete the run in the journal and stop the threads."""
+        if self.tracker is not None:
+            self.tracker.complete_run()
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    # ---- inside ----
+
+    def _room(self) -> npt.NDArray[np.float32]:
+        return self.engine.new_observations() if self._copy else self._flat
+
+    def _shape(self, flat: npt.NDArray[np.float32]) -> Any:
+        table = flat.reshape(self.num_envs, self.engine.width)
+        return table if self.flatten else as_dictionary(self.engine, table)
+
+    def _advance(self, flat: npt.NDArray[np.float32]) -> int:
+        engine, n = self.engine, self.num_envs
+        if self.num_threads == 1:
+            return engine.advance(engine.world, flat, 0, n, WHOLE_STEP)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.num_threads, thread_name_prefix="tradeready-gym")
+        cuts = np.linspace(0, n, self.num_threads + 1).astype(int).tolist()
+        parts = [
+            self._pool.submit(engine.advance, engine.world, flat, first, last, WHOLE_STEP)
+            for first, last in zip(cuts, cuts[1:], strict=False)
+        ]
+        return sum(part.result() for part in parts)
+
+    def _take(self, actions: Any) -> None:
+        engine = self.engine
+        if engine.python_scheme:
+            if len(actions) != self.num_envs:
+                raise errors.ActionError(f"one action for each of {self.num_envs} sub-environments; got {len(actions)}")
+            return
+        array = np.asarray(actions)
+        wanted = engine.actions.shape if array.ndim == 2 else (self.num_envs,)
+        if array.shape != wanted or (array.ndim == 1 and engine.actions.shape[1] != 1):
+            raise errors.ActionError(
+                f"actions must have shape {self.action_space.shape}; got {array.shape}. Nothing has been done"
+            )
+        table = array.reshape(engine.actions.shape)
+        if self._count:
+            if array.dtype.kind not in "iu":
+                raise errors.ActionError(f"actions must be integers below {self._count}; got {array.dtype}")
+            good = table.min() >= 0 and table.max() < self._count
+        else:
+            good = array.dtype.kind in "fiu" and bool(np.isfinite(table).all())
+        if not good:
+            self._refuse(table)
+        engine.actions[:] = table
+
+    def _refuse(self, table: npt.NDArray[Any]) -> None:
+        bad = ~np.isfinite(table.astype(np.float64))
+        if self._count:
+            bad |= (table < 0) | (table >= self._count)
+        i = int(np.flatnonzero(bad.any(axis=1))[0])
+        raise errors.ActionError(
+            f"action of sub-environment {i} must be in {self.single_action_space}; got {table[i].tolist()!r}. "
+            f"Nothing has been done: step again with legal actions"
+        )
+
+    def _step_by_seams(self, actions: Any, flat: npt.NDArray[np.float32]) -> int:
+        engine = self.engine
+        accounts = engine.state.accounts
+        over = np.asarray(accounts["done"] != 0)
+        if over.any():
+            engine.restart(over, flat)
+        for i in np.flatnonzero(~over).tolist():
+            seams.act(engine, i, actions[i])
+            paid = seams.trade(engine, i, self._pay)
+            accounts[i].reward = paid + seams.last_reward(engine, i, self._pay)
+        engine.advance(engine.world, flat, 0, self.num_envs, OBSERVE)
+        return int(np.count_nonzero(accounts["done"]))
+
+    def _pay(self, i: int) -> float:
+        account = self.engine.state.accounts[i]
+        scheme = self.engine.rewards[i]
+        return float(scheme.compute(float(account.previous_equity), float(account.equity), self._plain_info(i)))
+
+    def _plain_info(self, i: int) -> dict[str, Any]:
+        engine, account = self.engine, self.engine.state.accounts[i]
+        step, total = int(account.row - account.start_row), int(account.end_row - account.start_row)
+        fills = [fill_view(engine.state.fills[i][k], engine.symbols, engine.market) for k in range(int(account.fills))]
+        rejects = [reject_view(engine.state.rejects[i][k], engine.symbols) for k in range(int(account.rejects))]
+        return {
+            "equity": float(account.equity),
+            "available_cash": float(account.cash),
+            "position_value": float(account.position_value),
+            "unrealized_pnl": float(account.unrealized_pnl),
+            "virtual_time": format_time(self._clock(account.row)),
+            "step": step,
+            "total_steps": total,
+            "filled_orders": fills,
+            "progress_pct": round(100.0 * step / total, 2),
+            "locked_cash": float(account.locked_cash),
+            "realized_pnl": float(account.realized_pnl),
+            "fees_paid": float(account.fees_paid),
+            "rejected_orders": rejects,
+        }
+
+    def _clock(self, row: int) -> int:
+        return int(self.engine.times[row - 1]) + self.engine.market.timeframe.microseconds
+
+    def _infos(self, report: npt.NDArray[np.float64]) -> dict[str, Any]:
+        engine = self.engine
+        infos: dict[str, Any] = {name: report[_COLUMN[name]] for name in _MONEY}
+        step = report[_COLUMN["step"]].astype(np.int64)
+        total = report[_COLUMN["total_steps"]].astype(np.int64)
+        rows = report[_COLUMN["row"]].astype(np.int64)
+        infos["virtual_time"] = engine.times[rows - 1] + engine.market.timeframe.microseconds
+        infos["step"], infos["total_steps"] = step, total
+        infos["progress_pct"] = np.round(100.0 * step / total, 2)
+        infos["filled_orders"] = _gather(engine.state.fills, report[_COLUMN["fills"]], FILL_DTYPE)
+        infos["rejected_orders"] = _gather(engine.state.rejects, report[_COLUMN["rejects"]], REJECT_DTYPE)
+        for name in list(infos):
+            infos[f"_{name}"] = self._all
+        return infos
+
+    def _end_episodes(self, over: npt.NDArray[np.bool_], infos: dict[str, Any]) -> None:
+        accounts = self.engine.state.accounts
+        metrics = episode_metrics(
+            EpisodeStatistics.from_records(accounts[over]), self.engine.market.timeframe.periods_per_year
+        )
+        columns: dict[str, Any] = {}
+        for name, values in metrics.items():
+            column = np.zeros(self.num_envs, values.dtype)
+            column[over] = values
+            columns[name], columns[f"_{name}"] = column, over
+        infos["episode_metrics"], infos["_episode_metrics"] = columns, over
+        count = int(np.count_nonzero(over))
+        if self.tracker is not None:
+            numbers = np.arange(self._episodes + 1, self._episodes + count + 1)
+            self.tracker.report_episodes(numbers, metrics, seeds=accounts["seed"][over])
+        self._episodes += count
+
+    def _restart_now(
+        self, over: npt.NDArray[np.bool_], flat: npt.NDArray[np.float32], final: dict[str, Any]
+    ) -> dict[str, Any]:
+        table = flat.reshape(self.num_envs, self.engine.width)
+        last = np.zeros_like(table)
+        last[over] = table[over]
+        final_info = {name: over if name.startswith("_") else value for name, value in final.items()}
+        self.engine.restart(over, flat)
+        infos = self._infos(self.engine.report.copy())
+        for name in ("filled_orders", "rejected_orders"):
+            infos[name] = final[name][~over[final[name]["env"]]]
+        infos["final_obs"] = last if self.flatten else as_dictionary(self.engine, last)
+        infos["final_info"] = final_info
+        infos["_final_obs"] = infos["_final_info"] = over
+        return infos
+
+    def _reset_mask(self, options: Mapping[str, Any] | None) -> npt.NDArray[np.bool_]:
+        unknown = sorted(set(options or {}) - {"reset_mask"})
+        if unknown:
+            raise errors.ConfigurationError(f"reset() knows the option 'reset_mask' only; got {unknown}")
+        if not options:
+            return self._all
+        mask = np.asarray(options["reset_mask"])
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+            raise errors.ConfigurationError(f"reset_mask must be bool of shape ({self.num_envs},) with at least one True")
+        return mask
+
+
+def _mode(mode: AutoresetMode | str) -> AutoresetMode:
+    if isinstance(mode, AutoresetMode):
+        return mode
+    for known in AutoresetMode:
+        if str(mode).lower().replace("_", "") in (known.value.lower(), known.name.lower().replace("_", "")):
+            return known
+    raise errors.UnknownName("autoreset_mode", mode, [known.name for known in AutoresetMode])
+
+
+def _gather(records: Any, counts: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    busy = np.flatnonzero(counts)
+    if not len(busy):
+        return np.zeros(0, dtype)
+    each = counts[busy].astype(np.int64)
+    env = np.repeat(busy, each)
+    place = np.arange(len(env)) - np.repeat(np.cumsum(each) - each, each)
+    gathered = np.asarray(records[env, place]).view(dtype)
+    gathered["env"] = env
+    return gathered
