@@ -14,5 +14,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def kernel(function: Function) -> Function:
     """Mark `function` as compilable; it stays an ordinary Python function for everybody else."""
+    register_jitable(forceinline=True)(function)
+    return function
+
+
+def cold_kernel(function: Function) -> Function:
+    """The same for code that few steps reach: it is called, so that it does not crowd the hot path."""
     register_jitable(function)
     return function

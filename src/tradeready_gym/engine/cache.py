@@ -65,7 +65,7 @@ def source_key(functions: Iterable[Callable[..., Any]] = ()) -> str:
 def compiled(function: Callable[..., Any], key: str) -> Any:
     """`function` as a compiled one that releases the GIL and is kept on disk below `key`."""
     directory = home() / "compiled" / key
-    dispatcher = njit(nogil=True)(function)
+    dispatcher = njit(nogil=True, error_model="numpy")(function)
     with _lock:
         before = config.CACHE_DIR
         config.CACHE_DIR = str(directory)

@@ -12,7 +12,7 @@ from tradeready_gym.engine.fuse import FusedStep, fuse, no_action, no_pay, no_sl
 from tradeready_gym.engine.records import HISTORY, REPORT, SEGMENT_DTYPE, SETTINGS_DTYPE
 from tradeready_gym.engine.spans import episode_span
 from tradeready_gym.engine.spec import EngineSpec
-from tradeready_gym.engine.world import FIELDS, plain
+from tradeready_gym.engine.world import addresses, interpreted_world, plain
 from tradeready_gym.exchanges import CustomSlippage
 from tradeready_gym.exchanges.state import AccountState
 from tradeready_gym.features import FeaturePipeline
@@ -23,6 +23,7 @@ from tradeready_gym.rewards import CustomReward
 _SEED_MASK = (1 << 64) - 1
 # orders that a person may submit between two steps of a single environment
 _SPARE = 512
+_REBUILT = ("world", "advance", "_fused", "_plain_fills", "_plain_rejects")
 
 
 class Engine:
@@ -108,7 +109,6 @@ class Engine:
         self.parameters = [np.array(part.parameters, np.float64) for part in (scheme, model, reward)]
         space = scheme.action_space(symbols)
         self.actions = np.zeros((n, max(1, int(np.prod(space.shape or (1,))))))
-        self.report = np.zeros((len(REPORT), n))
         longest = int((self.segments["end_row"] - self.segments["first_row"]).max())
         steps = (spec.episode_length or longest) if n == 1 else 0
         self.history = np.zeros((n, steps + 1, len(HISTORY) + symbols))
@@ -129,12 +129,13 @@ class Engine:
             self.interpreted,
         )
         arrays = self._arrays()
+        self._plain_fills, self._plain_rejects = plain(self.state.fills), plain(self.state.rejects)
         if self.interpreted:
-            self.world = self._fused.build_world(**arrays)
+            self.world: Any = interpreted_world(arrays)
             # 64-bit counters wrap around on purpose, which NumPy's scalars report
             self.advance = np.errstate(over="ignore")(self._fused.advance)
         else:
-            self.world = self._fused.build_world(*[plain(arrays[name]) for name in FIELDS])
+            self.world = addresses(arrays)
             self.advance = self._fused.advance
 
     def _arrays(self) -> dict[str, Any]:
@@ -158,13 +159,12 @@ class Engine:
             "slippage_parameters": self.parameters[1],
             "reward_parameters": self.parameters[2],
             "actions": self.actions,
-            "report": self.report,
             "history": self.history,
         }
 
     def __getstate__(self) -> dict[str, Any]:
         # compiled functions are found again by their kernels, the world is rebuilt over the copied arrays
-        return {name: value for name, value in self.__dict__.items() if name not in ("world", "advance", "_fused")}
+        return {name: value for name, value in self.__dict__.items() if name not in _REBUILT}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Engine":
         for shared in (self.rows, self.times, self.table, self.spec.exchange.data):
@@ -189,6 +189,22 @@ class Engine:
         """Room for the observations of all environments, shape (N x width,)."""
         return np.empty(self.environments * self.width, np.float32)
 
+    def new_report(self) -> npt.NDArray[np.float64]:
+        """Room for the report of all environments, shape (len(REPORT), N, or more)."""
+        # columns a power of two apart would share one cache line in every way of the cache
+        return np.empty((len(REPORT), self.environments + (24 if self.environments > 1 else 0)))
+
+    def collect(self, records: str, counts: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+        """The "fills" or "rejects" that `counts` says each environment has, one after the other, `env` filled in."""
+        total = int(counts.sum())
+        source = self._plain_fills if records == "fills" else self._plain_rejects
+        gathered = np.empty(total, source.dtype)
+        if total and self.interpreted:
+            self._fused.collect(source.view(np.recarray), counts, gathered.view(np.recarray))
+        elif total:
+            self._fused.collect(source, counts, gathered)
+        return gathered
+
     def seed(self, seeds: Sequence[int | None]) -> None:
         """Give environments a new seed; their next episode is number 0 of it. None leaves one as it is."""
         for i, seed in enumerate(seeds):
@@ -196,10 +212,12 @@ class Engine:
                 self.state.accounts[i].seed = np.uint64(int(seed) & _SEED_MASK)
                 self.state.accounts[i].episode = -1
 
-    def restart(self, mask: npt.NDArray[np.bool_], observations: npt.NDArray[np.float32]) -> None:
-        """Begin the next episode of the environments in `mask` and write their observations."""
+    def restart(
+        self, mask: npt.NDArray[np.bool_], observations: npt.NDArray[np.float32], report: npt.NDArray[np.float64]
+    ) -> None:
+        """Begin the next episode of the environments in `mask`; write their observations and report."""
         with np.errstate(over="ignore"):
-            self._fused.restart(self.world, observations, 0, self.environments, mask)
+            self._fused.restart(self.world, observations, report, 0, self.environments, mask)
         for parts in (self.schemes, self.rewards):
             for i in np.flatnonzero(mask) if parts else ():
                 parts[i].reset()

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from tradeready_gym.exchanges.draws import START_STREAM, uniform
-from tradeready_gym.kernel import kernel
+from tradeready_gym.kernel import cold_kernel
 from tradeready_gym.ledger.spot import open_account
 from tradeready_gym.ledger.statistics import reset_statistics
 
 
-@kernel
+@cold_kernel
 def start_episode(account: Any, positions: Any, memory: Any, segments: Any, settings: Any) -> None:
     """The next episode of this environment: a fresh account, and a start drawn from (seed, episode) alone."""
     account.episode += 1
@@ -27,7 +27,7 @@ def start_episode(account: Any, positions: Any, memory: Any, segments: Any, sett
     open_at(account, positions, memory, first, last, segment.data_end_row, settings.symbols)
 
 
-@kernel
+@cold_kernel
 def open_at(
     account: Any, positions: Any, memory: Any, first: int, last: int, data_end: int, symbols: int
 ) -> None:

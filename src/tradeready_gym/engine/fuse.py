@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tradeready_gym.engine.cache import announce, compiled, source_key
-from tradeready_gym.engine.step import make_step, restart
-from tradeready_gym.engine.world import build_world, interpreted_world
+from tradeready_gym.engine.step import collect, make_step, restart
 from tradeready_gym.kernel import kernel
 
 
@@ -15,9 +14,9 @@ from tradeready_gym.kernel import kernel
 class FusedStep:
     """The functions of one specialisation, compiled or interpreted."""
 
-    advance: Callable[[Any, Any, int, int, int], int]
-    restart: Callable[[Any, Any, int, int, Any], None]
-    build_world: Callable[..., Any]
+    advance: Callable[[Any, Any, Any, int, int, int], int]
+    restart: Callable[[Any, Any, Any, int, int, Any], None]
+    collect: Callable[[Any, Any, Any], int]
 
 
 @kernel
@@ -48,12 +47,7 @@ def fuse(
     for function in (act, slippage, pay):
         kernel(function)
     if interpreted:
-        return FusedStep(make_step(act, slippage, pay), restart, interpreted_world_of)
+        return FusedStep(make_step(act, slippage, pay), restart, collect)
     key = source_key((act, slippage, pay))
     announce(key)
-    return FusedStep(compiled(make_step(act, slippage, pay), key), compiled(restart, key), compiled(build_world, key))
-
-
-def interpreted_world_of(**arrays: Any) -> Any:
-    """The world of an interpreted step."""
-    return interpreted_world(**arrays)
+    return FusedStep(compiled(make_step(act, slippage, pay), key), *(compiled(f, key) for f in (restart, collect)))

@@ -37,6 +37,7 @@ REPORT = (
     "row",
     "fills",
     "rejects",
+    "progress_pct",
 )
 # what is kept of every step of a single environment; then the value held of each symbol
 HISTORY = ("row", "equity", "cash")

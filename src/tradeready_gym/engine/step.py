@@ -12,6 +12,7 @@ import numpy as np
 
 from tradeready_gym.engine.blocks import copy_block
 from tradeready_gym.engine.episode import start_episode
+from tradeready_gym.engine.world import field
 from tradeready_gym.exchanges.draws import SLIPPAGE_STREAM, uniform
 from tradeready_gym.exchanges.execution import MARKET, cut_to_holding, execute_market
 from tradeready_gym.exchanges.matching import activate_legs, cancel_sells, match_book, rest_order, settle_locks
@@ -25,6 +26,26 @@ FILL = 4
 PAY = 8
 OBSERVE = 16
 WHOLE_STEP = ACT | QUOTE | FILL | PAY | OBSERVE
+
+rows_of = field("rows")
+table_of = field("table")
+account_features_of = field("account_features")
+settings_of = field("settings")
+segments_of = field("segments")
+costs_of = field("costs")
+instruments_of = field("instruments")
+accounts_of = field("accounts")
+positions_of = field("positions")
+book_of = field("book")
+orders_of = field("orders")
+fills_of = field("fills")
+rejects_of = field("rejects")
+memory_of = field("memory")
+action_parameters_of = field("action_parameters")
+slippage_parameters_of = field("slippage_parameters")
+reward_parameters_of = field("reward_parameters")
+actions_of = field("actions")
+history_of = field("history")
 
 _LARGEST = 3.4028234663852886e38
 
@@ -128,35 +149,36 @@ def report_account(account: Any, report: Any, i: int) -> None:
     report[11, i] = account.row
     report[12, i] = account.fills
     report[13, i] = account.rejects
+    # two decimals, half to even
+    report[14, i] = round(10000.0 * (account.row - account.start_row) / (account.end_row - account.start_row)) / 100.0
     account.reported = 1
 
 
 def make_step(
     act: Callable[..., int], slippage: Callable[..., float], pay: Callable[..., float]
-) -> Callable[[Any, Any, int, int, int], int]:
-    """The step of these three kernels: `advance(world, observations, first, last, phases) -> environments that ended`."""
+) -> Callable[[Any, Any, Any, int, int, int], int]:
+    """The step of these three kernels: `advance(world, observations, report, first, last, phases) -> environments that ended`."""
 
-    def advance(world: Any, observations: Any, first: int, last: int, phases: int) -> int:
-        rows = world.rows
-        table = world.table
-        codes = world.account_features
-        settings = world.settings[0]
-        costs = world.costs[0]
-        instruments = world.instruments
-        accounts = world.accounts
-        all_positions = world.positions
-        all_books = world.book
-        all_orders = world.orders
-        all_fills = world.fills
-        all_rejects = world.rejects
-        all_memory = world.memory
-        segments = world.segments
-        actions = world.actions
-        action_parameters = world.action_parameters
-        slippage_parameters = world.slippage_parameters
-        reward_parameters = world.reward_parameters
-        report = world.report
-        history = world.history
+    def advance(world: Any, observations: Any, report: Any, first: int, last: int, phases: int) -> int:
+        rows = rows_of(world)
+        table = table_of(world)
+        codes = account_features_of(world)
+        settings = settings_of(world)[0]
+        costs = costs_of(world)[0]
+        instruments = instruments_of(world)
+        accounts = accounts_of(world)
+        all_positions = positions_of(world)
+        all_books = book_of(world)
+        all_orders = orders_of(world)
+        all_fills = fills_of(world)
+        all_rejects = rejects_of(world)
+        all_memory = memory_of(world)
+        segments = segments_of(world)
+        actions = actions_of(world)
+        action_parameters = action_parameters_of(world)
+        slippage_parameters = slippage_parameters_of(world)
+        reward_parameters = reward_parameters_of(world)
+        history = history_of(world)
         symbols = settings.symbols
         block = settings.lookback * settings.features
         ended = 0
@@ -275,21 +297,33 @@ def make_step(
     return advance
 
 
-def restart(world: Any, observations: Any, first: int, last: int, mask: Any) -> None:
+def restart(world: Any, observations: Any, report: Any, first: int, last: int, mask: Any) -> None:
     """Begin the next episode of the environments in `mask`, and observe them."""
-    settings = world.settings[0]
+    settings = settings_of(world)[0]
+    rows = rows_of(world)
+    table = table_of(world)
     block = settings.lookback * settings.features
     for i in range(first, last):
         if not mask[i]:
             continue
-        account = world.accounts[i]
-        start_episode(account, world.positions[i], world.memory[i], world.segments, settings)
+        account = accounts_of(world)[i]
+        positions = positions_of(world)[i]
+        start_episode(account, positions, memory_of(world)[i], segments_of(world), settings)
         at = i * settings.width
         for j in range(settings.symbols):
             start = (j * settings.rows + account.row - settings.lookback) * settings.features
-            copy_block(observations, at, world.table, start, block)
+            copy_block(observations, at, table, start, block)
             at += block
-        write_account(
-            account, world.positions[i], world.rows[account.row - 1], world.account_features, observations, at
-        )
-        report_account(account, world.report, i)
+        write_account(account, positions, rows[account.row - 1], account_features_of(world), observations, at)
+        report_account(account, report, i)
+
+
+def collect(records: Any, counts: Any, out: Any) -> int:
+    """Copy the first `counts[i]` records of every environment into `out`, and say whose they are."""
+    place = 0
+    for i in range(counts.shape[0]):
+        for k in range(int(counts[i])):
+            out[place] = records[i, k]
+            out[place].env = i
+            place += 1
+    return place

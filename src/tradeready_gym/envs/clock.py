@@ -1,4 +1,4 @@
-"""The virtual clock in words: ISO 8601 with Z, formatted a chunk ahead so that a step only looks one up."""
+"""The virtual clock in words: ISO 8601 with Z, formatted a chunk ahead and kept, so that a step only looks one up."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,21 +7,26 @@ CHUNK = 1024
 
 
 class ClockTexts:
-    """`texts[k]` is the clock after step k of an episode that starts at `start` (microseconds)."""
+    """`texts[row]` is the clock at a row: the open of its candle, or the close of the one before."""
 
-    def __init__(self, start: int, step: int, total: int) -> None:
-        self.start, self.step, self.total = start, step, total
-        self._first = -CHUNK
-        self._texts: list[str] = []
+    def __init__(self, times: npt.NDArray[np.int64], step: int) -> None:
+        self._times, self._step = times, step
+        self.texts: list[str | None] = [None] * (len(times) + 1)
 
-    def __getitem__(self, k: int) -> str:
-        place = k - self._first
-        if not 0 <= place < len(self._texts):
-            self._first = k - k % CHUNK
-            place = k - self._first
-            count = min(CHUNK, self.total + 1 - self._first)
-            self._texts = iso_texts(self.start + self.step * (self._first + np.arange(count, dtype=np.int64)))
-        return self._texts[place]
+    def at(self, row: int) -> str:
+        """The text of a row; fills in its whole chunk the first time."""
+        text = self.texts[row]
+        if text is None:
+            first = row - row % CHUNK
+            last = min(first + CHUNK, len(self.texts))
+            # the clock after the last candle of a data set is no candle's open, so count from the candle before
+            before = np.maximum(np.arange(first, last) - 1, 0)
+            times = self._times[before] + self._step
+            if first == 0:
+                times[0] = self._times[0]
+            self.texts[first:last] = iso_texts(times)
+            text = self.texts[row]
+        return str(text)
 
 
 def iso_texts(times: npt.NDArray[np.int64]) -> list[str]:

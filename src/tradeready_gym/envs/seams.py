@@ -16,7 +16,6 @@ from tradeready_gym.exchanges.quoting import quote
 
 def act(engine: Engine, i: int, action: Any) -> None:
     """Turn one environment's action into pending orders."""
-    observations = _NOTHING
     if engine.python_scheme:
         account = engine.state.accounts[i]
         if account.reported == 1:
@@ -24,7 +23,7 @@ def act(engine: Engine, i: int, action: Any) -> None:
         newest = engine.rows[account.row - 1]
         view = AccountView(engine.symbols, account, engine.state.positions[i], newest)
         _write_orders(engine, i, engine.schemes[i].orders(action, view))
-    engine.advance(engine.world, observations, i, i + 1, ACT)
+    engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, ACT)
 
 
 def trade(engine: Engine, i: int, pay_python: Callable[[int], float]) -> float:
@@ -40,8 +39,8 @@ def trade(engine: Engine, i: int, pay_python: Callable[[int], float]) -> float:
         if engine.python_slippage:
             _quote(engine, i)
         else:
-            engine.advance(engine.world, _NOTHING, i, i + 1, QUOTE)
-        engine.advance(engine.world, _NOTHING, i, i + 1, FILL)
+            engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, QUOTE)
+        engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, FILL)
         if account.done:
             break
     return paid
@@ -60,7 +59,7 @@ def last_reward(engine: Engine, i: int, pay_python: Callable[[int], float]) -> f
         account.reward_sum += reward
         return reward
     before = float(account.reward)
-    engine.advance(engine.world, _NOTHING, i, i + 1, PAY)
+    engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, PAY)
     return float(account.reward) - before
 
 
@@ -94,3 +93,4 @@ def _quote(engine: Engine, i: int) -> None:
 
 
 _NOTHING = np.zeros(0, np.float32)
+_NO_REPORT = np.zeros((0, 0))

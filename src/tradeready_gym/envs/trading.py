@@ -20,9 +20,8 @@ from tradeready_gym.envs.observing import as_dictionary, observation_space
 from tradeready_gym.envs.scenes import scene_of
 from tradeready_gym.evaluation import EpisodeStatistics, plain_metrics
 from tradeready_gym.exchanges import SimulatedExchange
-from tradeready_gym.exchanges.desk import reject_view
 from tradeready_gym.features import FeaturePipeline
-from tradeready_gym.orders import SIDE_NAMES, TYPE_NAMES
+from tradeready_gym.orders import REJECT_NAMES, SIDE_NAMES, TYPE_NAMES
 from tradeready_gym.rewards import RewardScheme
 from tradeready_gym.tracking import TrainingTracker
 
@@ -97,8 +96,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._seeded = False
         self._ready = False
         self._total = 0
-        self._clock = ClockTexts(0, 1, 0)
-        self._progress: list[float] = []
+        self._clock = ClockTexts(self.engine.times, self.engine.market.timeframe.microseconds)
         self._first_row = 0
         self._paid = 0.0
         self._shown: dict[str, Any] | None = None
@@ -112,15 +110,18 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         if self._by_phases:
             engine.settings["candles_per_action"] = 1
         self._actions = engine.actions[0]
-        self._report = engine.report[:, 0]
-        fills = plain(engine.state.fills)[0]
+        self._report = engine.new_report()
+        self._column = self._report[:, 0]
+        fills, rejects = plain(engine.state.fills)[0], plain(engine.state.rejects)[0]
         self._fill_rows = [fills[k] for k in range(len(fills))]
+        self._reject_rows = [rejects[k] for k in range(len(rejects))]
+        self._texts = self._clock.texts
         self._width = engine.width
         self._count = int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else 0
 
     def __getstate__(self) -> dict[str, Any]:
         # views of the engine's arrays would come back as copies; `_bind` makes them anew
-        return {k: v for k, v in self.__dict__.items() if k not in ("_actions", "_report", "_fill_rows", "_window")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_actions", "_report", "_column", "_fill_rows", "_reject_rows", "_texts", "_window")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _window=None)
@@ -181,7 +182,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             self.engine.seed([seed if seed is not None else int(self.np_random.integers(1 << 63))])
             self._seeded = True
         flat = self.engine.new_observations()
-        self.engine.restart(np.ones(1, np.bool_), flat)
+        self.engine.restart(np.ones(1, np.bool_), flat, self._report)
         self._begin_episode()
         if self.tracker is not None:
             self.tracker.register_run()
@@ -217,7 +218,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         else:
             self._actions[:] = self._box(action)
         flat = np.empty(self._width, np.float32)
-        engine.advance(engine.world, flat, 0, 1, WHOLE_STEP)
+        engine.advance(engine.world, flat, self._report, 0, 1, WHOLE_STEP)
         (
             reward,
             done,
@@ -233,18 +234,20 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             _,
             fills,
             rejects,
-        ) = self._report.tolist()
+            progress,
+        ) = self._column.tolist()
         step = int(step)
+        row = self._first_row + step
         info = {
             "equity": equity,
             "available_cash": cash,
             "position_value": value,
             "unrealized_pnl": unrealized,
-            "virtual_time": self._clock[step],
+            "virtual_time": self._texts[row] or self._clock.at(row),
             "step": step,
             "total_steps": self._total,
             "filled_orders": self._log_fills(int(fills)) if fills else [],
-            "progress_pct": self._progress[step],
+            "progress_pct": progress,
             "locked_cash": locked,
             "realized_pnl": realized,
             "fees_paid": fees,
@@ -308,7 +311,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
     def _next_observation(self) -> Any:
         """What can be seen after the candle."""
         flat = self.engine.new_observations()
-        self.engine.advance(self.engine.world, flat, 0, 1, OBSERVE)
+        self.engine.advance(self.engine.world, flat, self._report, 0, 1, OBSERVE)
         return flat if self.flatten else as_dictionary(self.engine, flat)
 
     def _get_reward(self) -> float:
@@ -358,22 +361,22 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         return float(paid)
 
     def _refresh_report(self) -> None:
-        self.engine.advance(self.engine.world, self.engine.new_observations(), 0, 1, OBSERVE)
+        self.engine.advance(self.engine.world, self.engine.new_observations(), self._report, 0, 1, OBSERVE)
         self.engine.state.accounts[0].reported = 0
 
     def _build_info(self) -> dict[str, Any]:
-        values = dict(zip(REPORT, self._report.tolist(), strict=True))
+        values = dict(zip(REPORT, self._column.tolist(), strict=True))
         step = int(values["step"])
         return {
             "equity": values["equity"],
             "available_cash": values["available_cash"],
             "position_value": values["position_value"],
             "unrealized_pnl": values["unrealized_pnl"],
-            "virtual_time": self._clock[step],
+            "virtual_time": self._clock.at(self._first_row + step),
             "step": step,
             "total_steps": self._total,
             "filled_orders": self._fill_views(int(values["fills"])),
-            "progress_pct": self._progress[step],
+            "progress_pct": values["progress_pct"],
             "locked_cash": values["locked_cash"],
             "realized_pnl": values["realized_pnl"],
             "fees_paid": values["fees_paid"],
@@ -383,11 +386,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
     def _begin_episode(self) -> None:
         engine, account = self.engine, self.engine.state.accounts[0]
         self._ready = True
-        total = int(account.end_row - account.start_row)
-        if total != self._total:
-            self._total = total
-            self._progress = [round(100.0 * step / total, 2) for step in range(total + 1)]
-        self._clock = ClockTexts(int(engine.times[account.row]), engine.market.timeframe.microseconds, total)
+        self._total = total = int(account.end_row - account.start_row)
         self._first_row = int(account.row)
         self._fills = []
         engine.history[0, 0, :3] = account.row, account.equity, account.cash
@@ -411,14 +410,15 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         return fills
 
     def _fill_views(self, count: int) -> list[dict[str, Any]]:
-        # on the hot path: one tuple per record, names and times looked up
+        # the views below are on the hot path: one tuple per record, names and times looked up
+        symbols, texts = self.engine.symbols, self._texts
         views = []
-        for k in range(count):
-            _, number, symbol, side, kind, quantity, price, fee, slip, realized, row = self._fill_rows[k].item()
+        for record in self._fill_rows[:count]:
+            _, number, symbol, side, kind, quantity, price, fee, slip, realized, row = record.item()
             views.append(
                 {
                     "order_id": number,
-                    "symbol": self.engine.symbols[symbol],
+                    "symbol": symbols[symbol],
                     "side": SIDE_NAMES[side],
                     "type": TYPE_NAMES[kind],
                     "quantity": quantity,
@@ -426,14 +426,28 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
                     "fee": fee,
                     "slippage_pct": 100.0 * slip,
                     "realized_pnl": realized,
-                    "filled_at": self._clock[row - self._first_row],
+                    "filled_at": texts[row] or self._clock.at(row),
                 }
             )
         return views
 
     def _reject_views(self, count: int) -> list[dict[str, Any]]:
-        engine = self.engine
-        return [reject_view(engine.state.rejects[0][k], engine.symbols) for k in range(count)]
+        symbols = self.engine.symbols
+        views = []
+        for record in self._reject_rows[:count]:
+            _, number, symbol, side, kind, quantity, price, reason, _ = record.item()
+            views.append(
+                {
+                    "order_id": number,
+                    "symbol": symbols[symbol] if symbol >= 0 else None,
+                    "side": SIDE_NAMES[side],
+                    "type": TYPE_NAMES[kind],
+                    "quantity": quantity,
+                    "price": price or None,
+                    "reason": REJECT_NAMES[reason],
+                }
+            )
+        return views
 
     def _discrete(self, action: Any) -> int:
         array = np.asarray(action)

@@ -24,7 +24,6 @@ from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.exchanges.desk import fill_view, reject_view
 from tradeready_gym.features import FeaturePipeline
 from tradeready_gym.market import format_time
-from tradeready_gym.orders import FILL_DTYPE, REJECT_DTYPE
 from tradeready_gym.rewards import RewardScheme
 from tradeready_gym.tracking import TrainingTracker
 
@@ -38,6 +37,7 @@ _MONEY = (
     "realized_pnl",
     "fees_paid",
 )
+_INFO = (*_MONEY, "virtual_time", "step", "total_steps", "progress_pct", "filled_orders", "rejected_orders")
 
 
 class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
@@ -101,8 +101,10 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.tracker = TrainingTracker(strategy_label, config=describe(spec)) if track_training else None
         self._count = int(self.single_action_space.n) if isinstance(self.single_action_space, spaces.Discrete) else 0
+        self._foreign_reward = not type(spec.reward_scheme).__module__.startswith("tradeready_gym.")
         self._all = np.ones(self.num_envs, np.bool_)
         self._all.flags.writeable = False
+        self._masks = {f"_{name}": self._all for name in _INFO}
         self._flat = self.engine.new_observations()
         self._seeded = False
         self._ready = False
@@ -139,14 +141,14 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             self.engine.seed([s if mask[i] else None for i, s in enumerate(seeds)])
             self._seeded = True
         flat = self._room()
+        report = self.engine.new_report()
         if not mask.all():
-            self.engine.advance(self.engine.world, flat, 0, self.num_envs, OBSERVE)
-        self.engine.restart(mask, flat)
+            self.engine.advance(self.engine.world, flat, report, 0, self.num_envs, OBSERVE)
+        self.engine.restart(mask, flat, report)
         self._ready = True
         if self.tracker is not None:
             self.tracker.register_run()
-        info = self._infos(self.engine.report.copy())
-        return self._shape(flat), info
+        return self._shape(flat), self._infos(report[:, : self.num_envs])
 
     def step(
         self, actions: Any
@@ -167,13 +169,14 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             )
         self._take(actions)
         flat = self._room()
-        ended = self._step_by_seams(actions, flat) if engine.python_parts else self._advance(flat)
-        report = engine.report.copy()
+        report = engine.new_report()
+        ended = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, report)
+        report = report[:, : self.num_envs]
         done = report[_COLUMN["done"]]
-        terminated = (done == 1.0) | (done == 3.0)
-        truncated = done >= 2.0
+        terminated = (done == 1.0) | (done == 3.0) if ended else np.zeros(self.num_envs, np.bool_)
+        truncated = done >= 2.0 if ended else np.zeros(self.num_envs, np.bool_)
         rewards = report[_COLUMN["reward"]]
-        if engine.python_reward is False and not np.isfinite(rewards).all():
+        if self._foreign_reward and not np.isfinite(rewards).all():
             i = int(np.flatnonzero(~np.isfinite(rewards))[0])
             raise errors.ConfigurationError(f"a reward must be finite; sub-environment {i} was paid {rewards[i]!r}")
         infos = self._infos(report)
@@ -208,15 +211,15 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         table = flat.reshape(self.num_envs, self.engine.width)
         return table if self.flatten else as_dictionary(self.engine, table)
 
-    def _advance(self, flat: npt.NDArray[np.float32]) -> int:
+    def _advance(self, actions: Any, flat: npt.NDArray[np.float32], report: npt.NDArray[np.float64]) -> int:
         engine, n = self.engine, self.num_envs
         if self.num_threads == 1:
-            return engine.advance(engine.world, flat, 0, n, WHOLE_STEP)
+            return engine.advance(engine.world, flat, report, 0, n, WHOLE_STEP)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.num_threads, thread_name_prefix="tradeready-gym")
         cuts = np.linspace(0, n, self.num_threads + 1).astype(int).tolist()
         parts = [
-            self._pool.submit(engine.advance, engine.world, flat, first, last, WHOLE_STEP)
+            self._pool.submit(engine.advance, engine.world, flat, report, first, last, WHOLE_STEP)
             for first, last in zip(cuts, cuts[1:], strict=False)
         ]
         return sum(part.result() for part in parts)
@@ -254,17 +257,17 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             f"Nothing has been done: step again with legal actions"
         )
 
-    def _step_by_seams(self, actions: Any, flat: npt.NDArray[np.float32]) -> int:
+    def _step_by_seams(self, actions: Any, flat: npt.NDArray[np.float32], report: npt.NDArray[np.float64]) -> int:
         engine = self.engine
         accounts = engine.state.accounts
         over = np.asarray(accounts["done"] != 0)
         if over.any():
-            engine.restart(over, flat)
+            engine.restart(over, flat, report)
         for i in np.flatnonzero(~over).tolist():
             seams.act(engine, i, actions[i])
             paid = seams.trade(engine, i, self._pay)
             accounts[i].reward = paid + seams.last_reward(engine, i, self._pay)
-        engine.advance(engine.world, flat, 0, self.num_envs, OBSERVE)
+        engine.advance(engine.world, flat, report, 0, self.num_envs, OBSERVE)
         return int(np.count_nonzero(accounts["done"]))
 
     def _pay(self, i: int) -> float:
@@ -286,7 +289,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             "step": step,
             "total_steps": total,
             "filled_orders": fills,
-            "progress_pct": round(100.0 * step / total, 2),
+            "progress_pct": round(10000.0 * step / total) / 100.0,
             "locked_cash": float(account.locked_cash),
             "realized_pnl": float(account.realized_pnl),
             "fees_paid": float(account.fees_paid),
@@ -304,11 +307,10 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         rows = report[_COLUMN["row"]].astype(np.int64)
         infos["virtual_time"] = engine.times[rows - 1] + engine.market.timeframe.microseconds
         infos["step"], infos["total_steps"] = step, total
-        infos["progress_pct"] = np.round(100.0 * step / total, 2)
-        infos["filled_orders"] = _gather(engine.state.fills, report[_COLUMN["fills"]], FILL_DTYPE)
-        infos["rejected_orders"] = _gather(engine.state.rejects, report[_COLUMN["rejects"]], REJECT_DTYPE)
-        for name in list(infos):
-            infos[f"_{name}"] = self._all
+        infos["progress_pct"] = report[_COLUMN["progress_pct"]]
+        infos["filled_orders"] = engine.collect("fills", report[_COLUMN["fills"]])
+        infos["rejected_orders"] = engine.collect("rejects", report[_COLUMN["rejects"]])
+        infos.update(self._masks)
         return infos
 
     def _end_episodes(self, over: npt.NDArray[np.bool_], infos: dict[str, Any]) -> None:
@@ -335,8 +337,10 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         last = np.zeros_like(table)
         last[over] = table[over]
         final_info = {name: over if name.startswith("_") else value for name, value in final.items()}
-        self.engine.restart(over, flat)
-        infos = self._infos(self.engine.report.copy())
+        report = self.engine.new_report()
+        self.engine.advance(self.engine.world, flat, report, 0, self.num_envs, OBSERVE)
+        self.engine.restart(over, flat, report)
+        infos = self._infos(report[:, : self.num_envs])
         for name in ("filled_orders", "rejected_orders"):
             infos[name] = final[name][~over[final[name]["env"]]]
         infos["final_obs"] = last if self.flatten else as_dictionary(self.engine, last)
@@ -363,15 +367,3 @@ def _mode(mode: AutoresetMode | str) -> AutoresetMode:
         if str(mode).lower().replace("_", "") in (known.value.lower(), known.name.lower().replace("_", "")):
             return known
     raise errors.UnknownName("autoreset_mode", mode, [known.name for known in AutoresetMode])
-
-
-def _gather(records: Any, counts: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    busy = np.flatnonzero(counts)
-    if not len(busy):
-        return np.zeros(0, dtype)
-    each = counts[busy].astype(np.int64)
-    env = np.repeat(busy, each)
-    place = np.arange(len(env)) - np.repeat(np.cumsum(each) - each, each)
-    gathered = np.asarray(records[env, place]).view(dtype)
-    gathered["env"] = env
-    return gathered

@@ -26,13 +26,13 @@ from tradeready_gym.exchanges.execution import (
     smallest_value,
     volume_left,
 )
-from tradeready_gym.kernel import kernel
+from tradeready_gym.kernel import cold_kernel
 from tradeready_gym.ledger.spot import apply_buy, apply_sell
 
 _TICK_TOLERANCE = 1e-6
 
 
-@kernel
+@cold_kernel
 def on_tick(price: float, tick_size: float) -> bool:
     """Whether `price` is a whole number of ticks (a tick size of 0 accepts any price)."""
     if tick_size <= 0.0:
@@ -41,20 +41,20 @@ def on_tick(price: float, tick_size: float) -> bool:
     return abs(ticks - math.floor(ticks + 0.5)) <= _TICK_TOLERANCE
 
 
-@kernel
+@cold_kernel
 def valid_price(price: float, tick_size: float) -> bool:
     """A finite positive price on the grid of ticks."""
     return price > 0.0 and price < math.inf and on_tick(price, tick_size)
 
 
-@kernel
+@cold_kernel
 def slots_needed(order: Any) -> int:
     """How many places in the book an order may come to need: itself, and two for the legs of a bracket."""
     legs = 2 if (order.stop_price > 0.0 or order.take_price > 0.0) else 0
     return legs if order.kind == 0 else legs + 1
 
 
-@kernel
+@cold_kernel
 def book_has_room(account: Any, book: Any, order: Any) -> bool:
     """Whether the order, and the legs that every resting order may still activate, fit into the book."""
     needed = slots_needed(order)
@@ -64,7 +64,7 @@ def book_has_room(account: Any, book: Any, order: Any) -> bool:
     return needed <= book.shape[0]
 
 
-@kernel
+@cold_kernel
 def order_prices_valid(order: Any, tick_size: float) -> bool:
     """Every price that the order carries is a price; a bracket belongs to a buy and encloses nothing impossible."""
     if order.kind != 0 and not valid_price(order.price, tick_size):
@@ -80,7 +80,7 @@ def order_prices_valid(order: Any, tick_size: float) -> bool:
     return not (order.stop_price > 0.0 and order.take_price > 0.0 and order.stop_price >= order.take_price)
 
 
-@kernel
+@cold_kernel
 def rest_order(
     account: Any, position: Any, order: Any, newest: Any, instrument: Any, costs: Any, book: Any, rejects: Any
 ) -> bool:
@@ -137,14 +137,14 @@ def rest_order(
     return True
 
 
-@kernel
+@cold_kernel
 def release_cash(account: Any, amount: float) -> None:
     """Back from the lock into available cash."""
     account.locked_cash -= amount
     account.cash += amount
 
 
-@kernel
+@cold_kernel
 def settle_locks(account: Any, positions: Any, book: Any, symbols: int) -> None:
     """Sum the locks anew from the book, so that they end at exactly 0 and never drift."""
     cash = 0.0
@@ -161,7 +161,7 @@ def settle_locks(account: Any, positions: Any, book: Any, symbols: int) -> None:
     account.locked_cash = cash
 
 
-@kernel
+@cold_kernel
 def _is_second_leg(account: Any, book: Any, place: int) -> bool:
     if book[place].group == 0:
         return False
@@ -171,7 +171,7 @@ def _is_second_leg(account: Any, book: Any, place: int) -> bool:
     return False
 
 
-@kernel
+@cold_kernel
 def compact_book(account: Any, book: Any) -> None:
     """Drop the dead orders, keep the others in the order of age."""
     kept = 0
@@ -183,7 +183,7 @@ def compact_book(account: Any, book: Any) -> None:
     account.resting = kept
 
 
-@kernel
+@cold_kernel
 def cancel_order(account: Any, positions: Any, book: Any, place: int, symbols: int) -> None:
     """Take one order out of the book and free exactly what it alone had locked."""
     order = book[place]
@@ -194,7 +194,7 @@ def cancel_order(account: Any, positions: Any, book: Any, place: int, symbols: i
     compact_book(account, book)
 
 
-@kernel
+@cold_kernel
 def cancel_sells(account: Any, positions: Any, book: Any, symbol: int, symbols: int) -> None:
     """Cancel a symbol's resting sells: selling the whole position comes first."""
     for k in range(account.resting):
@@ -204,7 +204,7 @@ def cancel_sells(account: Any, positions: Any, book: Any, symbol: int, symbols: 
     compact_book(account, book)
 
 
-@kernel
+@cold_kernel
 def activate_legs(account: Any, parent: Any, quantity: float, book: Any, entered_row: int) -> None:
     """The exits of a bracket, for what its parent has just filled; a further part joins the legs that are there."""
     if parent.stop_price <= 0.0 and parent.take_price <= 0.0:
@@ -224,7 +224,7 @@ def activate_legs(account: Any, parent: Any, quantity: float, book: Any, entered
         _add_leg(account, parent, quantity, TAKE_PROFIT, parent.take_price, book, entered_row)
 
 
-@kernel
+@cold_kernel
 def _add_leg(
     account: Any, parent: Any, quantity: float, kind: int, price: float, book: Any, entered_row: int
 ) -> None:
@@ -249,7 +249,7 @@ def _add_leg(
     leg.slippage = parent.slippage
 
 
-@kernel
+@cold_kernel
 def match_book(
     account: Any, positions: Any, candles: Any, instruments: Any, costs: Any, book: Any, fills: Any, symbols: int
 ) -> None:
@@ -275,13 +275,13 @@ def match_book(
     compact_book(account, book)
 
 
-@kernel
+@cold_kernel
 def is_maker(order: Any, row: int) -> bool:
     """Whether the order rested before the candle opened; a stop takes liquidity when it triggers."""
     return order.kind != STOP_LOSS and order.submitted_row < row
 
 
-@kernel
+@cold_kernel
 def execution_price(order: Any, candle: Any, phase: int, row: int) -> float:
     """The price before ticks at which `order` executes in this phase of the candle, or 0 if it does not."""
     if order.kind == STOP_LOSS:
@@ -305,7 +305,7 @@ def execution_price(order: Any, candle: Any, phase: int, row: int) -> float:
     return 0.0
 
 
-@kernel
+@cold_kernel
 def _stop_price(order: Any, candle: Any, phase: int) -> float:
     if order.side > 0:
         at_open = candle.open >= order.price
@@ -318,7 +318,7 @@ def _stop_price(order: Any, candle: Any, phase: int) -> float:
     return 0.0
 
 
-@kernel
+@cold_kernel
 def fill_resting(
     account: Any,
     position: Any,
@@ -365,7 +365,7 @@ def fill_resting(
         order.alive = 0
 
 
-@kernel
+@cold_kernel
 def _round_within_limit(price: float, order: Any, tick_size: float) -> float:
     rounded = round_price(price, order.side, tick_size)
     if order.side > 0:
@@ -373,7 +373,7 @@ def _round_within_limit(price: float, order: Any, tick_size: float) -> float:
     return max(rounded, float(order.price))
 
 
-@kernel
+@cold_kernel
 def _pay_from_lock(
     account: Any, order: Any, quantity: float, price: float, rate: float, instrument: Any
 ) -> tuple[float, float]:
@@ -396,7 +396,7 @@ def _pay_from_lock(
     return quantity, rate * price * quantity
 
 
-@kernel
+@cold_kernel
 def _shrink_sibling(account: Any, order: Any, quantity: float, book: Any) -> None:
     if order.group == 0:
         return

@@ -1,30 +1,54 @@
 """What the world was: candles, where they come from, and where they are kept."""
 
 from tradeready_gym.market.candles import Candles
+from tradeready_gym.market.download import (
+    ChecksumFinding,
+    DownloadProgress,
+    DownloadReport,
+    ImportReport,
+    download,
+    import_file,
+)
 from tradeready_gym.market.gaps import Gap, GapReport, OddCandle, find_gaps
 from tradeready_gym.market.instrument import Instrument
 from tradeready_gym.market.replayer import DataReplayer
+from tradeready_gym.market.resolve import resolve
+from tradeready_gym.market.sample import load_sample
 from tradeready_gym.market.sources.deduplicate import deduplicate
 from tradeready_gym.market.sources.files import load_file
 from tradeready_gym.market.sources.frame import load_frame
 from tradeready_gym.market.splits import Span, Splits, split
+from tradeready_gym.market.store import CandleStore, SeriesCheck, StoredSeries
+from tradeready_gym.market.synthetic import synthetic
 from tradeready_gym.market.timeframe import Timeframe, format_time, parse_time
 
 __all__ = [
+    "CandleStore",
     "Candles",
+    "ChecksumFinding",
     "DataReplayer",
+    "DownloadProgress",
+    "DownloadReport",
     "Gap",
     "GapReport",
+    "ImportReport",
     "Instrument",
     "OddCandle",
+    "SeriesCheck",
     "Span",
     "Splits",
+    "StoredSeries",
     "Timeframe",
     "deduplicate",
+    "download",
     "find_gaps",
     "format_time",
+    "import_file",
     "load_file",
     "load_frame",
+    "load_sample",
     "parse_time",
+    "resolve",
     "split",
+    "synthetic",
 ]

@@ -67,12 +67,14 @@ class Candles:
         *,
         columns: Mapping[str, Any] | None = None,
         source: str = "arrays",
+        end: int | None = None,
     ) -> "Candles":
         """Validate arrays and return candles on a complete grid.
 
         Values are [T] for one symbol or [S, T]. `times` are int64 microseconds (or `datetime64`, UTC), strictly
-        increasing multiples of the timeframe; missing ones become gaps. Raises `DataError` naming the row and value of
-        anything that cannot be a candle.
+        increasing multiples of the timeframe; missing ones become gaps, also those from the last candle up to `end`
+        (microseconds, on the grid) if it is given. Raises `DataError` naming the row and value of anything that cannot be
+        a candle.
         """
         names = check_symbols(symbols)
         frame = Timeframe.parse(timeframe)
@@ -86,11 +88,13 @@ class Candles:
             check_candles({name: rows[index] for name, rows in values.items()}, stamps, symbol, source)
             for name, rows in own.items():
                 check_column(rows[index], stamps, name, source)
-        slots = (int(stamps[-1]) - int(stamps[0])) // frame.microseconds + 1
+        stop = int(stamps[-1]) + frame.microseconds
+        stop = stop if end is None else max(stop, end)
+        slots = (stop - int(stamps[0])) // frame.microseconds
         if slots == len(stamps):
             gaps = np.zeros(shape, dtype=np.bool_)
             return cls(names, frame, stamps, **values, gaps=gaps, columns=own, source=source)
-        return cls._fill_gaps(names, frame, stamps, values, own, source)
+        return cls._fill_gaps(names, frame, stamps, stop, values, own, source)
 
     @classmethod
     def _fill_gaps(
@@ -98,11 +102,12 @@ class Candles:
         symbols: tuple[str, ...],
         timeframe: Timeframe,
         stamps: np.ndarray,
+        stop: int,
         values: dict[str, np.ndarray],
         own: dict[str, np.ndarray],
         source: str,
     ) -> "Candles":
-        times = np.arange(stamps[0], stamps[-1] + 1, timeframe.microseconds, dtype=np.int64)
+        times = np.arange(stamps[0], stop, timeframe.microseconds, dtype=np.int64)
         rows = (stamps - stamps[0]) // timeframe.microseconds
         missing = np.ones(len(times), dtype=np.bool_)
         missing[rows] = False

@@ -8,7 +8,7 @@ from tradeready_gym.errors import ConfigurationError, DataError
 from tradeready_gym.market.candles import Candles, check_symbols
 from tradeready_gym.market.synthetic_parameters import parameters_of
 from tradeready_gym.market.synthetic_paths import BLOCK_DAYS, BlockPath, MarketPaths
-from tradeready_gym.market.timeframe import MICROSECONDS_PER_DAY, Timeframe, TimeLike, format_time, parse_time
+from tradeready_gym.market.timeframe import Timeframe, TimeLike, format_time, parse_time
 
 _HOUR = Timeframe("1h")
 
@@ -42,7 +42,8 @@ def synthetic(
     """
     names = check_symbols(symbols)
     frame = Timeframe.parse(timeframe)
-    first = _check(frame, start, bars, seed)
+    check_bars_and_seed(bars, seed)
+    first = _check_start(frame, start)
     source = f"synthetic(seed={seed})"
     if frame.microseconds > _HOUR.microseconds:
         count = bars * (frame.microseconds // _HOUR.microseconds)
@@ -50,12 +51,16 @@ def synthetic(
     return _generate(names, frame, first, bars, seed, source)
 
 
-def _check(timeframe: Timeframe, start: TimeLike, bars: int, seed: int) -> int:
+def check_bars_and_seed(bars: int, seed: int) -> None:
+    """Raise `TypeError` unless both are integers, `ConfigurationError` unless bars >= 1 and seed >= 0."""
     for name, value, least in (("bars", bars, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise TypeError(f"{name} must be an integer; found {type(value).__name__} {value!r}")
         if value < least:
             raise ConfigurationError(f"{name} must be at least {least}; found {value}")
+
+
+def _check_start(timeframe: Timeframe, start: TimeLike) -> int:
     first = parse_time(start, name="start")
     if first < 0:
         raise DataError(f"the synthetic market opens at {format_time(0)}; found start {format_time(first)}")
@@ -74,7 +79,9 @@ def _generate(names: tuple[str, ...], timeframe: Timeframe, first: int, bars: in
     end = row + bars
     blocks = range(row // block_bars, (end - 1) // block_bars + 1)
     paths = MarketPaths(int(seed), timeframe, names, (blocks[-1] + 1) * BLOCK_DAYS + 1)
-    out = {name: np.empty((len(names), bars)) for name in ("open", "high", "low", "close", "volume")}
+    out: dict[str, np.ndarray] = {
+        name: np.empty((len(names), bars)) for name in ("open", "high", "low", "close", "volume")
+    }
     levels = np.log([parameters_of(name).price for name in names])
     for block in blocks:
         inside = slice(max(row - block * block_bars, 0), min(end - block * block_bars, block_bars))
@@ -87,23 +94,22 @@ def _generate(names: tuple[str, ...], timeframe: Timeframe, first: int, bars: in
     gaps = np.zeros((len(names), bars), dtype=np.bool_)
     for values in (times, gaps, *out.values()):
         values.flags.writeable = False
-    return Candles(names, timeframe, times, **out, gaps=gaps, source=source)
+    return Candles(names, timeframe, times, **out, gaps=gaps, columns={}, source=source)
 
 
 def _write(path: BlockPath, inside: slice, level: float, rows: dict[str, np.ndarray]) -> float:
     closes = level + np.cumsum(path.change[inside])
     before = np.concatenate(([level], closes[:-1]))
     rows["open"][:] = _round_price(np.exp(before + path.gap[inside]))
-    rows["high"][:] = _round_price(np.exp(before + path.high[inside]))
-    rows["low"][:] = _round_price(np.exp(before + path.low[inside]))
     rows["close"][:] = _round_price(np.exp(closes))
+    body_high, body_low = np.maximum(rows["open"], rows["close"]), np.minimum(rows["open"], rows["close"])
+    rows["high"][:] = np.maximum(body_high, _round_price(np.exp(before + path.high[inside])))
+    rows["low"][:] = np.minimum(body_low, _round_price(np.exp(before + path.low[inside])))
     rows["volume"][:] = np.maximum(np.round(path.volume[inside], 5), 1e-5)
     return float(closes[-1])
 
 
 def _round_price(price: np.ndarray) -> np.ndarray:
-    # The grids nest, so that rounding keeps the order of prices: low <= open, close <= high still holds.
     decimals = np.maximum(3 - np.floor(np.log10(price)), 2)
     scale = 10.0**decimals
     return np.asarray(np.rint(price * scale) / scale)
-

@@ -12,7 +12,7 @@ import numpy as np
 
 # Time constants, in hours, of the Ornstein-Uhlenbeck factors: of log volatility, then of log volume. The first moves
 # within the hour and takes part only in candles that are no longer than it.
-VOLATILITY_HOURS = (0.25, 2.0, 32.0, 128.0, 2048.0)
+VOLATILITY_HOURS = (0.25, 2.0, 32.0, 128.0, 768.0)
 VOLUME_HOURS = (4.0, 48.0, 2048.0)
 
 # Relative size of hourly moves and volumes, 00:00 to 23:00 UTC and Monday to Sunday; the mean of each row is 1.
@@ -47,7 +47,7 @@ class SymbolParameters:
     """One symbol of the synthetic market.
 
     `price`: open of the first candle, quote currency. `annual_volatility`: of hourly log returns, a year.
-    `hourly_volume`: typical base amount an hour. `shock_degrees`: degrees of freedom of the Student-t shocks, at least 5.
+    `hourly_volume`: typical base amount an hour. `shock_degrees`: degrees of freedom of the Student-t shocks, at least 6.
     `shock_loading`, `volatility_loading`, `volume_loading`: correlation of this symbol's shocks, log volatility factors
     and log volume factors with those of the whole market, so that two symbols correlate by the product of theirs.
     `volatility_variances`, `volume_variances`: variance of each factor of `VOLATILITY_HOURS` and `VOLUME_HOURS`.
@@ -80,17 +80,17 @@ class SymbolParameters:
 _KNOWN = {
     "BTCUSDT": SymbolParameters(
         price=30_000.0,
-        annual_volatility=0.62,
+        annual_volatility=0.64,
         hourly_volume=3_000.0,
-        shock_degrees=6.0,
-        shock_loading=0.90,
+        shock_degrees=8.0,
+        shock_loading=0.925,
         volatility_loading=0.98,
         volume_loading=0.85,
-        volatility_variances=(0.12, 0.083, 0.073, 0.0, 0.22),
-        volume_variances=(0.05, 0.05, 0.15),
-        range_scale=1.0,
+        volatility_variances=(0.12, 0.1, 0.09, 0.0, 0.21),
+        volume_variances=(0.055, 0.06, 0.3),
+        range_scale=1.06,
         volume_slope=0.84,
-        volume_noise=0.03,
+        volume_noise=0.04,
         gap_probability=0.0,
         gap_size=0.0,
         hour_moves=_BTC_HOUR_MOVES,
@@ -100,17 +100,17 @@ _KNOWN = {
     ),
     "ETHUSDT": SymbolParameters(
         price=2_000.0,
-        annual_volatility=0.82,
+        annual_volatility=0.84,
         hourly_volume=24_000.0,
-        shock_degrees=6.0,
-        shock_loading=0.97,
+        shock_degrees=8.0,
+        shock_loading=0.985,
         volatility_loading=0.98,
         volume_loading=0.95,
-        volatility_variances=(0.12, 0.069, 0.053, 0.0, 0.25),
-        volume_variances=(0.05, 0.05, 0.10),
-        range_scale=1.0,
+        volatility_variances=(0.12, 0.1, 0.08, 0.0, 0.23),
+        volume_variances=(0.05, 0.06, 0.2),
+        range_scale=1.06,
         volume_slope=0.95,
-        volume_noise=0.02,
+        volume_noise=0.045,
         gap_probability=0.0,
         gap_size=0.0,
         hour_moves=_ETH_HOUR_MOVES,
@@ -120,19 +120,19 @@ _KNOWN = {
     ),
     "SOLUSDT": SymbolParameters(
         price=40.0,
-        annual_volatility=1.35,
+        annual_volatility=1.4,
         hourly_volume=180_000.0,
-        shock_degrees=5.0,
-        shock_loading=0.71,
-        volatility_loading=0.75,
+        shock_degrees=6.0,
+        shock_loading=0.785,
+        volatility_loading=0.88,
         volume_loading=0.65,
-        volatility_variances=(0.12, 0.078, 0.022, 0.104, 0.117),
-        volume_variances=(0.06, 0.05, 0.10),
-        range_scale=1.0,
+        volatility_variances=(0.12, 0.12, 0.04, 0.11, 0.12),
+        volume_variances=(0.06, 0.05, 0.15),
+        range_scale=1.04,
         volume_slope=1.14,
-        volume_noise=0.03,
+        volume_noise=0.08,
         gap_probability=0.6,
-        gap_size=2.5e-4,
+        gap_size=0.0004,
         hour_moves=_SOL_HOUR_MOVES,
         day_moves=(1.03, 1.07, 1.08, 1.04, 1.02, 0.87, 0.89),
         hour_volumes=_SOL_HOUR_VOLUMES,

@@ -10,7 +10,6 @@ copula; high and low from the maximum and minimum of a Brownian bridge; log volu
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -29,9 +28,12 @@ _FACTOR_HOURS = np.array(VOLATILITY_HOURS + VOLUME_HOURS)
 _MARKET = "*"  # the stream of what all symbols share; no symbol can have this name
 # Shares, out of the degrees of freedom, of the mixing variable that all symbols have in common when the market's shock
 # is up or down: joint crashes are commoner than joint rallies, while each symbol's own shocks stay symmetric.
-_SHARED_ALWAYS, _SHARED_DOWN = 2.0, 3.0
-_WICK_LOADING = 0.9
-_RANGE_MIXING = 0.5  # exponent of the mixing variable within the candle: 1 is one volatility all through the candle
+_SHARED_ALWAYS, _SHARED_DOWN = 1.5, 4.5
+_WILDEST = 1.5  # log volatility stays below this much above its middle, or a rare month would decide every statistic
+_LARGEST_MIXING = 4.0  # bounds the size of shocks, so that the mean of a simple return exists
+_WICK_LOADING = 0.9  # correlation between a symbol's wicks and the market's
+_OPPOSITE_WICKS = 0.5  # share of candles in which a long upper wick comes with a short lower one, as in Brownian motion
+_RANGE_MIXING = 0.3  # exponent of the mixing variable within the candle: 1 would be one volatility throughout
 
 
 @dataclass(frozen=True)
@@ -54,24 +56,6 @@ class BlockPath:
     high: np.ndarray
     low: np.ndarray
     volume: np.ndarray
-
-
-@dataclass(frozen=True)
-class Skeleton:
-    """Factor values at 00:00 UTC of every day since 1970, and how they move within the day for one candle length."""
-
-    seed: int
-    days: int
-    bars_per_day: int
-
-    @cached_property
-    def _market(self) -> np.ndarray:
-        return daily_factors(self.seed, _MARKET, self.days)
-
-    def of(self, symbol: str, loadings: np.ndarray) -> np.ndarray:
-        """Return one symbol's factors, float64[days, factors]."""
-        own = daily_factors(self.seed, symbol, self.days)
-        return np.asarray(loadings * self._market + np.sqrt(1.0 - loadings**2) * own)
 
 
 def random_stream(seed: int, symbol: str, purpose: str, block: int = 0) -> np.random.Generator:
@@ -103,7 +87,7 @@ def within_days(first: np.ndarray, last: np.ndarray, shocks: np.ndarray) -> np.n
     """
     bars = shocks.shape[0]
     decay = np.exp(-24.0 / bars / _FACTOR_HOURS)[:, None]
-    path = shocks * np.sqrt(1.0 - decay**2)
+    path: np.ndarray = shocks * np.sqrt(1.0 - decay**2)
     for bar in range(1, bars):
         path[bar] += decay * path[bar - 1]
     ends = last - first * decay**bars - path[-1]
@@ -117,15 +101,18 @@ def within_days(first: np.ndarray, last: np.ndarray, shocks: np.ndarray) -> np.n
 class MarketPaths:
     """Generates blocks of the synthetic market for one seed, candle length and set of symbols.
 
-    `days` is how many days since 1970 may be asked for. Candles must not be longer than one hour.
+    Candles must not be longer than one hour. `days`: how many days since 1970 may be asked for, and one more.
     """
 
     def __init__(self, seed: int, timeframe: Timeframe, symbols: tuple[str, ...], days: int) -> None:
         self._seed = seed
         self._timeframe = timeframe
-        self._models = {symbol: _SymbolModel(symbol, parameters_of(symbol), timeframe) for symbol in symbols}
-        skeleton = Skeleton(seed, days, timeframe.bars_per_day)
-        self._skeletons = {symbol: skeleton.of(symbol, model.loadings) for symbol, model in self._models.items()}
+        self._models = {symbol: _SymbolModel(parameters_of(symbol), timeframe) for symbol in symbols}
+        market = daily_factors(seed, _MARKET, days)
+        self._skeletons = {
+            symbol: _correlate(model.factor_loadings, market, daily_factors(seed, symbol, days))
+            for symbol, model in self._models.items()
+        }
 
     def block(self, number: int) -> dict[str, BlockPath]:
         """Return every symbol's candles of days `32 number` to `32 number + 31` since 1970."""
@@ -133,15 +120,18 @@ class MarketPaths:
         bars = len(market.shock)
         shared = 2.0 * market.stream.standard_gamma(_SHARED_ALWAYS / 2, bars)
         down = 2.0 * market.stream.standard_gamma(_SHARED_DOWN / 2, bars)
+        opposite = market.stream.random(bars) < _OPPOSITE_WICKS
         paths = {}
         for symbol, model in self._models.items():
             own = self._draw(symbol, number)
             degrees = model.parameters.shock_degrees
             rest = 2.0 * own.stream.standard_gamma((degrees - _SHARED_ALWAYS - _SHARED_DOWN) / 2, bars)
             up = 2.0 * own.stream.standard_gamma(_SHARED_DOWN / 2, bars)
-            mixing = np.sqrt((degrees - 2.0) / (shared + rest + np.where(market.shock < 0, down, up)))
+            chi_squared = shared + rest + np.where(market.shock < 0, down, up)
+            mixing = np.minimum(np.sqrt((degrees - 2.0) / chi_squared), _LARGEST_MIXING)
             ends = self._skeletons[symbol][number * BLOCK_DAYS : (number + 1) * BLOCK_DAYS + 1].T
-            paths[symbol] = model.candles(number, ends, market, own, mixing)
+            volatility, log_volume = model.levels(number, ends, market, own)
+            paths[symbol] = model.candles(volatility, log_volume, mixing, opposite, market, own)
         return paths
 
     def _draw(self, symbol: str, block: int) -> Draws:
@@ -158,49 +148,60 @@ class MarketPaths:
 
 
 class _SymbolModel:
-    def __init__(self, symbol: str, parameters: SymbolParameters, timeframe: Timeframe) -> None:
+    def __init__(self, parameters: SymbolParameters, timeframe: Timeframe) -> None:
         self.parameters = parameters
+        counts = (len(VOLATILITY_HOURS), len(VOLUME_HOURS))
+        self.factor_loadings = np.repeat((parameters.volatility_loading, parameters.volume_loading), counts)
         hours = timeframe.seconds / 3600.0
-        count = len(VOLATILITY_HOURS)
-        self.loadings = np.array(
-            [parameters.volatility_loading] * count + [parameters.volume_loading] * len(VOLUME_HOURS)
-        )
         variances = np.where(np.array(VOLATILITY_HOURS) >= hours, parameters.volatility_variances, 0.0)
         self._volatility_weights = np.sqrt(variances)
         self._volume_weights = np.sqrt(parameters.volume_variances)
         moves = hour_of_week(parameters.hour_moves, parameters.day_moves)
-        volumes = hour_of_week(parameters.hour_volumes, parameters.day_volumes)
         moves -= 0.5 * np.log(np.mean(np.exp(2.0 * moves)))
-        self._typical = np.log(parameters.annual_volatility * np.sqrt(hours / _HOURS_PER_YEAR)) - variances.sum()
-        self._moves = self._typical + moves
-        self._volumes = np.log(parameters.hourly_volume * hours) + volumes - parameters.volume_slope * moves
+        # E[sigma^2] is exp(2 level + 2 variances): the level makes it the annual variance's share of one candle.
+        self._level = np.log(parameters.annual_volatility * np.sqrt(hours / _HOURS_PER_YEAR)) - variances.sum()
+        self._moves = moves
+        volumes = hour_of_week(parameters.hour_volumes, parameters.day_volumes)
+        # The slope on log range brings its own seasonality and a typical range of 1.5 sigma.
+        usual = parameters.volume_slope * (self._level + np.log(1.5) + moves)
+        self._volumes = np.log(parameters.hourly_volume * hours) + volumes - usual
         self._bars_per_day = timeframe.bars_per_day
 
-    def candles(self, block: int, ends: np.ndarray, market: Draws, own: Draws, mixing: np.ndarray) -> BlockPath:
+    def levels(self, block: int, ends: np.ndarray, market: Draws, own: Draws) -> tuple[np.ndarray, np.ndarray]:
         p = self.parameters
-        shocks = _correlate(self.loadings[:, None], market.factors, own.factors)
+        shocks = _correlate(self.factor_loadings[:, None], market.factors, own.factors)
         factors = within_days(ends[:, :-1], ends[:, 1:], shocks)
         count = len(VOLATILITY_HOURS)
         season = self._hours_of_block(block)
-        sigma = np.exp(self._moves[season] + _by_bar(self._volatility_weights, factors[:, :count]))
-
-        change = sigma * mixing * _correlate(p.shock_loading, market.shock, own.shock)
-        gap = np.zeros_like(change)
-        if p.gap_probability:
-            opens_apart = own.stream.random(len(gap)) < p.gap_probability
-            gap = np.where(opens_apart, own.stream.laplace(0.0, p.gap_size, len(gap)), 0.0)
-            change += gap
-        body = change - gap
-        wicks = _correlate(_WICK_LOADING, market.wicks, own.wicks)
-        # With U uniform, -2 ln U is the sum of two squared normals: max = (r + sqrt(r^2 - 2 s^2 ln U)) / 2.
-        spread = (p.range_scale * sigma * mixing**_RANGE_MIXING) ** 2
-        high = gap + 0.5 * (body + np.sqrt(body**2 + spread * (wicks[0] ** 2 + wicks[1] ** 2)))
-        low = gap + 0.5 * (body - np.sqrt(body**2 + spread * (wicks[2] ** 2 + wicks[3] ** 2)))
-
-        log_volume = self._volumes[season] + p.volume_slope * (np.log(high - low) - self._typical - np.log(1.5))
-        log_volume += _by_bar(self._volume_weights, factors[:, count:])
+        wildness = np.minimum(_by_bar(self._volatility_weights, factors[:, :count]), _WILDEST)
+        log_volume = self._volumes[season] + _by_bar(self._volume_weights, factors[:, count:])
         log_volume += np.sqrt(p.volume_noise) * _correlate(p.volume_loading, market.volume, own.volume)
-        return BlockPath(gap, change, high, low, np.exp(log_volume))
+        return np.exp(self._level + self._moves[season] + wildness), log_volume
+
+    def candles(
+        self,
+        volatility: np.ndarray,
+        log_volume: np.ndarray,
+        mixing: np.ndarray,
+        opposite: np.ndarray,
+        market: Draws,
+        own: Draws,
+    ) -> BlockPath:
+        p = self.parameters
+        body = volatility * mixing * _correlate(p.shock_loading, market.shock, own.shock)
+        gap = np.zeros_like(body)
+        if p.gap_probability:
+            apart = own.stream.random(len(gap)) < p.gap_probability
+            gap = np.where(apart, own.stream.laplace(0.0, p.gap_size, len(gap)), 0.0)
+        # Maximum of a Brownian bridge: (r + sqrt(r^2 - 2 s^2 ln U)) / 2; -2 ln U is the sum of two squared normals.
+        wicks = _correlate(_WICK_LOADING, market.wicks, own.wicks)
+        upper, lower = wicks[0] ** 2 + wicks[1] ** 2, wicks[2] ** 2 + wicks[3] ** 2
+        lower = np.where(opposite, -2.0 * np.log1p(-np.exp(-0.5 * upper)), lower)
+        spread = (p.range_scale * volatility * mixing**_RANGE_MIXING) ** 2
+        high = 0.5 * (body + np.sqrt(body**2 + spread * upper))
+        low = 0.5 * (body - np.sqrt(body**2 + spread * lower))
+        volume = np.exp(log_volume + p.volume_slope * np.log(high - low))
+        return BlockPath(gap, gap + body, gap + high, gap + low, volume)
 
     def _hours_of_block(self, block: int) -> np.ndarray:
         hour = np.arange(self._bars_per_day) * 24 // self._bars_per_day

@@ -1,5 +1,8 @@
 """Small scenes of made-up candles."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 
 from tradeready_gym.rendering import Scene, SceneFill
@@ -45,3 +48,14 @@ def a_scene(
         title=title,
         gaps=missing if gaps else None,
     )
+
+
+def changed(scene: Scene, **values: Any) -> Scene:
+    """The scene with other values."""
+    return dataclasses.replace(scene, **values)
+
+
+def nothing_yet() -> Scene:
+    """A scene before its first candle."""
+    names = ("times", "open", "high", "low", "close", "equity_times", "equity", "position_share")
+    return changed(a_scene(), **dict.fromkeys(names, np.zeros(0)))

@@ -1,16 +1,14 @@
 """The moment as text."""
 
-import dataclasses
-
 import numpy as np
+from rendering_scenes import HOUR, START, a_scene, changed, nothing_yet
 
-from rendering_scenes import HOUR, START, a_scene
 from tradeready_gym.rendering import SceneFill, to_text
 
 
 def test_one_symbol_is_one_line_with_all_that_matters() -> None:
     scene = a_scene(fills=(SceneFill(START + 59 * HOUR, 0, 1, 50_123.456),))
-    scene = dataclasses.replace(
+    scene = changed(
         scene, close=np.full((1, 60), 40_000.0), equity=np.full(31, 12_500.0), position_share=np.full((1, 31), 0.8)
     )
     line = to_text(scene)
@@ -42,8 +40,4 @@ def test_fills_of_earlier_candles_are_not_repeated() -> None:
 
 
 def test_the_first_moment_without_a_candle_can_be_said() -> None:
-    empty = np.zeros(0)
-    nothing = {
-        name: empty for name in ("times", "open", "high", "low", "close", "equity_times", "equity", "position_share")
-    }
-    assert to_text(dataclasses.replace(a_scene(), **nothing)).startswith("before the first candle  BTCUSDT")
+    assert to_text(nothing_yet()).startswith("before the first candle  BTCUSDT")

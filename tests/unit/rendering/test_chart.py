@@ -1,16 +1,15 @@
 """Frames have one size, show what happened, and leave matplotlib's global state alone."""
 
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rendering_scenes import HOUR, START, a_scene, changed, nothing_yet
 
-from rendering_scenes import HOUR, START, a_scene
 from tradeready_gym.errors import ConfigurationError
-from tradeready_gym.rendering import Scene, SceneFill, draw_frame, palette
+from tradeready_gym.rendering import SceneFill, draw_frame, palette
 
 THREE = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 BUY = SceneFill(START + 40 * HOUR, 0, 1, 52_000.0)
@@ -20,12 +19,6 @@ SELL = SceneFill(START + 50 * HOUR, 0, -1, 49_000.0)
 def pixels_of(frame: np.ndarray, colour: str) -> int:
     wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     return int((frame == wanted).all(axis=2).sum())
-
-
-def nothing_yet() -> Scene:
-    empty = np.zeros(0)
-    names = ("times", "open", "high", "low", "close", "equity_times", "equity", "position_share")
-    return dataclasses.replace(a_scene(), **dict.fromkeys(names, empty))
 
 
 SCENES = {
@@ -41,13 +34,11 @@ SCENES = {
     "no trades": a_scene(),
     "twelve symbols": a_scene(tuple(f"COIN{n}USDT" for n in range(12))),
     "long title": a_scene(title="a title of $many$ words " * 10),
-    "short": dataclasses.replace(a_scene(), position_share=np.full((1, 31), -0.7)),
-    "leverage": dataclasses.replace(a_scene(), position_share=np.full((1, 31), 2.5)),
-    "constant price": dataclasses.replace(
-        a_scene(), **dict.fromkeys(("open", "high", "low", "close"), np.full(60, 5.0))
-    ),
-    "no price of one": dataclasses.replace(a_scene(THREE), close=np.vstack([np.full(60, np.nan), np.ones((2, 60))])),
-    "large sums": dataclasses.replace(a_scene(), equity=np.full(31, 3e12), starting_balance=1e12),
+    "short": changed(a_scene(), position_share=np.full((1, 31), -0.7)),
+    "leverage": changed(a_scene(), position_share=np.full((1, 31), 2.5)),
+    "constant price": changed(a_scene(), **dict.fromkeys(("open", "high", "low", "close"), np.full(60, 5.0))),
+    "no price of one": changed(a_scene(THREE), close=np.vstack([np.full(60, np.nan), np.ones((2, 60))])),
+    "large sums": changed(a_scene(), equity=np.full(31, 3e12), starting_balance=1e12),
 }
 
 
@@ -83,13 +74,13 @@ def test_buys_and_sells_are_marked() -> None:
 
 def test_a_fill_older_than_the_candles_shown_is_not_drawn() -> None:
     long = a_scene(candles=500, steps=400)
-    old = dataclasses.replace(long, fills=(BUY,))
+    old = changed(long, fills=(BUY,))
     assert (draw_frame(long) == draw_frame(old)).all()
 
 
 def test_a_position_fills_its_panel() -> None:
     scene = a_scene()
-    flat = dataclasses.replace(scene, position_share=np.zeros((1, 31)))
+    flat = changed(scene, position_share=np.zeros((1, 31)))
     assert pixels_of(draw_frame(flat), palette.POSITION) == 0
     assert pixels_of(draw_frame(scene), palette.POSITION) > 1_000
 
@@ -99,8 +90,8 @@ def test_a_short_position_has_a_colour_of_its_own() -> None:
 
 
 def test_gains_and_losses_differ_in_colour() -> None:
-    up = dataclasses.replace(a_scene(), equity=np.linspace(10_000, 12_000, 31))
-    down = dataclasses.replace(a_scene(), equity=np.linspace(10_000, 8_000, 31))
+    up = changed(a_scene(), equity=np.linspace(10_000, 12_000, 31))
+    down = changed(a_scene(), equity=np.linspace(10_000, 8_000, 31))
     assert pixels_of(draw_frame(up), palette.UP_FAINT) > 1_000
     assert pixels_of(draw_frame(up), palette.DOWN_FAINT) == 0
     assert pixels_of(draw_frame(down), palette.DOWN_FAINT) > 1_000
@@ -111,7 +102,7 @@ def test_a_single_spike_of_a_long_equity_curve_is_seen() -> None:
     flat = np.full(99_001, 10_000.0)
     spike = flat.copy()
     spike[31_416] = 20_000.0
-    low, high = (draw_frame(dataclasses.replace(scene, equity=equity)) for equity in (flat, spike))
+    low, high = (draw_frame(changed(scene, equity=equity)) for equity in (flat, spike))
     upper_half_of_the_equity = (slice(525, 560), slice(30, 850))
     assert low[upper_half_of_the_equity].min() > 200
     assert high[upper_half_of_the_equity].min() < 150
@@ -119,9 +110,7 @@ def test_a_single_spike_of_a_long_equity_curve_is_seen() -> None:
 
 def test_stretches_without_trading_are_shaded() -> None:
     scene = a_scene(gaps=True)
-    assert pixels_of(draw_frame(scene), palette.GAP) > pixels_of(
-        draw_frame(dataclasses.replace(scene, gaps=None)), palette.GAP
-    )
+    assert pixels_of(draw_frame(scene), palette.GAP) > pixels_of(draw_frame(changed(scene, gaps=None)), palette.GAP)
 
 
 def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

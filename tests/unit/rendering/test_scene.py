@@ -1,18 +1,16 @@
 """A scene holds together, and says what it shows."""
 
-import dataclasses
-
 import numpy as np
 import pytest
+from rendering_scenes import HOUR, START, a_scene, changed
 
-from rendering_scenes import HOUR, START, a_scene
 from tradeready_gym.errors import ConfigurationError, UnknownName
 from tradeready_gym.rendering import Scene, SceneFill
 
 
 def test_one_symbol_may_come_without_an_axis_for_symbols() -> None:
     scene = a_scene()
-    flat = dataclasses.replace(scene, close=scene.close[0], position_share=scene.position_share[0])
+    flat = changed(scene, close=scene.close[0], position_share=scene.position_share[0])
     assert flat.close.shape == (1, 60)
     assert flat.position_share.shape == (1, 31)
 
@@ -36,17 +34,17 @@ def test_plain_lists_become_arrays() -> None:
 )
 def test_shapes_that_do_not_fit_are_named(name: str, value: np.ndarray) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name} must have shape"):
-        dataclasses.replace(a_scene(), **{name: value})
+        changed(a_scene(), **{name: value})
 
 
 def test_an_unknown_timeframe_is_refused() -> None:
     with pytest.raises(UnknownName, match="2h"):
-        dataclasses.replace(a_scene(), timeframe="2h")
+        changed(a_scene(), timeframe="2h")
 
 
 def test_no_symbol_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="at least one symbol"):
-        dataclasses.replace(a_scene(), symbols=())
+        changed(a_scene(), symbols=())
 
 
 def test_the_moment_shown_is_that_of_the_newest_equity() -> None:
@@ -58,9 +56,7 @@ def test_the_moment_shown_is_that_of_the_newest_equity() -> None:
 
 def test_before_the_first_step_equity_is_the_starting_balance() -> None:
     nothing = np.zeros(0)
-    scene = dataclasses.replace(
-        a_scene(), equity=nothing, equity_times=nothing.astype(np.int64), position_share=np.zeros((1, 0))
-    )
+    scene = changed(a_scene(), equity=nothing, equity_times=nothing.astype(np.int64), position_share=np.zeros((1, 0)))
     assert scene.equity_now == 10_000.0
     assert scene.clock == START + 60 * HOUR
     assert scene.shares_now.tolist() == [0.0]

@@ -9,8 +9,8 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
 from rendering_scenes import a_scene
+
 from tradeready_gym.rendering import Window, show
 
 

@@ -3,8 +3,8 @@
 import math
 
 import pytest
-
 from rendering_scenes import HOUR, START
+
 from tradeready_gym.rendering import words
 from tradeready_gym.rendering.ticks import DAY_US, MINUTE_US, time_ticks, value_ticks
 

@@ -95,6 +95,11 @@ def has_prices(names: object) -> bool:
     return all(keys & set(_VALUE_ALIASES[name]) for name in ("open", "high", "low", "close"))
 
 
+def has_symbols(table: Table) -> bool:
+    """Tell whether a column says which symbol each row belongs to."""
+    return any(_key(name) in _SYMBOL_NAMES and column.dtype.kind in "OUS" for name, column in table.columns.items())
+
+
 def _key(column: str) -> str:
     return "_".join(str(column).strip().lower().replace("-", " ").split())
 

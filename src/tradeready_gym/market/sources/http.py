@@ -1,0 +1,116 @@
+"""One way to fetch a file over HTTP: short connect timeout, retries with back-off and jitter, `Retry-After` honoured."""
+
+import threading
+import zlib
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from tradeready_gym.errors import DownloadError
+
+ATTEMPTS = 5
+_BACK_OFF_S = 0.5  # doubles with every attempt
+_LONGEST_WAIT_S = 60.0
+_CONNECT_TIMEOUT_S = 3.0
+_READ_TIMEOUT_S = 30.0
+_PROBE_S = 5.0  # covers name resolution too, which no timeout of the client does
+
+
+class HostUnreachable(DownloadError):
+    """No connection to the host at all, found out within seconds."""
+
+
+class Fetcher:
+    """Fetches files below `base_url`; usable from several threads, closed by `with`."""
+
+    def __init__(self, base_url: str, *, sleep: Callable[[float], None] | None = None) -> None:
+        import httpx2
+
+        self.base_url = base_url.rstrip("/")
+        self._errors = httpx2
+        self._stopped = threading.Event()
+        self._sleep = sleep or self._wait
+        timeout = httpx2.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)
+        self._client = httpx2.Client(timeout=timeout, follow_redirects=True)
+
+    def __enter__(self) -> "Fetcher":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._client.close()
+
+    def stop(self) -> None:
+        """Let no request wait or try again any more; what runs is finished."""
+        self._stopped.set()
+
+    def probe(self) -> None:
+        """Raise `HostUnreachable` unless the host answers, with whatever status, within seconds."""
+        outcome: list[Any] = []
+
+        def ask() -> None:
+            try:
+                outcome.append(self._client.head(self.base_url + "/").status_code)
+            except Exception as error:  # handed to the caller's thread
+                outcome.append(error)
+
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        thread.join(_PROBE_S)
+        if not outcome:
+            raise HostUnreachable(f"{self.base_url} did not answer within {_PROBE_S:g} s")
+        if isinstance(outcome[0], (self._errors.ConnectError, self._errors.TimeoutException, self._errors.ProxyError)):
+            raise HostUnreachable(f"{self.base_url} cannot be reached: {outcome[0]}") from outcome[0]
+
+    def get(self, path: str, *, fresh: bool = False) -> bytes | None:
+        """Return the file's bytes, or None if the host says that there is none (404).
+
+        `fresh` asks caches on the way to fetch it anew. Raises `DownloadError` for another refusal, and after the last
+        of the attempts that lost connections, status 429 and 5xx get.
+        """
+        url = f"{self.base_url}/{path}"
+        headers = {"Cache-Control": "no-cache"} if fresh else {}
+        problem = ""
+        for attempt in range(ATTEMPTS):
+            if self._stopped.is_set():
+                raise DownloadError(f"{url} was not fetched: the download was stopped")
+            wait = min(_BACK_OFF_S * 2**attempt * _jitter(url, attempt), _LONGEST_WAIT_S)
+            try:
+                response = self._client.get(url, headers=headers)
+            except self._errors.TransportError as error:
+                problem = f"{type(error).__name__}: {error}"
+            else:
+                status = response.status_code
+                if status == 200:
+                    return bytes(response.content)
+                if status == 404:
+                    return None
+                problem = f"status {status}"
+                if status != 429 and status < 500:
+                    raise DownloadError(f"{url} was refused with {problem}; is base_url right and open to you?")
+                wait = max(wait, _retry_after(response.headers.get("Retry-After")))
+            if attempt < ATTEMPTS - 1:
+                self._sleep(wait)
+        raise DownloadError(f"{url} failed {ATTEMPTS} times; the last time with {problem}. Try again later.")
+
+    def _wait(self, seconds: float) -> None:
+        self._stopped.wait(seconds)
+
+
+def environment_flag(value: str | None) -> bool:
+    """Tell whether an environment variable such as TRADEREADY_OFFLINE is switched on."""
+    return (value or "").strip().lower() not in ("", "0", "false", "no")
+
+
+def _jitter(url: str, attempt: int) -> float:
+    # Spread by the file's name instead of a random draw: the same run is the same, and files do not retry in step.
+    return 0.5 + (zlib.crc32(f"{url} {attempt}".encode()) % 1000) / 1000
+
+
+def _retry_after(header: str | None) -> float:
+    try:
+        return min(max(float(header or 0), 0.0), _LONGEST_WAIT_S)
+    except ValueError:
+        return 0.0  # a date: the back-off has to do
