@@ -78,10 +78,11 @@ def execute_orders(
     symbols: int,
 ) -> None:
     """Execute or rest the orders of an action: sells before buys, then in the order in which they were made."""
-    for side in (-1, 1):
+    rounds = 2 if account.pending > 1 else 1
+    for turn in range(rounds):
         for k in range(account.pending):
             order = orders[k]
-            if order.side != side:
+            if rounds == 2 and (order.side > 0) != (turn == 1):
                 continue
             j = order.symbol
             if order.kind == MARKET:
@@ -182,12 +183,13 @@ def make_step(
         symbols = settings.symbols
         block = settings.lookback * settings.features
         ended = 0
+        # one action's orders at a time: a place that stays in the nearest cache, and is this range's own
+        orders = all_orders[first]
 
         for i in range(first, last):
             account = accounts[i]
             positions = all_positions[i]
             book = all_books[i]
-            orders = all_orders[i]
             memory = all_memory[i]
             candles_left = settings.candles_per_action
 

@@ -9,8 +9,20 @@ Amounts of money are in the quote currency, quantities in base units; rows are i
 
 import numpy as np
 
+# The fields that every step touches come first: at thousands of environments a step costs what it reads from memory.
 ACCOUNT_DTYPE = np.dtype(
     [
+        # time: `row` is the candle that begins at the clock; the newest visible one is `row - 1`
+        ("row", "i8"),
+        ("start_row", "i8"),
+        ("end_row", "i8"),
+        ("done", "i8"),
+        # orders: how many wait to be executed, how many rest, and how many were filled and refused since the last action
+        ("pending", "i8"),
+        ("resting", "i8"),
+        ("fills", "i8"),
+        ("rejects", "i8"),
+        ("reported", "i8"),
         # money
         ("starting_balance", "f8"),
         ("cash", "f8"),
@@ -24,39 +36,29 @@ ACCOUNT_DTYPE = np.dtype(
         ("previous_equity", "f8"),
         ("peak_equity", "f8"),
         ("reward", "f8"),
-        # time: `row` is the candle that begins at the clock; the newest visible one is `row - 1`
-        ("row", "i8"),
-        ("start_row", "i8"),
-        ("end_row", "i8"),
-        ("data_end_row", "i8"),
-        ("seed", "u8"),
-        ("episode", "i8"),
-        ("done", "i8"),
-        # orders: how many rest, and how many were filled and refused since the last action
-        ("next_order_id", "i8"),
-        ("pending", "i8"),
-        ("resting", "i8"),
-        ("fills", "i8"),
-        ("rejects", "i8"),
-        ("reported", "i8"),
         # what the episode's metrics are made of (see statistics.py)
         ("steps", "i8"),
-        ("trades", "i8"),
-        ("traded_value", "f8"),
         ("return_mean", "f8"),
         ("return_m2", "f8"),
         ("downside_sum", "f8"),
         ("equity_sum", "f8"),
         ("reward_sum", "f8"),
-        ("max_drawdown", "f8"),
+        ("exposed_steps", "i8"),
         ("peak_step", "i8"),
         ("drawdown_peak_step", "i8"),
         ("drawdown_steps", "i8"),
-        ("exposed_steps", "i8"),
+        ("max_drawdown", "f8"),
+        # from here on, only when something is traded or an episode begins
+        ("trades", "i8"),
+        ("traded_value", "f8"),
+        ("next_order_id", "i8"),
         ("round_trips", "i8"),
         ("winning_trips", "i8"),
         ("gross_profit", "f8"),
         ("gross_loss", "f8"),
+        ("data_end_row", "i8"),
+        ("seed", "u8"),
+        ("episode", "i8"),
     ]
 )
 

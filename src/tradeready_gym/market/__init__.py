@@ -15,6 +15,7 @@ from tradeready_gym.market.replayer import DataReplayer
 from tradeready_gym.market.resolve import resolve
 from tradeready_gym.market.sample import load_sample
 from tradeready_gym.market.sources.deduplicate import deduplicate
+from tradeready_gym.market.sources.exchange import load_exchange
 from tradeready_gym.market.sources.files import load_file
 from tradeready_gym.market.sources.frame import load_frame
 from tradeready_gym.market.splits import Span, Splits, split
@@ -44,6 +45,7 @@ __all__ = [
     "find_gaps",
     "format_time",
     "import_file",
+    "load_exchange",
     "load_file",
     "load_frame",
     "load_sample",

@@ -66,12 +66,12 @@ def _find_one(
     progress: ProgressCallback | None,
 ) -> Candles:
     reasons: list[str] = []
-    if (found := _from_store(store, symbol, timeframe, wanted, reasons)) is not None:
-        return found
-    if _download_missing(store, symbol, timeframe, wanted, progress, reasons):
-        if (found := _from_store(store, symbol, timeframe, wanted, reasons)) is not None:
-            return found
-    if (found := _from_sample(symbol, timeframe, wanted)) is not None:
+    found = _from_store(store, symbol, timeframe, wanted, reasons)
+    if found is None and _download_missing(store, symbol, timeframe, wanted, progress, reasons):
+        found = _from_store(store, symbol, timeframe, wanted, reasons)
+    if found is None:
+        found = _from_sample(symbol, timeframe, wanted)
+    if found is not None:
         return found
     raise DataUnavailable(_explain(store, symbol, timeframe, wanted, history_bars, reasons))
 

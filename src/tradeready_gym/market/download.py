@@ -10,7 +10,7 @@ from tradeready_gym.market.candles import check_symbols
 from tradeready_gym.market.coverage import join_spans, missing_spans
 from tradeready_gym.market.sources.archive import ArchiveFile, FetchedFile, archive_url, fetch_file, monthly_files
 from tradeready_gym.market.sources.files import read_file
-from tradeready_gym.market.sources.http import Fetcher
+from tradeready_gym.market.sources.http import Fetcher, HostUnreachable
 from tradeready_gym.market.splits import Span
 from tradeready_gym.market.store import CandleStore
 from tradeready_gym.market.timeframe import Timeframe, TimeLike, parse_time
@@ -63,10 +63,8 @@ class DownloadReport:
     size_bytes: int
 
     def __str__(self) -> str:
-        lines = [
-            f"{len(self.stored)} files ({self.candles} candles, {self.size_bytes / 1e6:.1f} MB) stored, "
-            f"{len(self.already_stored)} months were there already"
-        ]
+        head = f"{len(self.stored)} files ({self.candles} candles, {self.size_bytes / 1e6:.1f} MB) stored"
+        lines = [f"{head}, {len(self.already_stored)} months were there already"]
         lines += [f"not in the archive: {symbol} {span}" for symbol, span in self.missing]
         lines += [f"wrong checksum: {finding}" for finding in self.wrong_checksums]
         lines += [f"no checksum published: {name}" for name in self.unverified]
@@ -214,6 +212,8 @@ def _fetch_all(
 def _note(run: _Run, future: "Future[tuple[list[FetchedFile], list[tuple[str, Span]]]]") -> None:
     try:
         fetched, missing = future.result()
+    except HostUnreachable:
+        raise
     except (TradeReadyError, OSError) as error:
         run.failed.append(str(error))
         return
@@ -233,7 +233,7 @@ def _fetch_month(
     ends = {day: fetch_file(fetcher, day) for day in dict.fromkeys((days[0], days[-1]))}
     fetched, missing = [], []
     for day in days:
-        found = ends[day] if day in ends else None
+        found = ends.get(day)
         if day not in ends and any(one is not None for one in ends.values()):
             found = fetch_file(fetcher, day)
         if found is None:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -205,7 +206,7 @@ class CandleStore:
             raise DataUnavailable(
                 f"{symbol} {timeframe} has no candle at or before {format_time(wanted.start)}; {known}"
             )
-        values = {name: columns.pop(name, np.full(len(times), np.nan)) for name in VALUE_NAMES}
+        values: dict[str, Any] = {name: columns.pop(name, np.full(len(times), np.nan)) for name in VALUE_NAMES}
         own = {name: column for name, column in columns.items() if _complete(column)}
         source = f"store ({self.root})"
         candles = Candles.from_arrays(symbol, timeframe, times, **values, columns=own, source=source, end=wanted.end)

@@ -30,7 +30,7 @@ _MARKET = "*"  # the stream of what all symbols share; no symbol can have this n
 # is up or down: joint crashes are commoner than joint rallies, while each symbol's own shocks stay symmetric.
 _SHARED_ALWAYS, _SHARED_DOWN = 1.5, 4.5
 _WILDEST = 1.5  # log volatility stays below this much above its middle, or a rare month would decide every statistic
-_LARGEST_MIXING = 4.0  # bounds the size of shocks, so that the mean of a simple return exists
+_LARGEST_MIXING = 2.5  # bounds the size of shocks, so that the mean of a simple return exists
 _WICK_LOADING = 0.9  # correlation between a symbol's wicks and the market's
 _OPPOSITE_WICKS = 0.5  # share of candles in which a long upper wick comes with a short lower one, as in Brownian motion
 _RANGE_MIXING = 0.3  # exponent of the mixing variable within the candle: 1 would be one volatility throughout

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,14 +57,8 @@ def read_table(
     if timeframe is not None:
         _check_timeframe(times, frame, table.source)
     own, left_out = _own_columns(table, keys, {time_column, symbol_column, *values.values()})
-    candles = Candles.from_arrays(
-        name,
-        frame,
-        times,
-        **{value: _numbers(table, column) for value, column in values.items()},
-        columns=own,
-        source=table.source,
-    )
+    arrays: dict[str, Any] = {value: _numbers(table, column) for value, column in values.items()}
+    candles = Candles.from_arrays(name, frame, times, **arrays, columns=own, source=table.source)
     renamed = [f"{value} from {column!r}" for value, column in values.items() if value != column]
     understood = (
         f"{name}: {len(times)} rows of {table.source}; open times from {time_column!r} ({unit}); "

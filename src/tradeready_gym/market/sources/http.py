@@ -4,7 +4,7 @@ import threading
 import zlib
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tradeready_gym.errors import DownloadError
 
@@ -29,11 +29,12 @@ class Fetcher:
         self.base_url = base_url.rstrip("/")
         self._errors = httpx2
         self._stopped = threading.Event()
+        self._answered = False
         self._sleep = sleep or self._wait
         timeout = httpx2.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)
         self._client = httpx2.Client(timeout=timeout, follow_redirects=True)
 
-    def __enter__(self) -> "Fetcher":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -53,14 +54,16 @@ class Fetcher:
         def ask() -> None:
             try:
                 outcome.append(self._client.head(self.base_url + "/").status_code)
-            except Exception as error:  # handed to the caller's thread
-                outcome.append(error)
+            except (self._errors.HTTPError, self._errors.InvalidURL, OSError) as error:
+                outcome.append(error)  # for the caller's thread
 
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
         thread.join(_PROBE_S)
         if not outcome:
             raise HostUnreachable(f"{self.base_url} did not answer within {_PROBE_S:g} s")
+        if isinstance(outcome[0], (self._errors.UnsupportedProtocol, self._errors.InvalidURL)):
+            raise DownloadError(f"the archive's address must be like https://host; found {self.base_url!r}")
         if isinstance(outcome[0], (self._errors.ConnectError, self._errors.TimeoutException, self._errors.ProxyError)):
             raise HostUnreachable(f"{self.base_url} cannot be reached: {outcome[0]}") from outcome[0]
 
@@ -68,7 +71,8 @@ class Fetcher:
         """Return the file's bytes, or None if the host says that there is none (404).
 
         `fresh` asks caches on the way to fetch it anew. Raises `DownloadError` for another refusal, and after the last
-        of the attempts that lost connections, status 429 and 5xx get.
+        of the attempts that lost connections, status 429 and 5xx get; `HostUnreachable` if the host never gave a file nor
+        a 404 before.
         """
         url = f"{self.base_url}/{path}"
         headers = {"Cache-Control": "no-cache"} if fresh else {}
@@ -83,17 +87,19 @@ class Fetcher:
                 problem = f"{type(error).__name__}: {error}"
             else:
                 status = response.status_code
-                if status == 200:
-                    return bytes(response.content)
-                if status == 404:
-                    return None
+                if status in (200, 404):
+                    self._answered = True
+                    return bytes(response.content) if status == 200 else None
                 problem = f"status {status}"
                 if status != 429 and status < 500:
-                    raise DownloadError(f"{url} was refused with {problem}; is base_url right and open to you?")
+                    raise self._failure(f"{url} was refused with {problem}; is the address right, and open to you?")
                 wait = max(wait, _retry_after(response.headers.get("Retry-After")))
             if attempt < ATTEMPTS - 1:
                 self._sleep(wait)
-        raise DownloadError(f"{url} failed {ATTEMPTS} times; the last time with {problem}. Try again later.")
+        raise self._failure(f"{url} failed {ATTEMPTS} times, the last time with {problem}; try again later")
+
+    def _failure(self, message: str) -> DownloadError:
+        return DownloadError(message) if self._answered else HostUnreachable(message)
 
     def _wait(self, seconds: float) -> None:
         self._stopped.wait(seconds)
