@@ -1,5 +1,6 @@
 """TradingEnvironment: one account over historical candles, as a Gymnasium environment."""
 
+import dataclasses
 import struct
 from collections.abc import Mapping, Sequence
 from operator import index
@@ -133,6 +134,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._advance, self._world = engine.advance, engine.world
         self._texts = self._clock.texts
         self._width = engine.width
+        self._as_dictionary = not self.flatten
+        self._shows = self.render_mode == "human"
         self._count = int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -205,7 +208,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._shown = None
         info = self._build_info()
         observation = flat if self.flatten else as_dictionary(self.engine, flat)
-        if self.render_mode == "human":
+        if self._shows:
             self.render()
         return observation, info
 
@@ -268,13 +271,23 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             "fees_paid": fees,
             "rejected_orders": self._reject_views(int(rejects)) if rejects else [],
         }
+        observation = as_dictionary(self.engine, flat) if self._as_dictionary else flat
+        if not done and not self._shows:
+            return observation, reward, False, False, info
         if done:
             self._end_episode(info)
-        if self.render_mode == "human":
+        if self._shows:
             self.render()
-        if not self.flatten:
-            return as_dictionary(self.engine, flat), reward, done in (1.0, 3.0), done >= 2.0, info
-        return flat, reward, done in (1.0, 3.0), done >= 2.0, info
+        return observation, reward, done in (1.0, 3.0), done >= 2.0, info
+
+    def set_steps_per_action(self, steps: int) -> None:
+        """Let `steps` candles pass for each action from the next `reset` on, which has to follow."""
+        self.engine = Engine(
+            dataclasses.replace(self.engine.spec, candles_per_action=steps), interpreted=self.engine.interpreted
+        )
+        self._seeded = self._ready = False
+        self._total = 0
+        self._bind()
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Which discrete actions can do anything now, bool (n,); everything where the space is not discrete."""
@@ -360,7 +373,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._log_fills(int(self.engine.state.accounts[0].fills))
         if terminated or truncated:
             self._end_episode(info)
-        if self.render_mode == "human":
+        if self._shows:
             self.render()
         return observation, float(reward), bool(terminated), bool(truncated), info
 

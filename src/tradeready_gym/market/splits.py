@@ -84,7 +84,7 @@ def split(
 
 
 def _cut_by_fraction(slots: int, train: float, validation: float, test: float | None) -> tuple[int, int]:
-    rest = 1.0 - train - validation if test is None else test
+    rest = round(1.0 - train - validation, 12) if test is None else test
     fractions = (train, validation, rest)
     if min(fractions) < 0 or not math.isclose(sum(fractions), 1.0, abs_tol=1e-9):
         raise ConfigurationError(f"train + validation + test must be 1 with none negative; found {fractions}")

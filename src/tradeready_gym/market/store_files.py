@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +69,8 @@ def publish(folder: Path, columns: Columns, span: Span, generation: int | None =
             return
         _publish_on_top(folder, temporary, span, token)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        if temporary.is_file():
+            temporary.unlink()
         raise StoreError(
             f"candles cannot be stored in {folder}: {error}. Set TRADEREADY_HOME to another place."
         ) from error
@@ -120,7 +122,11 @@ def read_files(files: Iterable[StoreFile], span: Span) -> Columns:
     A column that a file lacks is NaN in its rows. Raises `FileNotFoundError` if a file vanished, `StoreError` for a
     damaged one.
     """
-    parts = [_read_parquet(file.path, span) for file in files]
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        parts = [_read_parquet(connection, file.path, span) for file in files]
     names = dict.fromkeys(name for part in parts for name in part)
     joined = {
         name: np.concatenate([part.get(name, np.full(len(part["bucket"]), np.nan)) for part in parts]) for name in names
@@ -133,17 +139,15 @@ def read_files(files: Iterable[StoreFile], span: Span) -> Columns:
     return {name: values[order] for name, values in joined.items()}
 
 
-def _read_parquet(path: Path, span: Span) -> Columns:
+def _read_parquet(connection: Any, path: Path, span: Span) -> Columns:
     import duckdb
 
     try:
-        with duckdb.connect(":memory:") as connection:
-            connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-            found = connection.execute(
-                "SELECT epoch_us(bucket) AS bucket, * EXCLUDE (bucket) FROM read_parquet(?) "
-                "WHERE bucket >= make_timestamptz(?) AND bucket < make_timestamptz(?)",
-                [str(path), span.start, span.end],
-            ).fetchnumpy()
+        found = connection.execute(
+            "SELECT epoch_us(bucket) AS bucket, * EXCLUDE (bucket) FROM read_parquet(?) "
+            "WHERE bucket >= make_timestamptz(?) AND bucket < make_timestamptz(?)",
+            [str(path), span.start, span.end],
+        ).fetchnumpy()
     except duckdb.Error as error:
         if not path.exists():
             raise FileNotFoundError(str(path)) from error

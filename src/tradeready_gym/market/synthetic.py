@@ -1,4 +1,4 @@
-"""A synthetic market, as long as asked: seeded, several correlated symbols, any timeframe, and the habits of real ones."""
+"""A synthetic market, as long as asked: seeded, correlated symbols, any timeframe, and the habits of real ones."""
 
 from collections.abc import Sequence
 
@@ -23,19 +23,19 @@ def synthetic(
     """Return candles of a market that never was, with the statistics of hourly crypto candles.
 
     Volatility clusters over hours, days and months and follows the hour of the week; returns have fat tails and no
-    memory; symbols rise and above all crash together; volume follows the range. Log returns are symmetric about 0: the
-    median path is level, nothing predicts a return, and holding earns about half the variance a year on average (BTCUSDT:
-    0.2). BTCUSDT, ETHUSDT and SOLUSDT are modelled on the real ones; any other symbol on its name alone.
+    memory; symbols rise and above all crash together; volume follows the range. Log returns are symmetric about 0:
+    the median path is level, nothing predicts a return, and holding earns about half the variance a year on average
+    (BTCUSDT: 0.2). BTCUSDT, ETHUSDT and SOLUSDT are modelled on the real ones; any other symbol on its name alone.
 
-    `start` must be on the timeframe's grid and not before 1970; `bars` is the number of candles of each symbol; `seed` is
-    an integer of at least 0. The same arguments give the same candles, and one seed is one market:
+    `start` must be on the timeframe's grid and not before 1970; `bars` is the number of candles of each symbol;
+    `seed` is an integer of at least 0. The same arguments give the same candles, and one seed is one market:
 
     - more `bars` give the same beginning;
     - other `symbols` in the call change nothing;
     - another `start` gives the same relative moves at the same times, so that a later span is new to an agent that was
       trained on an earlier one; prices begin anew at the symbol's typical price, and rounding follows the price;
-    - 4h and 1d candles are those of `synthetic(timeframe="1h")` resampled. Each of 1h and the shorter ones has shocks of
-      its own, but all share the calm and wild days.
+    - 4h and 1d candles are those of `synthetic(timeframe="1h")` resampled. 1h and each shorter timeframe have shocks of
+      their own, but all share the calm and wild days.
 
     Prices are multiples of 0.01, or of a thousandth or less of the price where that is finer. Raises
     `ConfigurationError`, `DataError` or `UnknownName` for an argument outside its domain.

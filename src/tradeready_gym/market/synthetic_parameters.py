@@ -48,14 +48,14 @@ class SymbolParameters:
     """One symbol of the synthetic market.
 
     `price`: open of the first candle, quote currency. `annual_volatility`: of hourly log returns, a year.
-    `hourly_volume`: typical base amount an hour. `shock_degrees`: degrees of freedom of the Student-t shocks, at least 6.
-    `shock_loading`, `volatility_loading`, `volume_loading`: correlation of this symbol's shocks, log volatility factors
-    and log volume factors with those of the whole market, so that two symbols correlate by the product of theirs.
-    `volatility_variances`, `volume_variances`: variance of each factor of `VOLATILITY_HOURS` and `VOLUME_HOURS`.
-    `range_scale`: how much wider than Brownian motion a candle is. `volume_slope`: of log volume on log range.
-    `volume_noise`: variance of log volume from candle to candle. `gap_probability`: that a candle does not open at the
-    previous close; `gap_size`: mean absolute log gap where there is one. `hour_moves`, `day_moves`, `hour_volumes`,
-    `day_volumes`: seasonality, 24 hours UTC and 7 days from Monday, mean 1.
+    `hourly_volume`: typical base amount an hour. `shock_degrees`: degrees of freedom of the Student-t shocks, at
+    least 6. `shock_loading`, `volatility_loading`, `volume_loading`: correlation of this symbol's shocks, log
+    volatility factors and log volume factors with those of the whole market, so that two symbols correlate by the
+    product of theirs. `volatility_variances`, `volume_variances`: variance of each factor of `VOLATILITY_HOURS` and
+    `VOLUME_HOURS`. `range_scale`: how much wider than Brownian motion a candle is. `volume_slope`: of log volume on
+    log range. `volume_noise`: variance of log volume from candle to candle. `gap_probability`: that a candle does not
+    open at the previous close; `gap_size`: mean absolute log gap where there is one. `hour_moves`, `day_moves`,
+    `hour_volumes`, `day_volumes`: seasonality, 24 hours UTC and 7 days from Monday, mean 1.
     """
 
     price: float
@@ -91,7 +91,7 @@ _KNOWN = {
         volume_variances=(0.055, 0.06, 0.3),
         range_scale=1.06,
         volume_slope=0.84,
-        volume_noise=0.04,
+        volume_noise=0.035,
         gap_probability=0.0,
         gap_size=0.0,
         hour_moves=_BTC_HOUR_MOVES,

@@ -4,8 +4,9 @@ Time is cut into blocks of 32 days since 1970. Each block has random streams of 
 a skeleton of daily factor values that does not depend on the candle length. So a candle's relative move depends on
 neither the first nor the last candle that was asked for, nor on the other symbols.
 
-The recipe: log sigma = level + hour-of-week seasonality + Ornstein-Uhlenbeck factors; Student-t shocks with a Gaussian
-copula; high and low from the maximum and minimum of a Brownian bridge; log volume from log range, seasonality and noise.
+The recipe: log sigma = level + hour-of-week seasonality + Ornstein-Uhlenbeck factors; Student-t shocks with a
+Gaussian copula; high and low from the maximum and minimum of a Brownian bridge; log volume from log range,
+seasonality and noise.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
 """Small worlds with a known answer: what the best policy can earn in them is known before anybody trades.
 
-Every function takes `bars`, `timeframe`, `start`, `seed` and `symbol`, and returns `Candles` of one symbol. Prices are not
-rounded. Except across a trading halt, a candle opens exactly at the previous close, so that an order filled at the next
-open pays the price at which it was decided. "Earns" means per candle, before fees and slippage, as a share of the position's
-value.
+Every function takes `bars`, `timeframe`, `start`, `seed` and `symbol`, and returns `Candles` of one symbol. Prices
+are not rounded. Except across a trading halt, a candle opens exactly at the previous close, so that an order filled
+at the next open pays the price at which it was decided. "Earns" means per candle, before fees and slippage, as a
+share of the position's value.
 """
 
 import hashlib
@@ -30,13 +30,14 @@ def martingale(
 ) -> Candles:
     """Return a fair game: nobody earns or loses anything on average, with any policy and any order type.
 
-    The simple return of a candle is uniform on [-noise, noise], independent of all before: E[close | past] is the open,
-    which is the previous close. The extreme on the far side of the close is that of Brownian motion stopped when it first
-    leaves the interval of the move's size: P(it goes x the other way | move m) = (m - x) / (m + x). So a stop or limit
-    order that is filled within the candle, at its own price, is fair too: the mean close of the candles that reach a price
-    is that price. A bracket whose two sides are reached in one candle is as fair as the rule that decides between them.
+    The simple return of a candle is uniform on [-noise, noise], independent of all before: E[close | past] is the
+    open, which is the previous close. The extreme on the far side of the close is that of Brownian motion stopped
+    when it first leaves the interval of the move's size: P(it goes x the other way | move m) = (m - x) / (m + x). So
+    a stop or limit order that is filled within the candle, at its own price, is fair too: the mean close of the
+    candles that reach a price is that price. A bracket whose two sides are reached in one candle is as fair as the
+    rule that decides between them.
 
-    Known answer: expected profit 0 before costs. The mean log return is -noise^2 / 6, for nobody trades logarithms.
+    Known answer: expected profit 0 before costs. (The mean LOG return is about -noise^2 / 6, as it must be.)
     """
     _in_domain("noise", noise, 0.0, 1.0)
     random = _generator("martingale", seed, bars)
@@ -63,14 +64,15 @@ def trend(
 ) -> Candles:
     """Return a market that rises or falls for a while: two regimes that recent returns give away.
 
-    The simple return is regime x drift + u, with u uniform on [-noise, noise] and a regime of +1 or -1 that flips before
-    each candle with probability 1 / persistence. A return above noise - drift can only come from a rise, and one below
-    drift - noise only from a fall.
+    The simple return is regime x drift + u, with u uniform on [-noise, noise] and a regime of +1 or -1 that flips
+    before each candle with probability 1 / persistence. A return above noise - drift can only come from a rise, and
+    one below drift - noise only from a fall.
 
-    Known answer, for positions between -1 and 1: whoever knew the regime would earn `drift`; the best causal policy, the
-    sign of the Bayes filter (p = P(rise): weigh p by the likelihood of the newest return, then p + (1 - 2p) / persistence),
-    earns 0.92 drift at the default parameters; the sign of the mean of the last 5 returns earns 0.84 drift, that of the
-    last 10 earns 0.80 drift (measured over 400,000 candles). Without short positions it is half of that. Always long earns 0 on average.
+    Known answer, for positions between -1 and 1: whoever knew the regime would earn `drift`; the best causal policy,
+    the sign of the Bayes filter (p = P(rise): weigh p by the likelihood of the newest return, then p + (1 - 2p) /
+    persistence), earns 0.92 drift at the default parameters; the sign of the mean of the last 5 returns earns 0.84
+    drift, that of the last 10 earns 0.80 drift (measured over 400,000 candles). Without short positions it is half of
+    that. Always long earns 0 on average.
     """
     _in_domain("drift", drift, 0.0, 1.0)
     _in_domain("noise", noise, 0.0, 1.0 - drift)
@@ -98,8 +100,8 @@ def mean_reversion(
     deviation `deviation` in the long run, begun in its long-run distribution.
 
     Known answer: E[x' - x | past] = -(1 - phi) x, and nothing else in the past matters. The position -sign(x) earns
-    (1 - phi) deviation sqrt(2 / pi) in log price, 0.2 % a candle at the default parameters; the opposite position loses as
-    much; always long earns 0.
+    (1 - phi) deviation sqrt(2 / pi) in log price, 0.2 % a candle at the default parameters; the opposite position
+    loses as much; always long earns 0.
     """
     _in_domain("half_life", half_life, 0.1, np.inf)
     _in_domain("deviation", deviation, 0.0, 1.0)
@@ -127,12 +129,13 @@ def sine(
 ) -> Candles:
     """Return a price without chance: close = 100 (1 + amplitude sin(2 pi (k + shift) / period)) at candle k.
 
-    Every close comes again after `period` candles. `seed` sets the shift, 0 to period - 1, and the volume. A candle has no
-    wicks.
+    Every close comes again after `period` candles. `seed` sets the shift, 0 to period - 1, and the volume. A candle
+    has no wicks.
 
     Known answer: long while the price rises and out while it falls multiplies the equity by highest / lowest close in
     every period, which is (1 + amplitude) / (1 - amplitude) where the period is a multiple of 4; short while it falls
-    besides multiplies it by 2 - lowest / highest if the short's size is set at the top. Always long earns 0 in a period.
+    besides multiplies it by 2 - lowest / highest if the short's size is set at the top. Always long earns 0 in a
+    period.
     """
     _in_domain("amplitude", amplitude, 0.0, 1.0)
     if isinstance(period, bool) or not isinstance(period, (int, np.integer)) or period < 2:
@@ -159,12 +162,13 @@ def halt(
 ) -> Candles:
     """Return a market that is halted: candles are missing in the middle, and the price jumps when trade comes back.
 
-    `bars` slots in all. The missing ones are `halt_bars` rows from row (bars - halt_bars) // 2: gaps, at the last close.
-    The `quiet_bars` candles on each side exist, without volume, at one price. The first candle after the gap opens at the
-    last close before it times 1 + reopening. All others move like `martingale(noise=noise)`, up and down alike.
+    `bars` slots in all. The missing ones are `halt_bars` rows from row (bars - halt_bars) // 2: gaps, at the last
+    close. The `quiet_bars` candles on each side exist, without volume, at one price. The first candle after the gap
+    opens at the last close before it times 1 + reopening. All others move like `martingale(noise=noise)`, up and down
+    alike.
 
     Known answer: a position that is held through the halt gains exactly `reopening` between the close before the quiet
-    candles and the close after them, and no order is filled in between; everything else earns 0 on average.
+    candles and the close after them; nothing trades in between. Everything else earns 0 on average.
     """
     _in_domain("noise", noise, 0.0, 1.0)
     _in_domain("reopening", reopening, -1.0, np.inf)

@@ -3,7 +3,7 @@
 The ratio is `clip(mean / max(deviation, 1e-9), -10, 10)` of the last `window` returns, 0 until there are two. The rolling sums
 are rebuilt from the window once per window, so that they do not drift.
 
-Memory: [returns seen, sum, sum of squares, last ratio, the window's returns ...].
+Memory: [returns in the window, sum, sum of squares, last ratio, place of the next return, the window's returns ...].
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Any
 from tradeready_gym.kernel import kernel
 from tradeready_gym.rewards.base import RewardScheme, require_window
 
-SUMS = 4
+SUMS = 5
 _SMALLEST_DEVIATION = 1e-9
 _LARGEST_RATIO = 10.0
 
@@ -39,14 +39,16 @@ def _squared(change: float, downside: bool) -> float:
 @kernel
 def ratio_change(change: float, memory: Any, window: int, downside: bool) -> float:
     """Take in one return; the change of the rolling Sharpe (or, with `downside`, Sortino) ratio."""
-    seen = int(memory[0])
-    place = seen % window
-    old = memory[SUMS + place] if seen >= window else 0.0
+    count = memory[0]
+    place = int(memory[4])
+    old = memory[SUMS + place]
     memory[SUMS + place] = change
-    seen += 1
-    memory[0] = float(seen)
-    count = min(seen, window)
-    if place == window - 1:
+    if count < window:
+        count += 1.0
+        memory[0] = count
+    last = place == window - 1
+    memory[4] = 0.0 if last else place + 1.0
+    if last:
         total = 0.0
         squares = 0.0
         for k in range(window):
@@ -58,7 +60,7 @@ def ratio_change(change: float, memory: Any, window: int, downside: bool) -> flo
     memory[1] = total
     memory[2] = squares
     ratio = 0.0
-    if count >= 2:
+    if count >= 2.0:
         mean = total / count
         spread = squares / count
         if not downside:

@@ -131,7 +131,7 @@ def test_own_column_must_be_finite_from_its_first_value_on(value: float) -> None
 
 
 def test_shapes_must_agree() -> None:
-    with pytest.raises(DataError, match=r"close .* must have shape \(1, 6\).*\(5,\)"):
+    with pytest.raises(DataError, match=r"close .* must have shape \(1, 6\).*\(1, 5\)"):
         build(close=np.ones(5))
 
 

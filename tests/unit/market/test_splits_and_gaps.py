@@ -1,5 +1,7 @@
 """Spans for training, validation and test; reports of what is missing."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from market_cases import columns, series
@@ -65,7 +67,13 @@ def test_gaps_are_reported_as_runs() -> None:
 def test_candles_without_volume_and_jumps_are_odd() -> None:
     rows = columns("2023-01-01T00:00:00Z", "1h", 4)
     close = np.array([10.0, 10.0, 20.0, 20.0])
-    flat = {"open": close, "high": close, "low": close, "close": close, "volume": np.array([1.0, 0.0, 1.0, 1.0])}
+    flat: dict[str, Any] = {
+        "open": close,
+        "high": close,
+        "low": close,
+        "close": close,
+        "volume": np.array([1.0, 0.0, 1.0, 1.0]),
+    }
     report = find_gaps(Candles.from_arrays("BTCUSDT", "1h", rows["bucket"], **flat))
     assert [(odd.kind, format_time(odd.time)[11:13]) for odd in report.odd] == [("zero volume", "01"), ("jump", "02")]
     assert report.odd[1].value == 1.0
