@@ -8,12 +8,13 @@ It imports nothing of tradeready_gym, and was written without sight of its engin
 
 Rows are slots of the candle grid: step s begins with the clock on row `start_row + s`, sees the rows before it, and trades
 in the candle of that row. Every submission, also one that a scheme makes, gets the next index 0, 1, 2, ...; `cancel` names
-these indices. All input floats are taken exactly.
+these indices, or (index, "stop") and (index, "take") for the legs of a bracket. All input floats are taken exactly.
 
 AMBIGUITIES: where the contract is silent or can be read in two ways, the choice of a careful trader, marked [A..] in the code.
 
 Submitting
-[A1]  Cancellations of a step come before its submissions, so freed money can be spent by them.
+[A1]  Cancellations of a step come before its submissions, so freed money can be spent by them; a person's orders are taken
+      before the step's action.
 [A2]  Checks in this order, the first that fails gives the reason: unknown_symbol; invalid_quantity (not finite, not above 0,
       less than one lot); invalid_price (missing, not above 0, off tick: limits, triggers and bracket prices alike; a price on
       a market order; a bracket with stop >= take; a bracket on a sell, since a spot account has nothing to exit);
@@ -23,38 +24,41 @@ Submitting
       A marketable limit needs its full lock too. What a better fill leaves of a lock returns to available cash at the fill.
       A take_profit buy is a limit buy. A stop buy locks at the taker rate; `slippage maximum` is 0 for NoSlippage, the
       fraction for Fixed, spread / 2 for HalfSpread, `maximum` for the others. If a stop buy must be cut to its lock the rest
-      of it ends; if no lot is left it is rejected (insufficient_balance).
+      of it ends; if no lot is left all of it ends, which is no rejection.
 [A4]  An explicit sell, market or resting, above the UNLOCKED holding is rejected whole: insufficient_position.
-[A5]  A sell within 1e-12 of the unlocked holding (relative to the position) sells the holding: 0.1 + 0.2 can be sold as 0.3.
-      Lots and ticks have a tolerance of 1e-9 of one lot or tick for the same reason.
-[A6]  Target positions: missing = E * target - value held. A buy is missing / (P * (1 + fee_rate)), so that it is paid with
-      its fee; target 0 sells the whole position; below 1e-9 of the starting balance the target is met and there is no order.
-[A7]  A scheme that sells without a holding makes no order (documented: `otherwise nothing`). A scheme's sell is cut to the
-      unlocked holding; portfolio weight 0 is "sell the whole position". A scheme's buy that the cash cuts below the minimum
-      is rejected with min_notional; with lots it is floored again after the cut, and then some cash is left.
-      v of a scheme's order is taken after the lots, before the cut to cash. An order cut to cash AND capped by volume
+[A5]  A value of at most 1e-12 of the starting balance is what binary rounding leaves of nothing. A sell that misses the
+      unlocked holding by that sells the holding: 0.1 + 0.2 can be sold as 0.3. A fill that would leave that of a position
+      takes it along, and other sells of the symbol end. A cost that exceeds the cash by that is the cash.
+      Lots and ticks have a tolerance of 1e-9 of one (1e-15 of their number where that is more) for the same reason.
+[A6]  Target positions follow the portfolio's rule: d = E * target - value held, nothing if abs(d) <= threshold * E, else
+      abs(d) / P is traded; target 0 sells the whole position.
+[A7]  A scheme that sells without an unlocked holding makes no order (documented: `otherwise nothing`). A scheme's sell is cut
+      to the unlocked holding; portfolio weight 0 is "sell the whole position". A scheme's buy that the cash cuts below the
+      minimum is rejected with min_notional; with lots it is floored again after the cut, and then some cash is left.
+      v of a market order is taken before the lots and before the cut to cash. An order cut to cash AND capped by volume
       leaves cash.
 [A8]  `fill_at="close"` replaces the price of market orders alone: whether they trade (gap) and how much (max_volume_share)
       is still a matter of the candle that begins at the clock. The rest of section 4 is unchanged.
 [A9]  SquareRoot's daily volatility is the realised one: sqrt(sum of squared log returns of the closes over 24 h); the first
       return needs the close before the 24 h, and is left out where there is none.
-[A10] Slippage of a resting order uses what is visible at the step in which it fills, v its remaining quantity before any cap;
-      draws take the step of the fill, the submission index, and which leg. With volume caps v is the uncapped quantity.
+[A10] A resting order is quoted once per step, before the candle, at its remaining quantity; a market order when it is taken.
+      A leg has its parent's fraction in a candle in which it was not there to be quoted. A draw belongs to a step and to an
+      order's number; orders are numbered from 1 as they come to be, refused ones and legs too.
       An explicit market buy must afford its whole quantity although the volume cap may fill less.
       A market order for which the cap leaves nothing is cancelled, which is no rejection.
 
 Brackets
-[A11] Cancelling a submission ends whatever of it is alive: the order and, if it has filled, its legs.
-[A12] Every fill of the parent, also a partial one, activates a pair of legs for the quantity of that fill. A pair shares one
-      quantity: a partial fill of one leg leaves the rest with both, the last fill of one cancels the other.
-      One leg alone is allowed. The legs lock the quantity, so other orders cannot sell it (A4); only a scheme's
-      "sell the whole position" cancels them.
+[A11] A cancellation names one order. Legs are orders of their own: cancelling their parent leaves them, and cancelling one
+      leg leaves the other, with the lock.
+[A12] Every fill of the parent, also a partial one, activates the legs, or joins the pair that is still there, which keeps
+      its age. A pair shares one quantity: a partial fill of one leg leaves the rest with both, the last fill of one cancels
+      the other. One leg alone is allowed. The legs lock the quantity, so other orders cannot sell it (A4); only a
+      scheme's "sell the whole position" cancels them.
 [A13] Legs are active in the candle of their parent's fill: from the open if the parent filled at the open or before (market,
       phase (a)), and then also in (a); for a parent that filled in (b) only the stop leg, in (c). In that candle they are not
       orders that rested: taker fee, and a take-profit that is executable at the open slips to its limit.
-      stop < take, so both cannot be executable at one open.
-[A14] Age is the step of submission, for legs the step of activation; then symbol order; then the order of submission, or
-      of activation with the stop first.
+      stop < take, so both cannot be executable at one open. A pair that was joined in (b) counts as entered there, as a whole.
+[A14] Age is the order in which orders came to be: of submission, for legs of activation with the stop first.
 
 Inside the candle
 [A15] "Entries" are all buys (limit, take_profit, stop), "stops" all stop sells, "profit-side exits" the other sells.
@@ -65,14 +69,15 @@ Inside the candle
       after a stop buy, and above the entry where stop > limit.
 [A18] After a partial fill the rest of a stop waits as the stop it was, and must trigger again.
 [A19] max_volume_share is one cap per symbol and candle, used up by market orders first and then in the order of the phases.
-      Capped quantities are floored to lots.
+      Capped quantities are floored to lots. A cap of which at most 1e-12 is left is used up.
 [A20] A stop whose trigger is already passed when it is submitted is accepted and executes at the open.
 
 Reports
 [A21] Fill.slippage is the distance between the price before slippage and the price paid, after ticks and limits;
-      Fill.model_slippage is what the model said. The price before slippage is the open, the trigger, or the limit.
+      Fill.model_slippage is what the model said, which is what an engine reports. The price before slippage is the open, the
+      trigger, or the limit.
 [A22] win_rate is a fraction, None without round trips; profit_factor None without losses; an open trip does not count.
-      turnover divides by the mean of the equity curve with its start and by the years of the episode. exposure looks at the end
+      turnover divides by the mean of the equity after each step and by the years of the episode. exposure looks at the end
       of each step. The drawdown's peak is the last time at which the equity stood at that peak.
 """
 
@@ -129,8 +134,12 @@ class EpisodeOver(Exception):
 class OpenOrder:
     """What of a submission is still in the book after the step."""
 
+    number: int
     order: int
     leg: str
+    symbol: int
+    side: str
+    type: str
     quantity: Decimal
     locked_cash: Decimal
 
@@ -192,20 +201,23 @@ class Episode:
         return [exact(self.parameters.starting_balance), *(result.equity for result in self.results)]
 
     def step(
-        self, action: Any = None, *, submit: Sequence[OrderRequest] = (), cancel: Sequence[int] = ()
+        self,
+        action: Any = None,
+        *,
+        submit: Sequence[OrderRequest] = (),
+        cancel: Sequence[int | tuple[int, str]] = (),
     ) -> StepResult:
         """One step in the order of section 2; `action` is for the scheme of the parameters."""
         if self.over:
             raise EpisodeOver(f"the episode ended with row {self.row - 1}")
         with localcontext(exact_context()):
             self.broker.open_row(self.row)
-            for submission in cancel:
-                self.broker.cancel(submission)
-            if action is not None:
-                for wish in self.parameters.scheme.wishes(action, self._situation()):
-                    self.broker.submit_wish(wish)
+            for one in cancel:
+                self.broker.cancel(*(one if isinstance(one, tuple) else (one,)))
             for request in submit:
                 self.broker.submit(request)
+            if action is not None:
+                self.broker.submit_wishes(self.parameters.scheme.wishes(action, self._situation()))
             self.broker.match()
             result = self._mark()
         self.results.append(result)
@@ -224,8 +236,6 @@ class Episode:
             equity=account.equity(closes),
             closes=closes,
             positions=list(account.positions),
-            fee_rate=self.parameters.taker,
-            dust=self.parameters.dust,
         )
 
     def _mark(self) -> StepResult:
@@ -239,7 +249,10 @@ class Episode:
             row=self.row,
             fills=broker.fills,
             rejects=broker.rejects,
-            open_orders=[OpenOrder(o.order, o.leg, o.quantity, o.locked_cash) for o in broker.book],
+            open_orders=[
+                OpenOrder(o.number, o.order, o.leg, o.symbol, o.side, o.type, o.quantity, o.locked_cash)
+                for o in sorted(broker.book, key=lambda one: one.number)
+            ],
             previous_equity=self.curve[-1],
             equity=equity,
             position_value=sum(values, exact(0)),

@@ -11,9 +11,7 @@ from tradeready_gym.kernel import kernel
 
 
 @kernel
-def _act(
-    action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int
-) -> int:
+def _act(action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int) -> int:
     a = min(max(float(action[0]), -1.0), 1.0)
     if abs(a) < parameters[1]:
         return 0

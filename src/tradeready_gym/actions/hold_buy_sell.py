@@ -11,9 +11,7 @@ from tradeready_gym.kernel import kernel
 
 
 @kernel
-def _act(
-    action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int
-) -> int:
+def _act(action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int) -> int:
     if action[0] == 1.0:
         return market_order(orders, 0, 0, 1, account.equity * parameters[0] / candles[0].close, 0)
     if action[0] == 2.0 and positions[0].quantity > 0.0:

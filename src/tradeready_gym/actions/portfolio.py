@@ -11,7 +11,9 @@ from tradeready_gym.kernel import kernel
 
 
 @kernel
-def rebalance(orders: Any, count: int, symbol: int, target: float, position: Any, close: float, threshold: float) -> int:
+def rebalance(
+    orders: Any, count: int, symbol: int, target: float, position: Any, close: float, threshold: float
+) -> int:
     """Trade the difference between the target value and what is held, if it exceeds `threshold` (both in quote)."""
     difference = target - position.quantity * close
     if abs(difference) <= threshold:
@@ -22,9 +24,7 @@ def rebalance(orders: Any, count: int, symbol: int, target: float, position: Any
 
 
 @kernel
-def _act(
-    action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int
-) -> int:
+def _act(action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int) -> int:
     total = 0.0
     for j in range(symbols):
         total += min(max(float(action[j]), 0.0), 1.0)

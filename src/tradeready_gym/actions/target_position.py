@@ -14,13 +14,9 @@ from tradeready_gym.kernel import kernel
 
 
 @kernel
-def _act(
-    action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int
-) -> int:
+def _act(action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int) -> int:
     target = account.equity * parameters[1 + int(action[0])]
-    return rebalance(
-        orders, 0, 0, target, positions[0], float(candles[0].close), parameters[0] * account.equity
-    )
+    return rebalance(orders, 0, 0, target, positions[0], float(candles[0].close), parameters[0] * account.equity)
 
 
 @dataclass(frozen=True)

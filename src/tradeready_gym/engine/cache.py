@@ -53,11 +53,11 @@ def source_key(functions: Iterable[Callable[..., Any]] = ()) -> str:
     for function in functions:
         digest.update(f"{function.__module__}.{function.__qualname__}".encode())
         file = inspect.getsourcefile(function)
-        path = Path(file).resolve() if file else None
-        if path in ours:
+        source = Path(file).resolve() if file else None
+        if source in ours:
             continue
-        if path is not None and path.exists():
-            digest.update(path.read_bytes())
+        if source is not None and source.exists():
+            digest.update(source.read_bytes())
         digest.update(function.__code__.co_code + repr(function.__code__.co_consts).encode())
     return digest.hexdigest()[:24]
 
@@ -65,14 +65,15 @@ def source_key(functions: Iterable[Callable[..., Any]] = ()) -> str:
 def compiled(function: Callable[..., Any], key: str) -> Any:
     """`function` as a compiled one that releases the GIL and is kept on disk below `key`."""
     directory = home() / "compiled" / key
+    settings: Any = config
     dispatcher = njit(nogil=True, error_model="numpy")(function)
     with _lock:
-        before = config.CACHE_DIR
-        config.CACHE_DIR = str(directory)
+        before = settings.CACHE_DIR
+        settings.CACHE_DIR = str(directory)
         try:
             dispatcher.enable_caching()
         finally:
-            config.CACHE_DIR = before
+            settings.CACHE_DIR = before
     return dispatcher
 
 

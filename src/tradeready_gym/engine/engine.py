@@ -56,7 +56,9 @@ class Engine:
         replayers = exchange.load(spec.start_time, spec.end_time, max(wanted, day))
         columns = set(replayers[0].candles.columns).intersection(*(r.candles.columns for r in replayers[1:]))
         features = spec.features
-        self.pipeline = features if isinstance(features, FeaturePipeline) else FeaturePipeline(features, columns=columns)
+        self.pipeline = (
+            features if isinstance(features, FeaturePipeline) else FeaturePipeline(features, columns=columns)
+        )
         self.replayers = replayers
         tables = [self.pipeline.build(replayer.candles) for replayer in replayers]
         segments = np.zeros(len(replayers), SEGMENT_DTYPE)
@@ -117,8 +119,12 @@ class Engine:
         self.python_scheme = isinstance(scheme, CustomActionScheme)
         self.python_slippage = isinstance(model, CustomSlippage)
         self.python_reward = isinstance(reward, CustomReward)
-        self.schemes = [copy.deepcopy(scheme) for _ in range(n)] if self.python_scheme else []
-        self.rewards = [copy.deepcopy(reward) for _ in range(n)] if self.python_reward else []
+        self.schemes: list[CustomActionScheme] = []
+        self.rewards: list[CustomReward] = []
+        if isinstance(scheme, CustomActionScheme):
+            self.schemes = [copy.deepcopy(scheme) for _ in range(n)]
+        if isinstance(reward, CustomReward):
+            self.rewards = [copy.deepcopy(reward) for _ in range(n)]
 
     def _compile(self) -> None:
         spec = self.spec
@@ -168,7 +174,7 @@ class Engine:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Engine":
         for shared in (self.rows, self.times, self.table, self.spec.exchange.data):
-            memo[id(shared)] = shared
+            memo.setdefault(id(shared), shared)
         other = Engine.__new__(Engine)
         memo[id(self)] = other
         other.__setstate__(copy.deepcopy(self.__getstate__(), memo))
@@ -218,9 +224,10 @@ class Engine:
         """Begin the next episode of the environments in `mask`; write their observations and report."""
         with np.errstate(over="ignore"):
             self._fused.restart(self.world, observations, report, 0, self.environments, mask)
-        for parts in (self.schemes, self.rewards):
-            for i in np.flatnonzero(mask) if parts else ():
-                parts[i].reset()
+        for i in np.flatnonzero(mask) if self.schemes else ():
+            self.schemes[i].reset()
+        for i in np.flatnonzero(mask) if self.rewards else ():
+            self.rewards[i].reset()
 
     def segment_of(self, row: int) -> tuple[DataReplayer, int]:
         """The data set that a row of the concatenated market belongs to, and the row within it."""

@@ -28,9 +28,7 @@ def start_episode(account: Any, positions: Any, memory: Any, segments: Any, sett
 
 
 @cold_kernel
-def open_at(
-    account: Any, positions: Any, memory: Any, first: int, last: int, data_end: int, symbols: int
-) -> None:
+def open_at(account: Any, positions: Any, memory: Any, first: int, last: int, data_end: int, symbols: int) -> None:
     """A fresh account at row `first`, for an episode that ends before row `last`."""
     account.row = first
     account.start_row = first

@@ -20,7 +20,9 @@ def aligned_row(name: str, value: Any, replayer: DataReplayer) -> int:
     return replayer.row_at(time)
 
 
-def episode_span(replayer: DataReplayer, start: Any, end: Any, history_bars: int, length: int | None) -> tuple[int, int]:
+def episode_span(
+    replayer: DataReplayer, start: Any, end: Any, history_bars: int, length: int | None
+) -> tuple[int, int]:
     """First row and end row of the span in which episodes are played.
 
     Raises:

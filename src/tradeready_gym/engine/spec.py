@@ -40,7 +40,9 @@ class EngineSpec:
                 raise ConfigurationError(f"{name} must be an integer of at least 1; got {value!r}")
         length = self.episode_length
         if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
-            raise ConfigurationError(f"episode_length must be a number of candles of at least 1, or None; got {length!r}")
+            raise ConfigurationError(
+                f"episode_length must be a number of candles of at least 1, or None; got {length!r}"
+            )
         if self.episode_end not in EPISODE_ENDS:
             raise UnknownName("episode_end", self.episode_end, EPISODE_ENDS)
         if not (isinstance(self.max_loss, int | float) and 0.0 < self.max_loss <= 1.0):

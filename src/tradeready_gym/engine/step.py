@@ -220,22 +220,18 @@ def make_step(
                     step = account.row - account.start_row
                     for k in range(account.pending):
                         order = orders[k]
-                        draw = uniform(
-                            np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id
-                        )
+                        draw = uniform(np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id)
                         seen = newest[order.symbol]
                         value = order.quantity * seen.close
                         order.slippage = slippage(value, seen.quote_volume, seen.volatility, draw, slippage_parameters)
                     for k in range(account.resting):
                         order = book[k]
-                        draw = uniform(
-                            np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id
-                        )
+                        draw = uniform(np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id)
                         seen = newest[order.symbol]
                         value = order.quantity * seen.close
                         order.slippage = slippage(value, seen.quote_volume, seen.volatility, draw, slippage_parameters)
 
-                if phases & FILL:
+                if phases & FILL and account.row < account.end_row:
                     # ---- 3. fill: market orders at the open, then what rests, against the candle that begins now
                     candles = rows[account.row]
                     fills = all_fills[i]

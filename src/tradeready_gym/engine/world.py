@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
+from numba import carray  # type: ignore[attr-defined]
 from numba.core import types
 from numba.extending import intrinsic, overload
 
@@ -49,12 +49,14 @@ FIELDS: dict[str, tuple[np.dtype[Any], int]] = {
 _SLOT = 4
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _pointer(typing_context: Any, address: Any) -> Any:
+def _pointer_code(typing_context: Any, address: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
 
     return types.voidptr(types.int64), generate
+
+
+_pointer: Any = intrinsic(_pointer_code)
 
 
 def field(name: str) -> Callable[[Any], Any]:
@@ -74,7 +76,7 @@ def field(name: str) -> Callable[[Any], Any]:
     def look_3(world: Any) -> Any:
         return carray(_pointer(world[at]), (world[at + 1], world[at + 2], world[at + 3]), dtype)
 
-    @overload(read, inline="never")  # type: ignore[untyped-decorator]
+    @overload(read)
     def compiled(world: Any) -> Any:
         return (look_1, look_2, look_3)[dimensions - 1]
 

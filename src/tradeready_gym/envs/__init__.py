@@ -4,12 +4,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tradeready_gym.envs.checker import check_trading_env
     from tradeready_gym.envs.trading import TradingEnvironment
     from tradeready_gym.envs.vector import TradingVectorEnvironment
 
-_HOMES = {"TradingEnvironment": "trading", "TradingVectorEnvironment": "vector"}
+_HOMES = {"check_trading_env": "checker", "TradingEnvironment": "trading", "TradingVectorEnvironment": "vector"}
 
-__all__ = ["TradingEnvironment", "TradingVectorEnvironment"]
+__all__ = ["TradingEnvironment", "TradingVectorEnvironment", "check_trading_env"]
 
 
 def __getattr__(name: str) -> Any:

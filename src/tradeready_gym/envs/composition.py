@@ -56,7 +56,9 @@ def compose(
     given = {name: value for name, value in shorthands.items() if value is not None}
     if isinstance(exchange, SimulatedExchange):
         if given:
-            raise TypeError(f"{', '.join(given)} belongs to the exchange; give it there or leave out exchange=, not both")
+            raise TypeError(
+                f"{', '.join(given)} belongs to the exchange; give it there or leave out exchange=, not both"
+            )
         built = exchange
     elif exchange is None or exchange in EXCHANGES:
         built = SimulatedExchange(**given)

@@ -66,7 +66,9 @@ def _documented(
     sized = {"hold_buy_sell": HoldBuySell, "continuous": ContinuousOrder}
     if position_size is not None:
         if action_scheme not in sized:
-            raise ConfigurationError(f"position_size belongs to hold/buy/sell and continuous actions, not {action_scheme!r}")
+            raise ConfigurationError(
+                f"position_size belongs to hold/buy/sell and continuous actions, not {action_scheme!r}"
+            )
         action_scheme = sized[action_scheme](position_size=position_size)
     features = observation_features if observation_features is not None else feature_pipeline
     composed = {

@@ -4,7 +4,7 @@ import dataclasses
 import struct
 from collections.abc import Mapping, Sequence
 from operator import index
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -80,7 +80,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         PlatformUnavailable: `api_key` was given.
     """
 
-    metadata = {"render_modes": list(RENDER_MODES), "render_fps": 15}
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 15}
 
     def __init__(
         self,
@@ -187,9 +187,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
 
     # ---- Gymnasium ----
 
-    def reset(
-        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode. With `seed` it is episode 0 of that seed; without, the next one.
 
         Returns the first observation, made at `start_time`, and its info.
@@ -302,7 +300,9 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         from tradeready_gym import rendering
 
         if self.render_mode is None:
-            gymnasium.logger.warn('render() needs render_mode="ansi", "human" or "rgb_array" when the environment is made')
+            gymnasium.logger.warn(
+                'render() needs render_mode="ansi", "human" or "rgb_array" when the environment is made'
+            )
             return None
         if not self._total:
             raise ResetNeeded("there is nothing to render before the first reset()")
@@ -362,13 +362,19 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
     # ---- inside ----
 
     def _step_by_hooks(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        account = self.engine.state.accounts[0]
+        earned = float(account.reward_sum)
         self._shown = None
         self._take_action(action)
         observation = self._next_observation()
         self._shown = None
         TradingEnvironment._info(self)
-        reward = self._get_reward()
+        reward = float(self._get_reward())
+        # a hook that was overridden need not know of the engine's books
+        account.reward, account.reward_sum = reward, earned + reward
         terminated, truncated = self._done()
+        if account.done:
+            self._ready = False
         info = self._info()
         self._log_fills(int(self.engine.state.accounts[0].fills))
         if terminated or truncated:
@@ -414,7 +420,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
     def _begin_episode(self) -> None:
         engine, account = self.engine, self.engine.state.accounts[0]
         self._ready = True
-        self._total = total = int(account.end_row - account.start_row)
+        self._total = int(account.end_row - account.start_row)
         self._first_row = int(account.row)
         self._fills = []
         engine.history[0, 0, :3] = account.row, account.equity, account.cash
@@ -425,9 +431,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._ready = False
         self._episodes += 1
         account = self.engine.state.accounts[0]
-        metrics = plain_metrics(
-            EpisodeStatistics.from_records(account), self.engine.market.timeframe.periods_per_year
-        )
+        metrics = plain_metrics(EpisodeStatistics.from_records(account), self.engine.market.timeframe.periods_per_year)
         info["episode_metrics"] = metrics
         if self.tracker is not None:
             self.tracker.report_episode(self._episodes, metrics, seed=int(account.seed))
@@ -442,7 +446,9 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         symbols, texts = self.engine.symbols, self._texts
         views = []
         for at in range(0, count * _FILL.size, _FILL.size):
-            _, number, symbol, side, kind, quantity, price, fee, slip, realized, row = _FILL.unpack_from(self._fill_bytes, at)
+            _, number, symbol, side, kind, quantity, price, fee, slip, realized, row = _FILL.unpack_from(
+                self._fill_bytes, at
+            )
             views.append(
                 {
                     "order_id": number,

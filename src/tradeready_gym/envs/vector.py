@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import gymnasium
@@ -79,7 +80,9 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
     ) -> None:
         refuse_platform(api_key, base_url)
         if render_mode is not None:
-            raise errors.ConfigurationError("a vector environment does not render; make a single one to look at an episode")
+            raise errors.ConfigurationError(
+                "a vector environment does not render; make a single one to look at an episode"
+            )
         for name, value in (("num_envs", num_envs), ("num_threads", num_threads)):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise errors.ConfigurationError(f"{name} must be an integer of at least 1; got {value!r}")
@@ -169,9 +172,9 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             )
         self._take(actions)
         flat = self._room()
-        report = engine.new_report()
-        ended = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, report)
-        report = report[:, : self.num_envs]
+        block = engine.new_report()
+        ended = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, block)
+        report = block[:, : self.num_envs]
         done = report[_COLUMN["done"]]
         terminated = (done == 1.0) | (done == 3.0) if ended else np.zeros(self.num_envs, np.bool_)
         truncated = done >= 2.0 if ended else np.zeros(self.num_envs, np.bool_)
@@ -183,7 +186,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         if ended:
             self._end_episodes(done > 0.0, infos)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
-                infos = self._restart_now(done > 0.0, flat, infos)
+                infos = self._restart_now(done > 0.0, flat, block.copy(), infos)
         return self._shape(flat), rewards, terminated, truncated, infos
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
@@ -220,7 +223,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         cuts = np.linspace(0, n, self.num_threads + 1).astype(int).tolist()
         parts = [
             self._pool.submit(engine.advance, engine.world, flat, report, first, last, WHOLE_STEP)
-            for first, last in zip(cuts, cuts[1:], strict=False)
+            for first, last in pairwise(cuts)
         ]
         return sum(part.result() for part in parts)
 
@@ -331,14 +334,16 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         self._episodes += count
 
     def _restart_now(
-        self, over: npt.NDArray[np.bool_], flat: npt.NDArray[np.float32], final: dict[str, Any]
+        self,
+        over: npt.NDArray[np.bool_],
+        flat: npt.NDArray[np.float32],
+        report: npt.NDArray[np.float64],
+        final: dict[str, Any],
     ) -> dict[str, Any]:
         table = flat.reshape(self.num_envs, self.engine.width)
         last = np.zeros_like(table)
         last[over] = table[over]
         final_info = {name: over if name.startswith("_") else value for name, value in final.items()}
-        report = self.engine.new_report()
-        self.engine.advance(self.engine.world, flat, report, 0, self.num_envs, OBSERVE)
         self.engine.restart(over, flat, report)
         infos = self._infos(report[:, : self.num_envs])
         for name in ("filled_orders", "rejected_orders"):
@@ -356,7 +361,9 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             return self._all
         mask = np.asarray(options["reset_mask"])
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
-            raise errors.ConfigurationError(f"reset_mask must be bool of shape ({self.num_envs},) with at least one True")
+            raise errors.ConfigurationError(
+                f"reset_mask must be bool of shape ({self.num_envs},) with at least one True"
+            )
         return mask
 
 

@@ -109,7 +109,15 @@ def cut_to_holding(position: Any, order: Any) -> None:
 
 @kernel
 def execute_market(
-    account: Any, position: Any, order: Any, candle: Any, newest: Any, instrument: Any, costs: Any, fills: Any, rejects: Any
+    account: Any,
+    position: Any,
+    order: Any,
+    candle: Any,
+    newest: Any,
+    instrument: Any,
+    costs: Any,
+    fills: Any,
+    rejects: Any,
 ) -> float:
     """Fill or refuse a market order; `order.slippage` has been quoted. Returns the quantity that was filled.
 
@@ -128,8 +136,12 @@ def execute_market(
         record_reject(account, order, rejects, INVALID_QUANTITY)
         return 0.0
     if order.side > 0:
-        return _market_buy(account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects)
-    return _market_sell(account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects)
+        return _market_buy(
+            account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects
+        )
+    return _market_sell(
+        account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects
+    )
 
 
 @kernel

@@ -13,7 +13,6 @@ from tradeready_gym.exchanges.execution import (
     INSUFFICIENT_POSITION,
     INVALID_PRICE,
     INVALID_QUANTITY,
-    LIMIT,
     MIN_NOTIONAL,
     RISK_LIMIT,
     ROUNDING,
@@ -225,9 +224,7 @@ def activate_legs(account: Any, parent: Any, quantity: float, book: Any, entered
 
 
 @cold_kernel
-def _add_leg(
-    account: Any, parent: Any, quantity: float, kind: int, price: float, book: Any, entered_row: int
-) -> None:
+def _add_leg(account: Any, parent: Any, quantity: float, kind: int, price: float, book: Any, entered_row: int) -> None:
     leg = book[account.resting]
     account.resting += 1
     leg.order_id = account.next_order_id

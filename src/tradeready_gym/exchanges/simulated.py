@@ -104,7 +104,12 @@ class SimulatedExchange(Exchange):
         key = (str(start), str(end), history_bars)
         if key not in self._replayers:
             found = resolve(
-                self.data, symbols=self._symbols, timeframe=self.timeframe, start=start, end=end, history_bars=history_bars
+                self.data,
+                symbols=self._symbols,
+                timeframe=self.timeframe,
+                start=start,
+                end=end,
+                history_bars=history_bars,
             )
             self._replayers = {key: [DataReplayer(candles) for candles in found]}
         return self._replayers[key]
@@ -175,6 +180,8 @@ class SimulatedExchange(Exchange):
     def match(self, candle: Any = None) -> list[Fill]:
         state, replayer = self._open_state()
         account = state.accounts[0]
+        if self._history is not None:
+            raise EpisodeError("an environment steps this account; call step() on it, or reset() the exchange to step it alone")
         if account.row >= account.end_row:
             raise EpisodeError("there is no candle after the last one; reset() the exchange")
         rows = replayer.rows.view(np.recarray)

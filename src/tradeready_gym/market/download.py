@@ -124,10 +124,10 @@ def download(
             fetcher.probe()
             _fetch_all(run, fetcher, todo, progress)
     if run.failed:
+        more = f" (and {len(run.failed) - 3} more)" if len(run.failed) > 3 else ""
         raise DownloadError(
-            f"{len(run.failed)} of {len(todo)} months of {'/'.join(names)} {frame} did not arrive: "
-            f"{'; '.join(run.failed[:3])}{' ...' if len(run.failed) > 3 else ''} The others are stored and will not be "
-            "fetched again."
+            f"{len(run.failed)} of {len(todo)} months of {'/'.join(names)} {frame} did not arrive; the others are stored and "
+            f"will not be fetched again. {' | '.join(run.failed[:3])}{more}"
         )
     return run.report()
 

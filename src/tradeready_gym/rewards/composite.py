@@ -56,7 +56,9 @@ class CompositeReward(RewardScheme):
         for name, weight in zip(names, weights, strict=True):
             require_number(name, weight)
         if abs(math.fsum(weights) - 1.0) > 1e-6:
-            raise ConfigurationError(f"the four weights must sum to 1; got {weights!r}, which sum to {math.fsum(weights)!r}")
+            raise ConfigurationError(
+                f"the four weights must sum to 1; got {weights!r}, which sum to {math.fsum(weights)!r}"
+            )
         require_window(self.sortino_window)
         require_number("activity_bonus", self.activity_bonus, 0.0)
         if self.starting_balance is not None:

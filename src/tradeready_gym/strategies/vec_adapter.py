@@ -39,7 +39,9 @@ class StableBaselinesVecEnv(VecEnv):  # type: ignore[misc]
                 f"{environment.autoreset_mode.name}"
             )
         if not environment._copy:
-            raise ConfigurationError("Stable-Baselines3 keeps the last observation; build the environment with copy=True")
+            raise ConfigurationError(
+                "Stable-Baselines3 keeps the last observation; build the environment with copy=True"
+            )
         self.environment = environment
         self._actions: Any = None
         self._started = clock.monotonic()

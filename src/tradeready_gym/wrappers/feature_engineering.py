@@ -1,5 +1,6 @@
 """Where the newest close stands against its recent past, appended to the observation."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,9 +38,18 @@ class FeatureEngineeringWrapper(gymnasium.ObservationWrapper[Any, Any, Any]):
         super().__init__(env)
         self.periods = tuple(periods)
         self._pipeline = FeaturePipeline([EngineeredFeatures(self.periods)])
-        self._market: Any = None
-        self._table = np.zeros((0, 0, 0), np.float32)
+        self._neutral = np.array([1.0] * len(self.periods) + [0.0], np.float32)
+        # positive closes: the newest one is at most p times the mean of p closes, when the others vanish
+        self._low = np.array([0.0] * len(self.periods) + [-1.0], np.float32)
+        self._high = np.array([*self.periods, _LARGEST], np.float32)
+        self._tables: list[npt.NDArray[np.float32]] = []
         self.observation_space = self._widened(env.observation_space)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode."""
+        # the pipeline keeps its tables: this looks them up
+        self._tables = [self._pipeline.build(replayer.candles) for replayer in self._base.engine.replayers]
+        return super().reset(seed=seed, options=options)
 
     def observation(self, observation: Any) -> Any:
         """The observation of the wrapped environment with the engineered numbers at its end."""
@@ -50,23 +60,15 @@ class FeatureEngineeringWrapper(gymnasium.ObservationWrapper[Any, Any, Any]):
 
     def _engineered(self) -> npt.NDArray[np.float32]:
         engine = self._base.engine
-        if self._market is not engine.market:
-            tables = [self._pipeline.build(replayer.candles) for replayer in engine.replayers]
-            table = np.concatenate(tables, axis=1)
-            neutral = np.array([1.0] * len(self.periods) + [0.0], np.float32)
-            self._table = np.clip(np.where(np.isnan(table), neutral, table), *self._bounds())
-            self._market = engine.market
-        newest: npt.NDArray[np.float32] = self._table[:, int(engine.state.accounts["row"][0]) - 1]
-        return newest.copy()
-
-    def _bounds(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        # positive closes: the newest one is a p-th of the sum it is divided by when the others vanish
-        high = np.array([*self.periods, _LARGEST], np.float32)
-        return np.array([0.0] * len(self.periods) + [-1.0], np.float32), high
+        row = int(engine.state.accounts["row"][0]) - 1
+        place = bisect_right(engine.offsets, row) - 1
+        newest = self._tables[place][:, row - engine.offsets[place]]
+        known = np.where(np.isnan(newest), self._neutral, newest)
+        return np.asarray(np.clip(known, self._low, self._high))
 
     def _widened(self, space: spaces.Space[Any]) -> spaces.Box | spaces.Dict:
         symbols = len(self._base.engine.symbols)
-        low, high = (np.tile(bound, (symbols, 1)) for bound in self._bounds())
+        low, high = (np.tile(bound, (symbols, 1)) for bound in (self._low, self._high))
         if isinstance(space, spaces.Dict):
             return spaces.Dict({**space.spaces, "engineered": spaces.Box(low, high, dtype=np.float32)})
         if isinstance(space, spaces.Box) and len(space.shape) == 1:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from reference.inputs import ZERO
 
+ALL_BUT_ROUNDING = Decimal(10) ** -12  # binary sums of locks miss the holding by less than this share of it
 ROUNDING_NOISE = Decimal(10) ** -35  # what rounding to 120 digits leaves where 0 is meant, as a share
 
 
@@ -29,8 +30,9 @@ class Account:
         self.average_entries = [ZERO] * self.symbols
 
     def unlocked(self, symbol: int) -> Decimal:
-        """The holding that no resting order has locked."""
-        return self.positions[symbol] - self.locked_positions[symbol]
+        """The holding that no resting order has locked; none where the locks are all of it but for rounding."""
+        left = self.positions[symbol] - self.locked_positions[symbol]
+        return left if left > ALL_BUT_ROUNDING * self.positions[symbol] else ZERO
 
     def lock_position(self, symbol: int, quantity: Decimal) -> None:
         """Set a part of the holding aside for a resting sell."""

@@ -1,5 +1,6 @@
 """What happens to an order: checks, locks, the market fill, the book, the candle, and the legs of brackets."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from reference.account import Account
@@ -10,7 +11,7 @@ from reference.orders import OPPOSITE, TYPES, Fill, Order, OrderRequest, Rejecti
 from reference.schemes import Wish
 from reference.slippage import Seen
 
-SAME_HOLDING = Decimal(10) ** -12  # a sell this close to the holding, relative to it, is a sell of all of it [A5]
+USED_UP = Decimal(10) ** -12  # a share of a candle's cap that is left by rounding alone
 
 
 class Broker:
@@ -23,6 +24,7 @@ class Broker:
         self.account = Account(exact(parameters.starting_balance), len(market.series))
         self.book: list[Order] = []
         self.submissions = 0
+        self.numbers = 0
         self.fills: list[Fill] = []
         self.rejects: list[Rejection] = []
         self.row = start_row
@@ -36,9 +38,9 @@ class Broker:
         share = self.parameters.max_volume_share
         self.capacity = [None if share is None else exact(share) * exact(s.volume[row]) for s in self.market.series]
 
-    def cancel(self, submission: int) -> None:
-        """Take out what is still alive of a submission: the order, or the legs of its bracket [A11]."""
-        for order in [order for order in self.book if order.order == submission]:
+    def cancel(self, submission: int, leg: str = "") -> None:
+        """Take an order out of the book, if it is there: the one of a submission, or one leg of its bracket [A11]."""
+        for order in [one for one in self.book if (one.order, one.leg) == (submission, leg)]:
             self._remove(order)
 
     # ---- submitting -------------------------------------------------------------------------------------------------
@@ -47,80 +49,86 @@ class Broker:
         """An explicit order: refused whole, filled at once (market), or booked with its lock."""
         if request["side"] not in OPPOSITE or request["type"] not in TYPES:
             raise ValueError(f"not a side and a type: {request['side']}, {request['type']}")
-        index, symbol = self._next_submission(), request["symbol"]
+        symbol = request["symbol"]
+        order = self._new_order(symbol, request["side"], request["type"], ZERO)
         reason = refusal_of_form(request, len(self.instruments), self.instruments)
         if reason is not None:
-            return self._reject(index, "", symbol, reason)
-        quantity = self.instruments[symbol].floor_quantity(exact(request["quantity"]))
-        if self._is_dust(symbol, quantity):
-            return self._reject(index, "", symbol, "min_notional")
-        order = Order(index, "", symbol, request["side"], request["type"], quantity, self.row)
+            return self._reject(order, reason)
+        order.quantity = exact(request["quantity"])
         order.price = _price(request.get("price")) or ZERO
         order.stop_price, order.take_price = _price(request.get("stop_price")), _price(request.get("take_price"))
         if order.type == "market":
+            order.fraction = self._model_fraction(order)
             return self._fill_at_market(order, sized=False)
+        order.quantity = self.instruments[symbol].floor_quantity(order.quantity)
+        if self._is_dust(symbol, order.quantity):
+            return self._reject(order, "min_notional")
         return self._book(order)
 
-    def submit_wish(self, wish: Wish) -> None:
-        """An order that a scheme has sized: cut to what the account affords instead of being refused."""
-        account, symbol = self.account, wish.symbol
-        if wish.whole:
-            for order in [order for order in self.book if order.symbol == symbol and order.side == "sell"]:
-                self._remove(order)
-        quantity = wish.quantity
-        if wish.side == "sell":
-            quantity = account.unlocked(symbol) if wish.whole else min(quantity, account.unlocked(symbol))
-            quantity = self._snapped_to_holding(symbol, quantity)
-            if quantity == 0:
-                return None  # nothing to sell is no order [A7]
-        index = self._next_submission()
-        quantity = self.instruments[symbol].floor_quantity(quantity)
-        if quantity == 0:
-            return self._reject(index, "", symbol, "invalid_quantity")
-        if self._is_dust(symbol, quantity):
-            return self._reject(index, "", symbol, "min_notional")
-        return self._fill_at_market(Order(index, "", symbol, wish.side, "market", quantity, self.row), sized=True)
+    def submit_wishes(self, wishes: Sequence[Wish]) -> None:
+        """The orders of one action: cut to what the account affords instead of being refused; sells before buys."""
+        orders = []
+        for wish in wishes:
+            order = self._new_order(wish.symbol, wish.side, "market", wish.quantity)
+            if wish.side == "sell":
+                if wish.whole:
+                    for one in [one for one in self.book if one.symbol == wish.symbol and one.side == "sell"]:
+                        self._remove(one)
+                unlocked = self.account.unlocked(wish.symbol)
+                order.quantity = unlocked if wish.whole else min(wish.quantity, unlocked)
+            if order.quantity > 0:  # nothing to sell is no order [A7]
+                orders.append(order)
+        for order in orders:
+            order.fraction = self._model_fraction(order)
+        for order in sorted(orders, key=lambda one: (one.side != "sell", one.symbol)):
+            self._fill_at_market(order, sized=True)
 
     def _book(self, order: Order) -> None:
         if order.side == "sell":
             order.quantity = self._snapped_to_holding(order.symbol, order.quantity)
             if order.quantity > self.account.unlocked(order.symbol):
-                return self._reject(order.order, "", order.symbol, "insufficient_position")
+                return self._reject(order, "insufficient_position")
             self.account.lock_position(order.symbol, order.quantity)
         else:
             lock = order.quantity * order.price * (1 + max(self.parameters.taker, self.parameters.maker))  # [A3]
             if order.is_stop:
                 lock = order.quantity * order.price * (1 + self.parameters.taker)
                 lock *= 1 + self.parameters.slippage.ceiling
-            if lock > self.account.cash:
-                return self._reject(order.order, "", order.symbol, "insufficient_balance")
-            self.account.lock_cash(lock)
-            order.locked_cash = lock
+            if lock > self.account.cash + self.parameters.rounding:
+                return self._reject(order, "insufficient_balance")
+            order.locked_cash = min(lock, self.account.cash)
+            self.account.lock_cash(order.locked_cash)
         self.book.append(order)
         return None
 
     def _fill_at_market(self, order: Order, *, sized: bool) -> None:
-        symbol, series = order.symbol, self.market.series[order.symbol]
+        symbol, series, instrument = order.symbol, self.market.series[order.symbol], self.instruments[order.symbol]
+        order.quantity = instrument.floor_quantity(order.quantity)
+        if order.quantity == 0:
+            return self._reject(order, "invalid_quantity")
+        if self._is_dust(symbol, order.quantity):
+            return self._reject(order, "min_notional")
         if series.closed(self.row):
-            return self._reject(order.order, "", symbol, "market_closed")
+            return self._reject(order, "market_closed")
         at_open = self.parameters.fill_at == "next_open"
         base = exact(series.open[self.row]) if at_open else self.market.last_close(symbol, self.row)
-        fraction = self._slippage(order)
-        price = self._slipped(order, base, fraction)
+        price = self._slipped(order, base, order.fraction)
         if order.side == "sell":
             order.quantity = self._snapped_to_holding(symbol, order.quantity)
             if order.quantity > self.account.unlocked(symbol):
-                return self._reject(order.order, "", symbol, "insufficient_position")
+                return self._reject(order, "insufficient_position")
         elif price * order.quantity * (1 + self.parameters.taker) > self.account.cash:
-            if not sized:
-                return self._reject(order.order, "", symbol, "insufficient_balance")
             affordable = self.account.cash / (price * (1 + self.parameters.taker))
-            order.quantity = self.instruments[symbol].floor_quantity(affordable)
-            if self._is_dust(symbol, order.quantity):
-                return self._reject(order.order, "", symbol, "min_notional")
+            if self._is_more_than_rounding((order.quantity - affordable) * price * (1 + self.parameters.taker)):
+                if not sized:
+                    return self._reject(order, "insufficient_balance")
+                affordable = instrument.floor_quantity(affordable)
+                if self._is_dust(symbol, affordable):
+                    return self._reject(order, "min_notional")
+            order.quantity = affordable
         quantity = self._within_capacity(order)
         if quantity > 0:
-            self._settle(order, quantity, base, price, fraction, self.parameters.taker)
+            self._settle(order, quantity, base, price, order.fraction, self.parameters.taker)
             self._activate_legs(order, quantity, None)
         return None
 
@@ -128,21 +136,23 @@ class Broker:
 
     def match(self) -> None:
         """Run the book through the four phases of the candle; every order meets it at most once."""
+        for order in self.book:
+            order.fraction = self._model_fraction(order)  # [A10]
         filled: set[int] = set()
         for phase in PHASES:
             asked: set[int] = set()
             while True:
-                waiting = [o for o in self.book if o.serial not in asked and not self._is_closed(o)]
+                waiting = [o for o in self.book if o.number not in asked and not self._is_closed(o)]
                 if not waiting:
                     break
-                order = min(waiting, key=lambda one: one.age)
-                asked.add(order.serial)
-                execution = None if order.serial in filled else phase(order, self.market, self.row)
+                order = min(waiting, key=lambda one: one.number)  # by age [A14]
+                asked.add(order.number)
+                execution = None if order.number in filled else phase(order, self.market, self.row)
                 if execution is not None and self._execute(order, execution, inside=phase is not at_the_open):
-                    filled.add(order.serial)
+                    filled.add(order.number)
 
     def _execute(self, order: Order, execution: Execution, *, inside: bool) -> bool:
-        fraction = self._slippage(order) if execution.slips else ZERO
+        fraction = order.fraction if execution.slips else ZERO
         price = self._slipped(order, execution.price, fraction) if execution.slips else execution.price
         if execution.clamped:
             price = min(price, order.price) if order.side == "buy" else max(price, order.price)
@@ -152,13 +162,19 @@ class Broker:
         quantity = self._within_capacity(order)
         if quantity == 0:
             return False
-        self._free(order, quantity)
+        left = self.account.positions[order.symbol] - quantity
+        if order.side == "sell" and not self._is_more_than_rounding(left * price):
+            quantity = self.account.positions[order.symbol]  # [A5]
+        self._free(order, min(quantity, order.quantity))
         self._settle(order, quantity, execution.price, price, fraction, fee_rate)
-        order.quantity -= quantity
-        if order.sibling is not None:
-            order.sibling.quantity -= quantity
+        for one in (order, order.sibling):
+            if one is not None:
+                one.quantity = max(one.quantity - quantity, ZERO)
         if order.quantity == 0:
             self._drop(order)
+        if order.side == "sell" and self.account.positions[order.symbol] == 0:
+            for one in [one for one in self.book if one.symbol == order.symbol and one.side == "sell"]:
+                self._remove(one)
         self._activate_legs(order, quantity, execution.price if inside else None)
         return True
 
@@ -166,25 +182,27 @@ class Broker:
         affordable = order.locked_cash / (price * (1 + fee_rate))
         if order.quantity <= affordable:
             return True
-        order.quantity = self.instruments[order.symbol].floor_quantity(affordable)
-        if order.quantity > 0:
-            return True
-        self._remove(order)
-        self._reject(order.order, "", order.symbol, "insufficient_balance")
-        return False
+        if self._is_more_than_rounding((order.quantity - affordable) * price * (1 + fee_rate)):
+            affordable = self.instruments[order.symbol].floor_quantity(affordable)
+        order.quantity = affordable
+        if order.quantity == 0:
+            self._remove(order)
+        return order.quantity > 0
 
     def _activate_legs(self, parent: Order, quantity: Decimal, entry_price: Decimal | None) -> None:
-        legs = []
-        for leg, kind, price in (("stop", "stop_loss", parent.stop_price), ("take", "take_profit", parent.take_price)):
-            if price is not None:
-                legs.append(Order(parent.order, leg, parent.symbol, "sell", kind, quantity, self.row, price=price))
-                legs[-1].entry_price = entry_price
+        named = (("stop", "stop_loss", parent.stop_price), ("take", "take_profit", parent.take_price))
+        legs = [one for one in self.book if one.order == parent.order and one.leg]  # a further fill joins them [A12]
         if not legs:
-            return
-        if len(legs) == 2:
-            legs[0].sibling, legs[1].sibling = legs[1], legs[0]
-        self.account.lock_position(parent.symbol, quantity)
-        self.book.extend(legs)
+            wanted = [(leg, kind, price) for leg, kind, price in named if price is not None]
+            legs = [self._new_leg(parent, leg, kind, price) for leg, kind, price in wanted]
+            if len(legs) == 2:
+                legs[0].sibling, legs[1].sibling = legs[1], legs[0]
+            self.book.extend(legs)
+        if legs:
+            self.account.lock_position(parent.symbol, quantity)
+        for one in legs:
+            one.quantity += quantity
+            one.entered_row, one.entry_price = (-1, ZERO) if entry_price is None else (self.row, entry_price)
 
     # ---- money ------------------------------------------------------------------------------------------------------
 
@@ -199,7 +217,7 @@ class Broker:
             pnl = self.account.sell(order.symbol, quantity, price, fee)
         moved = (price / base - 1) if order.side == "buy" else (1 - price / base)
         fill = Fill(
-            self.row, order.order, order.leg, order.symbol, order.side, order.type,
+            self.row, order.number, order.order, order.leg, order.symbol, order.side, order.type,
             quantity, price, fee, moved, fraction, pnl,
         )  # fmt: skip
         self.fills.append(fill)
@@ -212,23 +230,26 @@ class Broker:
         return self.account.free_cash(part)
 
     def _remove(self, order: Order) -> None:
-        if order in self.book:
+        if order not in self.book:
+            return
+        if order.sibling is None:
             self._free(order, order.quantity)
-            self._drop(order)
+        else:
+            order.sibling.sibling = None  # the lock of a pair stays with the leg that is left
+        self.book.remove(order)
 
     def _drop(self, order: Order) -> None:
         self.book.remove(order)
         if order.sibling is not None:
             self.book.remove(order.sibling)
 
-    def _slippage(self, order: Order) -> Decimal:
-        value = order.quantity * self.market.last_close(order.symbol, self.row)
+    def _model_fraction(self, order: Order) -> Decimal:
         draw = self.parameters.draw
         seen = Seen(
-            order_value=value,
+            order_value=order.quantity * self.market.last_close(order.symbol, self.row),
             quote_volume=self.market.quote_volume(order.symbol, self.row),
             volatility=lambda: self.market.daily_volatility(order.symbol, self.row),
-            draw=lambda: draw(self.row - self.start_row, order.order, order.leg) if draw else 0.0,
+            draw=lambda: draw(self.row - self.start_row, order.number) if draw else 0.0,
         )
         return self.parameters.slippage.fraction(seen)
 
@@ -237,9 +258,11 @@ class Broker:
         return self.instruments[order.symbol].round_against_trader(moved, order.side)
 
     def _within_capacity(self, order: Order) -> Decimal:
-        left = self.capacity[order.symbol]
-        if left is None:
+        left, share = self.capacity[order.symbol], self.parameters.max_volume_share
+        if left is None or share is None:
             return order.quantity
+        if left <= USED_UP * exact(share) * exact(self.market.series[order.symbol].volume[self.row]):
+            return ZERO
         instrument = self.instruments[order.symbol]
         quantity = order.quantity if order.quantity <= left else instrument.floor_quantity(left)
         self.capacity[order.symbol] = left - quantity
@@ -247,7 +270,11 @@ class Broker:
 
     def _snapped_to_holding(self, symbol: int, quantity: Decimal) -> Decimal:
         unlocked = self.account.unlocked(symbol)
-        return unlocked if abs(quantity - unlocked) <= SAME_HOLDING * self.account.positions[symbol] else quantity
+        value = abs(quantity - unlocked) * self.market.last_close(symbol, self.row)
+        return quantity if self._is_more_than_rounding(value) else unlocked
+
+    def _is_more_than_rounding(self, value: Decimal) -> bool:
+        return value > self.parameters.rounding
 
     def _is_dust(self, symbol: int, quantity: Decimal) -> bool:
         value = quantity * self.market.last_close(symbol, self.row)
@@ -256,12 +283,19 @@ class Broker:
     def _is_closed(self, order: Order) -> bool:
         return self.market.series[order.symbol].closed(self.row)
 
-    def _next_submission(self) -> int:
+    def _new_order(self, symbol: int, side: str, kind: str, quantity: Decimal) -> Order:
+        self.numbers += 1
         self.submissions += 1
-        return self.submissions - 1
+        return Order(self.numbers, self.submissions - 1, "", symbol, side, kind, quantity, self.row)
 
-    def _reject(self, index: int, leg: str, symbol: int, reason: str) -> None:
-        self.rejects.append(Rejection(self.row, index, leg, symbol, reason))
+    def _new_leg(self, parent: Order, leg: str, kind: str, price: Decimal) -> Order:
+        self.numbers += 1
+        order = Order(self.numbers, parent.order, leg, parent.symbol, "sell", kind, ZERO, self.row, price=price)
+        order.fraction = parent.fraction  # until it is asked for its own [A10]
+        return order
+
+    def _reject(self, order: Order, reason: str) -> None:
+        self.rejects.append(Rejection(self.row, order.number, order.order, order.symbol, reason))
 
 
 def _price(value: float | None) -> Decimal | None:

@@ -12,10 +12,12 @@ PRECISION = 120
 ZERO = Decimal(0)
 ONE = Decimal(1)
 DUST_SHARE = Decimal(10) ** -9  # section 3: an order below this share of the starting balance is dust
-GRID_TOLERANCE = Decimal(10) ** -9  # 0.3 must count as three lots of 0.1 although neither is a binary fraction
+ROUNDING_SHARE = Decimal(10) ** -12  # of the starting balance: what binary rounding may leave of a value that is meant to be 0
+GRID_TOLERANCE = Decimal(10) ** -9  # 0.3 must count as three lots of 0.1 although neither is a binary fraction,
+GRID_PRECISION = Decimal(10) ** -15  # and a price of 1e7 ticks is known to 1e-9 of a tick only
 
-Draw = Callable[[int, int, str], float]
-"""(step, submission index, leg) -> u in [0, 1); leg is "" for the order itself, "stop" or "take" for a bracket's."""
+Draw = Callable[[int, int], float]
+"""(step, order number) -> u in [0, 1)."""
 
 
 def exact_context() -> Context:
@@ -80,7 +82,8 @@ class Instrument:
 
 
 def _on_grid(count: Decimal) -> bool:
-    return abs(count - count.to_integral_value(ROUND_HALF_EVEN)) <= GRID_TOLERANCE
+    off = abs(count - count.to_integral_value(ROUND_HALF_EVEN))
+    return off <= max(GRID_TOLERANCE, GRID_PRECISION * abs(count))
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,11 @@ class Parameters:
     def dust(self) -> Decimal:
         """The smallest value, in quote currency, of an order."""
         return DUST_SHARE * exact(self.starting_balance)
+
+    @property
+    def rounding(self) -> Decimal:
+        """A value of at most this, in quote currency, is what rounding leaves of nothing."""
+        return ROUNDING_SHARE * exact(self.starting_balance)
 
     def instrument(self, symbol: int) -> Instrument:
         """The filters of a symbol."""

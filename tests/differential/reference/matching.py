@@ -48,24 +48,20 @@ def entry_inside(order: Order, market: Market, row: int) -> Execution | None:
 def stop_inside(order: Order, market: Market, row: int) -> Execution | None:
     """(c) Stop sells that the low reaches, at min(open, stop).
 
-    A leg whose parent filled inside this candle did not exist at the open: the price at which its parent met the market
-    takes the place of the open [A17].
+    For a leg whose parent filled inside this candle the price at which its parent met the market takes the place of the
+    open: the account did not hold the position at the open [A17].
     """
     if order.side != "sell" or not order.is_stop:
         return None
     if exact(market.series[order.symbol].low[row]) > order.price:
         return None
-    entered_inside = order.since == row and order.entry_price is not None
-    start = order.entry_price if entered_inside else exact(market.series[order.symbol].open[row])
-    assert start is not None
+    start = order.entry_price if order.entered_inside(row) else exact(market.series[order.symbol].open[row])
     return Execution(min(start, order.price), slips=True, clamped=False, maker=False)
 
 
 def profit_inside(order: Order, market: Market, row: int) -> Execution | None:
     """(d) Limit and take-profit sells that are traded through, never for a position entered in (b)."""
-    if order.side != "sell" or order.is_stop:
-        return None
-    if order.since == row and order.entry_price is not None:
+    if order.side != "sell" or order.is_stop or order.entered_inside(row):
         return None
     through = exact(market.series[order.symbol].high[row]) > order.price
     return _at_own_price(order, row) if through else None

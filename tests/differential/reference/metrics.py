@@ -54,7 +54,7 @@ def episode_metrics(
         "round_trips": len(trips),
         "win_rate": Decimal(sum(trip > 0 for trip in trips)) / len(trips) if trips else None,
         "profit_factor": gains / losses if losses else None,
-        "turnover": traded / (sum(curve, ZERO) / len(curve)) * per_year / len(steps) if steps else None,
+        "turnover": traded / sum(curve[1:], ZERO) * per_year if steps else None,
         "exposure": Decimal(sum(any(step.positions) for step in steps)) / len(steps) if steps else None,
     }
 

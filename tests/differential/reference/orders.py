@@ -1,7 +1,6 @@
 """Orders on their way: what was submitted, what rests in the book, what was filled and what was refused."""
 
-import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypedDict
 
@@ -9,7 +8,6 @@ from reference.inputs import ZERO, Instrument, exact, is_positive
 
 OPPOSITE = {"buy": "sell", "sell": "buy"}
 TYPES = ("market", "limit", "stop_loss", "take_profit")
-_ids = itertools.count()
 
 
 class OrderRequest(TypedDict, total=False):
@@ -32,6 +30,7 @@ class Fill:
     """
 
     row: int
+    number: int
     order: int
     leg: str
     symbol: int
@@ -50,8 +49,8 @@ class Rejection:
     """A refused order, and the one reason."""
 
     row: int
+    number: int
     order: int
-    leg: str
     symbol: int
     reason: str
 
@@ -60,11 +59,13 @@ class Rejection:
 class Order:
     """An accepted order; `quantity` is what is still to fill.
 
-    `order` is the index of the submission; the legs of a bracket carry their parent's. `since` is the row in whose candle
-    the order could first fill. `entry_price` is set on the legs of a parent that filled inside the candle `since`:
-    the price of the market at that moment.
+    `number` counts every order in the order in which it came to be, from 1: submissions, refused ones too, and legs. `order`
+    is the index of the submission; the legs of a bracket carry their parent's. `since` is the row in whose candle the order
+    could first fill. `entered_row` and `entry_price` are set on the legs of a parent that filled inside a candle: that
+    candle, and the price at which the parent met the market. `fraction` is what the slippage model has said of the order.
     """
 
+    number: int
     order: int
     leg: str
     symbol: int
@@ -76,23 +77,23 @@ class Order:
     stop_price: Decimal | None = None
     take_price: Decimal | None = None
     locked_cash: Decimal = ZERO
-    entry_price: Decimal | None = None
+    entered_row: int = -1
+    entry_price: Decimal = ZERO
+    fraction: Decimal = ZERO
     sibling: "Order | None" = None
-    serial: int = field(default_factory=lambda: next(_ids))
 
     @property
     def is_stop(self) -> bool:
         """Whether it triggers when the market turns against it."""
         return self.type == "stop_loss"
 
-    @property
-    def age(self) -> tuple[int, int, int]:
-        """The order of execution within a phase: older first, then symbol order [A14]."""
-        return (self.since, self.symbol, self.serial)
-
     def rested_before(self, row: int) -> bool:
         """Whether it was in the book before the candle opened."""
         return self.since < row
+
+    def entered_inside(self, row: int) -> bool:
+        """Whether it exits a position that was entered, if only in part, inside this very candle."""
+        return self.entered_row == row
 
 
 def refusal_of_form(request: OrderRequest, symbols: int, instruments: list[Instrument]) -> str | None:

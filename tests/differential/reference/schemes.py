@@ -14,8 +14,6 @@ class Situation:
     equity: Decimal
     closes: list[Decimal]
     positions: list[Decimal]
-    fee_rate: Decimal
-    dust: Decimal
 
 
 @dataclass(frozen=True)
@@ -68,37 +66,25 @@ class Portfolio:
         total = sum(weights, ZERO)
         if total > 1:
             weights = [weight / total for weight in weights]
-        wishes = []
-        for symbol, weight in enumerate(weights):
-            missing = now.equity * weight - now.positions[symbol] * now.closes[symbol]
-            if abs(missing) <= exact(self.threshold) * now.equity:
-                continue
-            if weight == 0:
-                wishes.append(Wish(symbol, "sell", now.positions[symbol], whole=True))
-            else:
-                side = "buy" if missing > 0 else "sell"
-                wishes.append(Wish(symbol, side, abs(missing) / now.closes[symbol]))
-        return sells_first(wishes)
+        parts = (_towards(j, weight, exact(self.threshold), now) for j, weight in enumerate(weights))
+        return [wish for part in parts for wish in part]
 
 
 @dataclass(frozen=True)
 class TargetPositions:
-    """The action chooses a target share of equity; the difference is traded, a buy with its fee inside [A6]."""
+    """The action chooses a target share of equity; the difference is traded like one of a portfolio [A6]."""
 
     targets: tuple[float, ...] = (0.0, 1.0)
+    threshold: float = 0.01
 
     def wishes(self, action: int, now: Situation) -> list[Wish]:
-        target = exact(self.targets[action])
-        missing = now.equity * target - now.positions[0] * now.closes[0]
-        if abs(missing) < now.dust:
-            return []
-        if target == 0:
-            return [Wish(0, "sell", now.positions[0], whole=True)]
-        if missing < 0:
-            return [Wish(0, "sell", -missing / now.closes[0])]
-        return [Wish(0, "buy", missing / (now.closes[0] * (1 + now.fee_rate)))]
+        return _towards(0, exact(self.targets[action]), exact(self.threshold), now)
 
 
-def sells_first(wishes: list[Wish]) -> list[Wish]:
-    """Sells before buys, then symbol order (section 2)."""
-    return sorted(wishes, key=lambda wish: (wish.side != "sell", wish.symbol))
+def _towards(symbol: int, weight: Decimal, threshold: Decimal, now: Situation) -> list[Wish]:
+    missing = now.equity * weight - now.positions[symbol] * now.closes[symbol]
+    if abs(missing) <= threshold * now.equity:
+        return []
+    if weight == 0:
+        return [Wish(symbol, "sell", now.positions[symbol], whole=True)]
+    return [Wish(symbol, "buy" if missing > 0 else "sell", abs(missing) / now.closes[symbol])]

@@ -11,9 +11,7 @@ from typing import Any
 
 from tradeready_gym.market import Candles
 
-HEADER = (
-    "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n"
-)
+HEADER = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n"
 MICROSECONDS_SINCE = 1_735_689_600_000_000  # 2025-01-01
 
 

@@ -75,7 +75,7 @@ def _read_pandas(frame: Any, source: str) -> Table:
     index = None
     if len(set(map(str, frame.columns))) < len(frame.columns):
         raise DataError(f"columns of {source} must have different names; found {list(map(str, frame.columns))}")
-    if not hasattr(frame.index, "step"):  # a RangeIndex only counts rows
+    if not hasattr(frame.index, "step") or frame.index.name is not None:  # a nameless RangeIndex only counts rows
         index = str(frame.index.name or "index")
         index = index if index not in frame.columns else f"{index} (index)"
         columns[index] = _pandas_values(frame.index.to_series(), index, aware)

@@ -30,7 +30,7 @@ class Fetcher:
         self._errors = httpx2
         self._stopped = threading.Event()
         self._answered = False
-        self._sleep = sleep or self._wait
+        self._sleep = self._wait if sleep is None else sleep
         timeout = httpx2.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)
         self._client = httpx2.Client(timeout=timeout, follow_redirects=True)
 
