@@ -24,7 +24,7 @@ from tradeready_gym.market.timeframe import format_time
 
 PACKAGE, VERSION = "gapless-crypto-data", "5.0.3"
 SDIST_SHA256 = "67710c75e71ec7d92b304c376fdea18a26641bc6abba9c078d346072f417d8d1"
-# The file beside it without "_gapped" is only a pointer to large-file storage, and its data had their gaps filled.
+# The file beside it without "_gapped" is only a pointer to large-file storage; by name and size, the one with gaps filled.
 MEMBER = "tests/fixtures/test_data_large/binance_spot_BTCUSDT-1h_20140101-20240101_v2.10.0_gapped.csv.bak"
 CSV_SHA256 = "88771a9b2a6aa4f22c8a0748468f43508e366427765d9f827a6938fea6b46793"
 START, END = "2021-01-01 00:00:00", "2024-01-01 00:00:00"
@@ -128,8 +128,8 @@ def provenance(candles: Candles, sample: Path, licence: str) -> str:
 | made by | `python scripts/build_sample.py` |
 
 Done to it: rows outside the span cut off, times (which the file gives without a zone, in UTC) written with their zone,
-columns named as above, taker volumes and close times left out. No price or volume was changed, nothing was filled:
-the package also names a gap-filled version of this file, which is not used.
+columns named as above, taker volumes and close times left out. No price or volume was changed and nothing was filled. (The
+package also points to a version of this file whose gaps, by its name and size, were filled; it is not in the distribution.)
 
 Candles that the exchange never published, because it had halted trading ({report.missing} in {len(report.gaps)} gaps):
 
@@ -140,8 +140,7 @@ Candles that the exchange never published, because it had halted trading ({repor
 Candles that are present but without volume: {quiet}.
 
 Compared with the sums of one-minute candles of the same market, collected independently: the same hours are missing, all
-opens and highs are equal, and six of the {int((~candles.gaps).sum())} hours lack some trades that the minutes have, as the exchange's
-hourly files do: 2021-01-11 08:00 (low 34249.00 against 34101.01, a quarter of the volume), 2021-04-23 01:00 (close 51080.59
+opens and highs are equal, and six of the {int((~candles.gaps).sum())} hours lack some trades that the minutes have: 2021-01-11 08:00 (low 34249.00 against 34101.01, a quarter of the volume), 2021-04-23 01:00 (close 51080.59
 against 51048.59), 2021-12-24 03:00, 2021-12-24 04:00 (close 50951.47 against 50951.41), 2021-12-27 07:00 and 2022-04-13
 05:00 (close 40187.89 against 40187.90). They are left as published.
 

@@ -7,7 +7,7 @@ is first used.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tradeready_gym.envs.registration import register as _register
+from tradeready_gym.registration import register as _register
 
 if TYPE_CHECKING:
     from tradeready_gym.actions import (

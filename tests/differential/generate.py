@@ -2,7 +2,8 @@
 
     case = build_case(seed=7)                     # orders of every type, brackets, cancellations, dust, over-sized orders
     case = build_case(seed=7, kind="actions")     # one of the action schemes
-    for entry in case.steps: ...                  # {"submit": [...], "cancel": [...]} or {"action": ...}
+    case = build_case(seed=7, kind="mixed")       # both: orders, then an action
+    for entry in case.steps: ...                  # {"submit": [...], "cancel": [...], "action": ...}
     case.results                                  # the StepResult of every step
 
 A script is plain data: it can be run by any other engine on `case.series` from `case.start_row`. The generator looks at the
@@ -53,6 +54,9 @@ class Knobs:
     brackets: bool = True
     volume_share: bool | None = None
     instruments: bool | None = None
+    scheme: str | None = None
+    ruin: bool | None = None
+    orders_per_step: int = 3
 
 
 @dataclass
@@ -70,18 +74,24 @@ class Case:
     episode: Episode | None = None
 
 
-def build_case(seed: int, kind: str = "orders", knobs: Knobs | None = None) -> Case:
-    """A random world with a random script; the same seed, kind and knobs give the same case everywhere."""
+def build_case(seed: int, kind: str = "orders", knobs: Knobs | None = None, draw: Draw | None = None) -> Case:
+    """A random world with a random script; the same seed, kind and knobs give the same case everywhere.
+
+    `draw` takes the place of the draws of UniformSlippage: another engine's own.
+    """
     knobs = knobs or Knobs()
     random = Random(f"tradeready/{kind}/{seed}")
     balance = knobs.balance or 10 ** random.uniform(3, 10)
     bars_per_day = random.choice((24, 24, 6, 1))
     filtered = random.random() < 0.25 if knobs.instruments is None else knobs.instruments
     symbols = knobs.symbols or random.choice((1, 1, 2, 3))
+    if knobs.scheme not in (None, "portfolio"):
+        symbols = 1
     model = knobs.model or random.choice(MODELS)
     levels = [10 ** random.uniform(-3, 5) for _ in range(symbols)]
     instruments = tuple(_instrument(random, level, balance) for level in levels) if filtered else ()
-    rows = bars_per_day + knobs.steps
+    start_row = bars_per_day + 1  # the daily volatility needs the close before the day
+    rows = start_row + knobs.steps
     ticks = [_tick(instruments[i] if filtered else None, level) for i, level in enumerate(levels)]
     series = [_series(random, rows, level, tick, balance) for level, tick in zip(levels, ticks, strict=True)]
     capped = random.random() < 0.2 if knobs.volume_share is None else knobs.volume_share
@@ -94,25 +104,27 @@ def build_case(seed: int, kind: str = "orders", knobs: Knobs | None = None) -> C
         instruments=instruments,
         max_loss=1.0,
         bars_per_day=bars_per_day,
-        draw=draw_of(seed),
+        draw=draw or draw_of(seed),
     )
+    if random.random() < 0.1 if knobs.ruin is None else knobs.ruin:
+        endings = ("documented", "gymnasium")
+        parameters = replace(parameters, max_loss=random.choice((0.01, 0.1)), episode_end=random.choice(endings))
     makes = random.random() < 0.5 if knobs.maker_fee_rate is None else knobs.maker_fee_rate
     if makes:
         parameters = replace(parameters, maker_fee_rate=parameters.fee_rate * random.choice((0.0, 0.5, 1.0)))
-    case = Case(seed, kind, model, series, bars_per_day, parameters)
+    case = Case(seed, kind, model, series, start_row, parameters)
     _write_script(random, case, knobs, ticks)
     return case
 
 
 def draw_of(seed: int) -> Draw:
-    """The draws of UniformSlippage in a case; another engine's own draws can take their place (see `replay`)."""
-    return lambda step, order, leg: Random(f"draw/{seed}/{step}/{order}/{leg}").random()
+    """The draws of UniformSlippage in a case, unless another engine's own take their place."""
+    return lambda step, number: Random(f"draw/{seed}/{step}/{number}").random()
 
 
-def replay(case: Case, draw: Draw | None = None) -> list[StepResult]:
-    """Run the case's script through a fresh reference, if wanted with the draws of another engine."""
-    parameters = case.parameters if draw is None else replace(case.parameters, draw=draw)
-    episode = Episode(case.series, start_row=case.start_row, parameters=parameters)
+def replay(case: Case) -> list[StepResult]:
+    """Run the case's script through a fresh reference."""
+    episode = Episode(case.series, start_row=case.start_row, parameters=case.parameters)
     return [episode.step(**entry) for entry in case.steps]
 
 
@@ -191,25 +203,33 @@ def _model(random: Random, name: str) -> Any:
 
 
 def _write_script(random: Random, case: Case, knobs: Knobs, ticks: list[float]) -> None:
-    scheme = _scheme(random, len(case.series)) if case.kind == "actions" else None
+    scheme = _scheme(random, len(case.series), knobs.scheme) if case.kind != "orders" else None
     case.parameters = replace(case.parameters, scheme=scheme)
     episode = Episode(case.series, start_row=case.start_row, parameters=case.parameters)
     case.episode = episode
     while not episode.over:
-        if case.kind == "actions":
-            entry: dict[str, Any] = {"action": _action(random, scheme, len(case.series))}
-        else:
-            submit = [_order(random, episode, knobs, ticks) for _ in range(random.choice((0, 0, 1, 1, 2, 3)))]
-            entry = {"submit": submit, "cancel": _cancellations(random, episode)}
+        entry: dict[str, Any] = {}
+        if case.kind != "actions":
+            count = min(random.choice((0, 0, 1, 1, 2, 3)), knobs.orders_per_step)
+            entry["cancel"] = _cancellations(random, episode)
+            entry["submit"] = [_order(random, episode, knobs, ticks) for _ in range(count)]
+        if case.kind != "orders":
+            entry["action"] = _action(random, scheme, len(case.series))
         case.steps.append(entry)
         case.results.append(episode.step(**entry))
 
 
-def _scheme(random: Random, symbols: int) -> Any:
+def _scheme(random: Random, symbols: int, name: str | None) -> Any:
     if symbols > 1:
-        return Portfolio()
+        return Portfolio(random.choice((0.01, 0.1)))
     size = random.choice((0.1, 0.5, 1.0))
-    return random.choice((HoldBuySell(size), Continuous(size), TargetPositions((0.0, 0.3, 0.5, 1.0)), Portfolio()))
+    schemes = {
+        "hold_buy_sell": HoldBuySell(size),
+        "continuous": Continuous(size),
+        "target_position": TargetPositions((0.0, 0.3, 0.5, 1.0)),
+        "portfolio": Portfolio(),
+    }
+    return schemes[name or random.choice(sorted(schemes))]
 
 
 def _action(random: Random, scheme: Any, symbols: int) -> Any:
@@ -224,15 +244,17 @@ def _action(random: Random, scheme: Any, symbols: int) -> Any:
     return [random.uniform(-0.1, 1.1) for _ in range(symbols)]
 
 
-def _cancellations(random: Random, episode: Episode) -> list[int]:
-    alive = sorted({order.order for order in episode.broker.book})
+def _cancellations(random: Random, episode: Episode) -> list[tuple[int, str]]:
+    alive = [(order.order, order.leg) for order in episode.broker.book]
     chosen = [order for order in alive if random.random() < 0.05]
     if episode.broker.submissions and random.random() < 0.05:
-        chosen.append(random.randrange(episode.broker.submissions))
+        chosen.append((random.randrange(episode.broker.submissions), random.choice(("", "stop", "take"))))
     return chosen
 
 
 def _order(random: Random, episode: Episode, knobs: Knobs, ticks: list[float]) -> OrderRequest:
+    if random.random() < 0.01:
+        return {"symbol": len(ticks), "side": "buy", "type": "market", "quantity": 1.0}
     symbol = random.randrange(len(ticks))
     last = episode.series[symbol].close[episode.row - 1]
     kind = random.choice(ORDER_TYPES)
@@ -241,14 +263,17 @@ def _order(random: Random, episode: Episode, knobs: Knobs, ticks: list[float]) -
     order: OrderRequest = {"symbol": symbol, "side": side, "type": kind, "quantity": 0.0}
     if kind != "market":
         order["price"] = _near(random, episode, symbol, ticks[symbol])
-    order["quantity"] = _quantity(random, episode, side, held, order.get("price") or last)
+    paid = order.get("price") or episode.series[symbol].open[episode.row]
+    order["quantity"] = _quantity(random, episode, side, held, paid)
     if knobs.brackets and side == "buy" and random.random() < 0.4:
         below = [price for price in (_near(random, episode, symbol, ticks[symbol]) for _ in range(4)) if price < last]
         above = [price for price in (_near(random, episode, symbol, ticks[symbol]) for _ in range(4)) if price > last]
-        order["stop_price"] = min(below) if below else None
-        order["take_price"] = max(above) if above else None
+        order["stop_price"] = random.choice((min, max))(below) if below else None
+        order["take_price"] = random.choice((min, max))(above) if above else None
         if random.random() < 0.02:
             order["stop_price"], order["take_price"] = last, last
+        if random.random() < 0.02:
+            order["side"] = "sell"
     return order
 
 
@@ -275,4 +300,6 @@ def _quantity(random: Random, episode: Episode, side: str, held: float, price: f
         price = episode.series[0].close[episode.row - 1]
     if side == "sell":
         return held * random.choice((1.0, 1.0, 0.5, random.random(), 1.0001, 3.0))
+    if wild < 0.12:
+        return cash / (price * (1.0 + episode.parameters.fee_rate))  # to the last digit
     return cash / price * random.choice((0.02, 0.1, 0.1, 0.3, 0.5, random.random(), 0.95, 1.02, 3.0))

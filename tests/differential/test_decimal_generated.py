@@ -98,8 +98,8 @@ def test_cancelling_everything_returns_every_lock() -> None:
         assert case.episode is not None
         broker = case.episode.broker
         with localcontext(exact_context()):
-            for submission in range(broker.submissions):
-                broker.cancel(submission)
+            for order in list(broker.book):
+                broker.cancel(order.order, order.leg)
         assert not broker.book and abs(broker.account.locked_cash) <= TOLERANCE * broker.account.starting_balance
         assert not any(broker.account.locked_positions)
 

@@ -188,17 +188,17 @@ def test_constant_models_by_hand() -> None:
         assert near(only_fill(episode_of(FLAT, slippage=model).step(submit=[order("buy", "market", 1.0)])).price, price)
 
 
-def test_uniform_slippage_takes_the_draw_of_the_step_and_the_submission() -> None:
-    asked: list[tuple[int, int, str]] = []
+def test_uniform_slippage_takes_the_draw_of_the_step_and_the_order() -> None:
+    asked: list[tuple[int, int]] = []
 
-    def draw(step: int, submission: int, leg: str) -> float:
-        asked.append((step, submission, leg))
+    def draw(step: int, number: int) -> float:
+        asked.append((step, number))
         return 0.25
 
     episode = episode_of(FLAT, FLAT, slippage=UniformSlippage(0.04), draw=draw)
     episode.step(submit=[order("buy", "market", 0.0)])
     assert near(only_fill(episode.step(submit=[order("buy", "market", 1.0)])).price, "101")
-    assert asked == [(1, 1, "")]
+    assert asked == [(1, 2)]
 
 
 def test_square_root_slippage_is_daily_volatility_times_the_root_of_the_volume_share() -> None:

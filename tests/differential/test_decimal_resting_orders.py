@@ -92,11 +92,12 @@ def test_stop_buy_inside_the_candle_fills_at_its_trigger_plus_slippage_and_the_r
     assert [result.cash, result.locked_cash] == [8900, 0]
 
 
-def test_a_stop_buy_that_affords_no_lot_is_rejected_and_frees_its_lock() -> None:
+def test_a_stop_buy_that_affords_no_lot_ends_and_frees_its_lock() -> None:
     episode = episode_of(FLAT, (300.0,) * 4, instruments=(Instrument(lot_size=1.0),))
     episode.step(submit=[order("buy", "stop_loss", 1.0, 110.0)])
     result = episode.step()
-    assert reasons(result) == ["insufficient_balance"] and [result.cash, result.locked_cash] == [10_000, 0]
+    assert not result.fills and not result.rejects and not result.open_orders
+    assert [result.cash, result.locked_cash] == [10_000, 0]
 
 
 def test_resting_orders_wait_through_a_gap() -> None:
@@ -189,11 +190,23 @@ def test_a_partially_filled_parent_protects_what_it_has_bought() -> None:
     assert [fill.side for fill in second.fills] == ["buy"] and second.locked_positions == [8]
 
 
-def test_cancelling_a_bracket_frees_its_legs() -> None:
-    episode = episode_of(FLAT, FLAT)
+def test_a_cancellation_names_one_order_and_a_pairs_lock_stays_until_both_legs_are_gone() -> None:
+    episode = episode_of(FLAT, FLAT, FLAT)
     episode.step(submit=[order("buy", "market", 10.0, stop_price=90.0, take_price=120.0)])
-    result = episode.step(cancel=[0], submit=[order("sell", "market", 10.0)])
-    assert result.positions == [0] and result.open_orders == []
+    kept = episode.step(cancel=[0, (0, "stop")], submit=[order("sell", "market", 10.0)])
+    assert reasons(kept) == ["insufficient_position"] and [one.leg for one in kept.open_orders] == ["take"]
+    result = episode.step(cancel=[(0, "take")], submit=[order("sell", "market", 10.0)])
+    assert result.positions == [0] and result.locked_positions == [0] and result.open_orders == []
+
+
+def test_a_further_fill_of_the_parent_joins_its_legs() -> None:
+    market = series_of(FLAT, FLAT, FLAT, volume=64.0)
+    episode = episode_on([market], max_volume_share=0.0625, fee_rate=0.0)
+    episode.step(submit=[order("buy", "limit", 10.0, 100.0, stop_price=90.0, take_price=120.0)])
+    for quantity in (4, 8, 10):
+        result = episode.results[-1] if quantity == 4 else episode.step()
+        legs = [(one.number, one.quantity) for one in result.open_orders if one.leg]
+        assert legs == [(2, quantity), (3, quantity)] and result.locked_positions == [quantity]
 
 
 def test_a_cancelled_parent_never_activates_its_legs() -> None:

@@ -57,12 +57,11 @@ def test_a_portfolio_sells_before_it_buys_and_scales_a_sum_above_one() -> None:
     assert not episode.step(action=[0.505, 0.495]).fills  # within one per cent of equity
 
 
-def test_target_positions_trade_the_difference_and_pay_a_buys_fee_from_it() -> None:
-    episode = episode_of(FLAT, FLAT, FLAT, scheme=TargetPositions((0.0, 0.5, 1.0)), fee_rate=0.25)
+def test_target_positions_trade_the_difference_without_the_fee_and_wait_below_the_threshold() -> None:
+    episode = episode_of(FLAT, FLAT, FLAT, scheme=TargetPositions((0.0, 0.5, 0.562)), fee_rate=0.25)
     half = episode.step(action=1)
-    assert near(only_fill(half).quantity, "40") and near(half.cash, "5000")
-    down = episode.step(action=1)  # equity 9000, held 4000: 500 more, with its fee
-    assert near(only_fill(down).quantity, "4")
+    assert near(only_fill(half).quantity, "50") and near(half.cash, "3750")
+    assert not episode.step(action=2).fills  # equity 8750: 4917.5 wanted, 5000 held
     assert episode.step(action=0).positions == [0]
 
 
@@ -111,7 +110,7 @@ def test_metrics_by_hand() -> None:
     depth = Decimal(10_000) / Decimal(10_200)
     assert near(Decimal(metrics["max_drawdown_pct"] or 0), str(depth)) and metrics["max_drawdown_steps"] == 1
     traded = Decimal(1000 + 1200 + 1000 + 900)
-    assert near(Decimal(metrics["turnover"] or 0), str(traded / 10_100 * Decimal("365.25") / 4))
+    assert near(Decimal(metrics["turnover"] or 0), str(traded / 40_500 * Decimal("365.25")))
 
 
 def test_account_scalars_are_shares() -> None:

@@ -48,6 +48,8 @@ def fuse(
         kernel(function)
     if interpreted:
         return FusedStep(make_step(act, slippage, pay), restart, collect)
-    key = source_key((act, slippage, pay))
+    key, shared = source_key((act, slippage, pay)), source_key()
     announce(key)
-    return FusedStep(compiled(make_step(act, slippage, pay), key), *(compiled(f, key) for f in (restart, collect)))
+    return FusedStep(
+        compiled(make_step(act, slippage, pay), key), compiled(restart, shared), compiled(collect, shared)
+    )

@@ -14,7 +14,7 @@ __all__ = ["TradingEnvironment", "TradingVectorEnvironment", "check_trading_env"
 
 
 def __getattr__(name: str) -> Any:
-    # the registration lives beside the environments and must not compile or import them
+    # none of them is loaded, and nothing compiled, before it is asked for
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

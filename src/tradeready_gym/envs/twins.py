@@ -41,8 +41,10 @@ def silent_copy(env: Environment, replaced: dict[int, Any] | None = None) -> Any
         raise CheckFailed(
             f"an environment must survive copy.deepcopy, with everything its subclass and wrappers hold; got {error!r}"
         ) from error
-    if trading_base(twin).render_mode == "human":
-        trading_base(twin).render_mode = None
+    copied = trading_base(twin)
+    if copied.render_mode == "human":
+        copied.render_mode = None
+        copied._bind()
     return twin
 
 

@@ -191,15 +191,16 @@ class Broker:
 
     def _activate_legs(self, parent: Order, quantity: Decimal, entry_price: Decimal | None) -> None:
         named = (("stop", "stop_loss", parent.stop_price), ("take", "take_profit", parent.take_price))
+        wanted = [(leg, kind, price) for leg, kind, price in named if price is not None]
+        if not wanted:
+            return
         legs = [one for one in self.book if one.order == parent.order and one.leg]  # a further fill joins them [A12]
         if not legs:
-            wanted = [(leg, kind, price) for leg, kind, price in named if price is not None]
             legs = [self._new_leg(parent, leg, kind, price) for leg, kind, price in wanted]
             if len(legs) == 2:
                 legs[0].sibling, legs[1].sibling = legs[1], legs[0]
             self.book.extend(legs)
-        if legs:
-            self.account.lock_position(parent.symbol, quantity)
+        self.account.lock_position(parent.symbol, quantity)
         for one in legs:
             one.quantity += quantity
             one.entered_row, one.entry_price = (-1, ZERO) if entry_price is None else (self.row, entry_price)

@@ -4,8 +4,8 @@ from typing import Any
 
 import gymnasium
 
-_SINGLE = "tradeready_gym.envs.registration:make_environment"
-_VECTOR = "tradeready_gym.envs.registration:make_vector_environment"
+_SINGLE = "tradeready_gym.registration:make_environment"
+_VECTOR = "tradeready_gym.registration:make_vector_environment"
 
 PAIRS = {"BTC": ("BTCUSDT",), "ETH": ("ETHUSDT",), "SOL": ("SOLUSDT",)}
 PORTFOLIO_PAIRS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
@@ -28,17 +28,29 @@ def register() -> None:
 
 
 def make_environment(**arguments: Any) -> Any:
-    """What `gymnasium.make` calls."""
+    """What `gymnasium.make` calls. With `normalize_observations=True`, inside a `NormalizationWrapper`."""
     from tradeready_gym.envs.trading import TradingEnvironment
 
-    return TradingEnvironment(**_documented(**arguments))
+    normalize = arguments.pop("normalize_observations", False)
+    environment = TradingEnvironment(**_documented(**arguments))
+    if not normalize:
+        return environment
+    from tradeready_gym.wrappers import NormalizationWrapper
+
+    return NormalizationWrapper(environment)
 
 
 def make_vector_environment(**arguments: Any) -> Any:
-    """What `gymnasium.make_vec` calls."""
+    """What `gymnasium.make_vec` calls. With `normalize_observations=True`, inside a `VectorNormalizationWrapper`."""
     from tradeready_gym.envs.vector import TradingVectorEnvironment
 
-    return TradingVectorEnvironment(**_documented(**arguments))
+    normalize = arguments.pop("normalize_observations", False)
+    environment = TradingVectorEnvironment(**_documented(**arguments))
+    if not normalize:
+        return environment
+    from tradeready_gym.wrappers import VectorNormalizationWrapper
+
+    return VectorNormalizationWrapper(environment)
 
 
 def _documented(
