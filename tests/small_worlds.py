@@ -58,7 +58,7 @@ def small_env(candles: Candles, **arguments: Any) -> TradingEnvironment:
     """An interpreted environment without costs and with two candles in sight, unless the test says otherwise."""
     usual: dict[str, Any] = {
         "fee_rate": 0.0,
-        "slippage": None,
+        "slippage": "none",
         "lookback_window": 2,
         "feature_pipeline": RAW,
         "interpreted": True,
@@ -67,11 +67,11 @@ def small_env(candles: Candles, **arguments: Any) -> TradingEnvironment:
 
 
 def play(env: Any, actions: Iterable[Any], seed: int | None = 0) -> list[Any]:
-    """What `reset` and the steps return, to the end of the episode or of the actions."""
+    """What `reset` and the steps return, to the end of the actions or, of a single environment, of its episode."""
     outcomes: list[Any] = [env.reset(seed=seed)]
     for action in actions:
         outcomes.append(env.step(action))
-        if outcomes[-1][2] or outcomes[-1][3]:
+        if outcomes[-1][2] is True or outcomes[-1][3] is True:
             break
     return outcomes
 

@@ -2,8 +2,8 @@
 
 import warnings
 
-import gymnasium as gym
 import gym_anytrading  # noqa: F401
+import gymnasium as gym
 import pandas as pd
 from candles import WINDOW, make_candles
 from loop import measure

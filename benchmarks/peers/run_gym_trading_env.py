@@ -2,8 +2,8 @@
 
 import warnings
 
-import gymnasium as gym
 import gym_trading_env  # noqa: F401
+import gymnasium as gym
 import numpy as np
 import pandas as pd
 from candles import WINDOW, make_candles

@@ -146,10 +146,14 @@ class OpenOrder:
 
 @dataclass(frozen=True)
 class StepResult:
-    """The account after a step; `previous_equity` and `equity` are the two inputs of the reward."""
+    """The account after a step; `previous_equity` and `equity` are the two inputs of the reward.
+
+    `submissions` counts the episode's orders so far, without legs.
+    """
 
     step: int
     row: int
+    submissions: int
     fills: list[Fill]
     rejects: list[Rejection]
     open_orders: list[OpenOrder]
@@ -247,6 +251,7 @@ class Episode:
         return StepResult(
             step=len(self.results),
             row=self.row,
+            submissions=broker.submissions,
             fills=broker.fills,
             rejects=broker.rejects,
             open_orders=[

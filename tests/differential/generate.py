@@ -259,7 +259,7 @@ def _order(random: Random, episode: Episode, knobs: Knobs, ticks: list[float]) -
     last = episode.series[symbol].close[episode.row - 1]
     kind = random.choice(ORDER_TYPES)
     held = float(episode.broker.account.unlocked(symbol))
-    side = "sell" if held > 0 and random.random() < 0.55 or random.random() < 0.03 else "buy"
+    side = "sell" if (held > 0 and random.random() < 0.55) or random.random() < 0.03 else "buy"
     order: OrderRequest = {"symbol": symbol, "side": side, "type": kind, "quantity": 0.0}
     if kind != "market":
         order["price"] = _near(random, episode, symbol, ticks[symbol])

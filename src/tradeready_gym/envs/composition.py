@@ -53,7 +53,8 @@ def compose(
             f"unknown argument {unknown[0]!r}; the exchange takes {', '.join(EXCHANGE_SHORTHANDS)}, "
             f"the environment what its documentation lists"
         )
-    given = {name: value for name, value in shorthands.items() if value is not None}
+    # None is a slippage model of its own (no slippage); for the others it stands for the default
+    given = {name: value for name, value in shorthands.items() if value is not None or name == "slippage"}
     if isinstance(exchange, SimulatedExchange):
         if given:
             raise TypeError(

@@ -4,7 +4,7 @@ import dataclasses
 import struct
 from collections.abc import Mapping, Sequence
 from operator import index
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -80,7 +80,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         PlatformUnavailable: `api_key` was given.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 15}
+    metadata = {"render_modes": list(RENDER_MODES), "render_fps": 15}
 
     def __init__(
         self,

@@ -11,7 +11,6 @@ from tradeready_gym.exchanges.matching import (
     activate_legs,
     book_has_room,
     cancel_order,
-    order_prices_valid,
     rest_order,
     settle_locks,
 )
@@ -108,9 +107,6 @@ def submit_order(exchange: Any, state: AccountState, replayer: DataReplayer, ord
     j = int(record.symbol)
     rows = replayer.rows.view(np.recarray)
     newest, candle = rows[account.row - 1][j], rows[account.row][j]
-    record.slippage = quote(
-        exchange.slippage, np.array(exchange.slippage.parameters, dtype=np.float64), account, record, newest
-    )
     position, costs = state.positions[0][j], exchange.costs_record()[0]
     instrument = exchange.instrument_records()[j]
     if record.kind != MARKET:
@@ -118,20 +114,25 @@ def submit_order(exchange: Any, state: AccountState, replayer: DataReplayer, ord
             return _rejection(state, exchange.symbols)
         rested = state.book[0][int(account.resting) - 1]
         return {"status": "pending", **order_view(rested, exchange.symbols)}
-    if not order_prices_valid(record, instrument.tick_size):
-        record_reject(account, record, state.rejects[0], Reject.INVALID_PRICE)
-        return _rejection(state, exchange.symbols)
     if not book_has_room(account, state.book[0], record):
         record_reject(account, record, state.rejects[0], Reject.RISK_LIMIT)
         return _rejection(state, exchange.symbols)
+    refused = int(account.rejects)
+    record.slippage = quote(
+        exchange.slippage, np.array(exchange.slippage.parameters, dtype=np.float64), account, record, newest
+    )
     quantity = execute_market(
         account, position, record, candle, newest, instrument, costs, state.fills[0], state.rejects[0]
     )
-    if quantity <= 0.0:
+    if account.rejects > refused:
         return _rejection(state, exchange.symbols)
+    if quantity <= 0.0:
+        # `max_volume_share` left nothing of this candle
+        return {"status": "cancelled", **order_view(record, exchange.symbols)}
+    filled = fill_view(state.fills[0][int(account.fills) - 1], exchange.symbols, replayer)
     activate_legs(account, record, quantity, state.book[0], -1)
     settle_locks(account, state.positions[0], state.book[0], state.positions.shape[1])
-    return {"status": "filled", **fill_view(state.fills[0][int(account.fills) - 1], exchange.symbols, replayer)}
+    return {"status": "filled", **filled}
 
 
 def cancel_resting(state: AccountState, order_id: int) -> bool:

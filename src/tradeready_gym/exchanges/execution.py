@@ -1,14 +1,17 @@
 """One order against one candle: sizing, the rejections, the fill.
 
 A kernel here either changes nothing and records one rejection, or moves the money and records one fill. `candle` is the
-record of the candle that begins at the clock; of it a market order uses the open only (`prev_close`, when the exchange fills
-at the close), and whether anything was traded in it.
+record of the candle that begins at the clock; of it a market order uses the open only (and not even that when the exchange
+fills at the last visible close), and how much was traded in it.
+
+The checks come in one order, and the first that fails gives the reason: unknown symbol, no room in the book (risk limit),
+quantity, prices, minimum value, closed market, position or balance.
 """
 
 import math
 from typing import Any
 
-from tradeready_gym.kernel import kernel
+from tradeready_gym.kernel import cold_kernel, kernel
 from tradeready_gym.ledger.spot import apply_buy, apply_sell
 
 MARKET = 0
@@ -25,10 +28,19 @@ UNKNOWN_SYMBOL = 6
 MARKET_CLOSED = 7
 RISK_LIMIT = 8
 
-# a quantity within this of a whole number of lots is that number of lots: 0.3 / 0.1 is 2.9999999999999996
-_LOT_TOLERANCE = 1e-9
-# what binary rounding may add to a quantity or a cost that was meant to be everything there is
+# a value within this share of the starting balance is what binary rounding leaves of nothing
 ROUNDING = 1e-12
+# a count within this of a whole number is that number: 0.3 / 0.1 is 2.9999999999999996, and 1e7 ticks are known to 1e-9 of one
+_COUNT_TOLERANCE = 1e-9
+_COUNT_PRECISION = 1e-15
+# from here on every float is a whole number
+_COUNTABLE = 9007199254740992.0
+
+
+@kernel
+def count_tolerance(count: float) -> float:
+    """How far from a whole number a count of lots or ticks may be and still be that number."""
+    return max(_COUNT_TOLERANCE, _COUNT_PRECISION * count)
 
 
 @kernel
@@ -36,7 +48,10 @@ def floor_to_lot(quantity: float, lot_size: float) -> float:
     """The largest whole number of lots in `quantity`; a lot size of 0 leaves it as it is."""
     if lot_size <= 0.0:
         return quantity
-    return math.floor(quantity / lot_size + _LOT_TOLERANCE) * lot_size
+    lots = quantity / lot_size
+    if not abs(lots) < _COUNTABLE:
+        return quantity
+    return math.floor(lots + count_tolerance(lots)) * lot_size
 
 
 @kernel
@@ -44,9 +59,39 @@ def round_price(price: float, side: int, tick_size: float) -> float:
     """`price` on the grid of ticks, rounded against the trader."""
     if tick_size <= 0.0:
         return price
+    ticks = price / tick_size
+    if not abs(ticks) < _COUNTABLE:
+        return price
     if side > 0:
-        return math.ceil(price / tick_size - _LOT_TOLERANCE) * tick_size
-    return math.floor(price / tick_size + _LOT_TOLERANCE) * tick_size
+        return math.ceil(ticks - count_tolerance(ticks)) * tick_size
+    return math.floor(ticks + count_tolerance(ticks)) * tick_size
+
+
+@cold_kernel
+def valid_price(price: float, tick_size: float) -> bool:
+    """A finite positive price on the grid of ticks (a tick size of 0 accepts any)."""
+    if not (price > 0.0 and price < math.inf):
+        return False
+    if tick_size <= 0.0:
+        return True
+    ticks = price / tick_size
+    return abs(ticks - math.floor(ticks + 0.5)) <= count_tolerance(ticks)
+
+
+@cold_kernel
+def order_prices_valid(order: Any, tick_size: float) -> bool:
+    """Every price that the order carries is a price; a bracket belongs to a buy and encloses nothing impossible."""
+    if order.kind != MARKET and not valid_price(order.price, tick_size):
+        return False
+    if order.stop_price == 0.0 and order.take_price == 0.0:
+        return True
+    if order.side < 0:
+        return False
+    if order.stop_price != 0.0 and not valid_price(order.stop_price, tick_size):
+        return False
+    if order.take_price != 0.0 and not valid_price(order.take_price, tick_size):
+        return False
+    return not (order.stop_price > 0.0 and order.take_price > 0.0 and order.stop_price >= order.take_price)
 
 
 @kernel
@@ -93,55 +138,66 @@ def record_reject(account: Any, order: Any, rejects: Any, reason: int) -> None:
 
 @kernel
 def volume_left(position: Any, candle: Any, costs: Any) -> float:
-    """What `max_volume_share` still lets this candle fill."""
+    """What `max_volume_share` still lets this candle fill; what rounding leaves of it is nothing."""
     if costs.max_volume_share <= 0.0:
         return math.inf
-    return max(costs.max_volume_share * candle.volume - position.volume_used, 0.0)
+    cap = costs.max_volume_share * candle.volume
+    left = cap - position.volume_used
+    return left if left > ROUNDING * cap else 0.0
+
+
+@kernel
+def unlocked(position: Any) -> float:
+    """What is held and not locked; locks that are all of it but for rounding leave nothing."""
+    left = position.quantity - position.locked
+    return left if left > ROUNDING * position.quantity else 0.0
 
 
 @kernel
 def cut_to_holding(position: Any, order: Any) -> None:
     """A sell that a scheme sized is cut to what is held and not locked."""
-    available = position.quantity - position.locked
+    available = unlocked(position)
     if order.whole == 1 or order.quantity > available:
         order.quantity = available
 
 
 @kernel
+def snap_to_holding(account: Any, position: Any, quantity: float, close: float) -> float:
+    """A sell that misses what can be sold by no more than rounding sells exactly that: 0.1 + 0.2 can be sold as 0.3."""
+    available = unlocked(position)
+    if abs(quantity - available) * close <= ROUNDING * account.starting_balance:
+        return available
+    return quantity
+
+
+@kernel
 def execute_market(
-    account: Any,
-    position: Any,
-    order: Any,
-    candle: Any,
-    newest: Any,
-    instrument: Any,
-    costs: Any,
-    fills: Any,
-    rejects: Any,
+    account: Any, position: Any, order: Any, candle: Any, newest: Any, instrument: Any, costs: Any, fills: Any, rejects: Any
 ) -> float:
     """Fill or refuse a market order; `order.slippage` has been quoted. Returns the quantity that was filled.
 
-    `newest` is the last visible candle: its close judges the minimum value, and is the reference of `fill_at="close"`.
+    `newest` is the last visible candle: its close judges the minimum value, and is the price of `fill_at="close"`. An order
+    for which `max_volume_share` leaves nothing is cancelled, and a scheme's sale of nothing is no order: neither is refused.
     """
-    reference = candle.open
-    traded = candle.volume > 0.0
-    if costs.fill_at_close == 1:
-        reference = newest.close
-        traded = newest.volume > 0.0
-    if not traded:
-        record_reject(account, order, rejects, MARKET_CLOSED)
+    if order.sized == 1 and order.quantity <= 0.0:
         return 0.0
     quantity = floor_to_lot(order.quantity, instrument.lot_size)
     if not (quantity > 0.0 and quantity < math.inf):
         record_reject(account, order, rejects, INVALID_QUANTITY)
         return 0.0
+    if (order.stop_price != 0.0 or order.take_price != 0.0) and not order_prices_valid(order, instrument.tick_size):
+        record_reject(account, order, rejects, INVALID_PRICE)
+        return 0.0
+    if quantity * newest.close < smallest_value(account, instrument, costs):
+        record_reject(account, order, rejects, MIN_NOTIONAL)
+        return 0.0
+    if candle.volume <= 0.0:
+        record_reject(account, order, rejects, MARKET_CLOSED)
+        return 0.0
+    reference = newest.close if costs.fill_at_close == 1 else candle.open
     if order.side > 0:
-        return _market_buy(
-            account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects
-        )
-    return _market_sell(
-        account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects
-    )
+        return _market_buy(account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects)
+    return _market_sell(account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects)
 
 
 @kernel
@@ -161,24 +217,20 @@ def _market_buy(
     price = round_price(reference * (1.0 + order.slippage), 1, instrument.tick_size)
     unit_cost = price * (1.0 + costs.fee_rate)
     spends_all = False
-    if quantity * unit_cost > account.cash * (1.0 + ROUNDING):
+    if quantity * unit_cost > account.cash + ROUNDING * account.starting_balance:
         if order.sized == 0:
             record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
             return 0.0
         quantity = floor_to_lot(account.cash / unit_cost, instrument.lot_size)
         spends_all = instrument.lot_size <= 0.0
-        if quantity <= 0.0:
-            record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
+        if quantity * newest.close < smallest_value(account, instrument, costs):
+            record_reject(account, order, rejects, MIN_NOTIONAL)
             return 0.0
-    if quantity * newest.close < smallest_value(account, instrument, costs):
-        record_reject(account, order, rejects, MIN_NOTIONAL)
-        return 0.0
     limit = volume_left(position, candle, costs)
     if quantity > limit:
         quantity = floor_to_lot(limit, instrument.lot_size)
         spends_all = False
         if quantity <= 0.0:
-            record_reject(account, order, rejects, MARKET_CLOSED)
             return 0.0
     fee = costs.fee_rate * price * quantity
     account.cash = 0.0 if spends_all else max(account.cash - quantity * unit_cost, 0.0)
@@ -202,19 +254,14 @@ def _market_sell(
     fills: Any,
     rejects: Any,
 ) -> float:
-    available = position.quantity - position.locked
-    if quantity > available * (1.0 + ROUNDING):
+    quantity = snap_to_holding(account, position, quantity, newest.close)
+    if quantity > unlocked(position):
         record_reject(account, order, rejects, INSUFFICIENT_POSITION)
-        return 0.0
-    quantity = min(quantity, available)
-    if quantity * newest.close < smallest_value(account, instrument, costs):
-        record_reject(account, order, rejects, MIN_NOTIONAL)
         return 0.0
     limit = volume_left(position, candle, costs)
     if quantity > limit:
         quantity = floor_to_lot(limit, instrument.lot_size)
         if quantity <= 0.0:
-            record_reject(account, order, rejects, MARKET_CLOSED)
             return 0.0
     price = round_price(reference * (1.0 - order.slippage), -1, instrument.tick_size)
     fee = costs.fee_rate * price * quantity

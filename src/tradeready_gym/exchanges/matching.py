@@ -19,31 +19,17 @@ from tradeready_gym.exchanges.execution import (
     STOP_LOSS,
     TAKE_PROFIT,
     floor_to_lot,
+    order_prices_valid,
     record_fill,
     record_reject,
     round_price,
     smallest_value,
+    snap_to_holding,
+    unlocked,
     volume_left,
 )
 from tradeready_gym.kernel import cold_kernel
 from tradeready_gym.ledger.spot import apply_buy, apply_sell
-
-_TICK_TOLERANCE = 1e-6
-
-
-@cold_kernel
-def on_tick(price: float, tick_size: float) -> bool:
-    """Whether `price` is a whole number of ticks (a tick size of 0 accepts any price)."""
-    if tick_size <= 0.0:
-        return True
-    ticks = price / tick_size
-    return abs(ticks - math.floor(ticks + 0.5)) <= _TICK_TOLERANCE
-
-
-@cold_kernel
-def valid_price(price: float, tick_size: float) -> bool:
-    """A finite positive price on the grid of ticks."""
-    return price > 0.0 and price < math.inf and on_tick(price, tick_size)
 
 
 @cold_kernel
@@ -64,26 +50,13 @@ def book_has_room(account: Any, book: Any, order: Any) -> bool:
 
 
 @cold_kernel
-def order_prices_valid(order: Any, tick_size: float) -> bool:
-    """Every price that the order carries is a price; a bracket belongs to a buy and encloses nothing impossible."""
-    if order.kind != 0 and not valid_price(order.price, tick_size):
-        return False
-    if order.stop_price == 0.0 and order.take_price == 0.0:
-        return True
-    if order.side < 0:
-        return False
-    if order.stop_price != 0.0 and not valid_price(order.stop_price, tick_size):
-        return False
-    if order.take_price != 0.0 and not valid_price(order.take_price, tick_size):
-        return False
-    return not (order.stop_price > 0.0 and order.take_price > 0.0 and order.stop_price >= order.take_price)
-
-
-@cold_kernel
 def rest_order(
     account: Any, position: Any, order: Any, newest: Any, instrument: Any, costs: Any, book: Any, rejects: Any
 ) -> bool:
     """Lock what a resting order needs and put it into the book, or refuse it. Returns whether it rests."""
+    if not book_has_room(account, book, order):
+        record_reject(account, order, rejects, RISK_LIMIT)
+        return False
     quantity = floor_to_lot(order.quantity, instrument.lot_size)
     if not (quantity > 0.0 and quantity < math.inf):
         record_reject(account, order, rejects, INVALID_QUANTITY)
@@ -91,37 +64,23 @@ def rest_order(
     if not order_prices_valid(order, instrument.tick_size):
         record_reject(account, order, rejects, INVALID_PRICE)
         return False
-    if not book_has_room(account, book, order):
-        record_reject(account, order, rejects, RISK_LIMIT)
-        return False
-    locked = 0.0
-    if order.side > 0:
-        unit = order.price * (1.0 + costs.fee_rate)
-        if order.kind == STOP_LOSS:
-            unit *= 1.0 + costs.slippage_maximum
-        locked = quantity * unit
-        if locked > account.cash * (1.0 + ROUNDING):
-            if order.sized == 0:
-                record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
-                return False
-            quantity = floor_to_lot(account.cash / unit, instrument.lot_size)
-            locked = account.cash if instrument.lot_size <= 0.0 else quantity * unit
-            if quantity <= 0.0:
-                record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
-                return False
-    elif quantity > (position.quantity - position.locked) * (1.0 + ROUNDING):
-        record_reject(account, order, rejects, INSUFFICIENT_POSITION)
-        return False
-    else:
-        quantity = min(quantity, position.quantity - position.locked)
     if quantity * newest.close < smallest_value(account, instrument, costs):
         record_reject(account, order, rejects, MIN_NOTIONAL)
         return False
+    locked = 0.0
     if order.side > 0:
+        locked = quantity * lock_price(order, costs)
+        if locked > account.cash + ROUNDING * account.starting_balance:
+            record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
+            return False
         locked = min(locked, account.cash)
         account.cash -= locked
         account.locked_cash += locked
     else:
+        quantity = snap_to_holding(account, position, quantity, newest.close)
+        if quantity > unlocked(position):
+            record_reject(account, order, rejects, INSUFFICIENT_POSITION)
+            return False
         position.locked += quantity
     place = account.resting
     account.resting += 1
@@ -137,10 +96,11 @@ def rest_order(
 
 
 @cold_kernel
-def release_cash(account: Any, amount: float) -> None:
-    """Back from the lock into available cash."""
-    account.locked_cash -= amount
-    account.cash += amount
+def lock_price(order: Any, costs: Any) -> float:
+    """What a resting buy locks for each unit: the most that it can cost."""
+    if order.kind == STOP_LOSS:
+        return float(order.price * (1.0 + costs.fee_rate) * (1.0 + costs.slippage_maximum))
+    return float(order.price * (1.0 + max(costs.fee_rate, costs.maker_fee_rate)))
 
 
 @cold_kernel
@@ -205,7 +165,10 @@ def cancel_sells(account: Any, positions: Any, book: Any, symbol: int, symbols: 
 
 @cold_kernel
 def activate_legs(account: Any, parent: Any, quantity: float, book: Any, entered_row: int) -> None:
-    """The exits of a bracket, for what its parent has just filled; a further part joins the legs that are there."""
+    """The exits of a bracket, for what its parent has just filled; a further part joins the legs that are there.
+
+    `entered_row` is the candle's row if the parent filled inside it, and -1 if it filled at the open.
+    """
     if parent.stop_price <= 0.0 and parent.take_price <= 0.0:
         return
     joined = False
@@ -225,6 +188,9 @@ def activate_legs(account: Any, parent: Any, quantity: float, book: Any, entered
 
 @cold_kernel
 def _add_leg(account: Any, parent: Any, quantity: float, kind: int, price: float, book: Any, entered_row: int) -> None:
+    # whoever takes orders asks `book_has_room` first; a write past the end must be impossible all the same
+    if account.resting >= book.shape[0]:
+        return
     leg = book[account.resting]
     account.resting += 1
     leg.order_id = account.next_order_id
@@ -252,16 +218,17 @@ def match_book(
 ) -> None:
     """Match every resting order against the candles that begin at the clock; slippage has been quoted."""
     for phase in range(4):
-        # an order that this phase activates is looked at from the next phase on
-        count = account.resting
-        for k in range(count):
+        k = 0
+        # the legs that a fill activates are the youngest: they come last in this very phase
+        while k < account.resting:
             order = book[k]
+            k += 1
             if order.alive == 0:
                 continue
             candle = candles[order.symbol]
             if candle.volume <= 0.0:
                 continue
-            price = execution_price(order, candle, phase, account.row)
+            price = execution_price(account, order, candle, phase, book)
             if price > 0.0:
                 position = positions[order.symbol]
                 maker = is_maker(order, account.row)
@@ -279,31 +246,29 @@ def is_maker(order: Any, row: int) -> bool:
 
 
 @cold_kernel
-def execution_price(order: Any, candle: Any, phase: int, row: int) -> float:
+def execution_price(account: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
     """The price before ticks at which `order` executes in this phase of the candle, or 0 if it does not."""
     if order.kind == STOP_LOSS:
-        return _stop_price(order, candle, phase)
-    # a leg that this very candle activated has no open to execute at
-    fresh_leg = order.group > 0 and order.submitted_row == row
+        return _stop_price(account, order, candle, phase, book)
     if order.side > 0:
         if phase == 0 and candle.open <= order.price:
-            if order.submitted_row < row:
+            if order.submitted_row < account.row:
                 return float(candle.open)
             return min(order.price, candle.open * (1.0 + order.slippage))
         if phase == 1 and candle.low < order.price:
             return float(order.price)
         return 0.0
-    if phase == 0 and not fresh_leg and candle.open >= order.price:
-        if order.submitted_row < row:
+    if phase == 0 and candle.open >= order.price:
+        if order.submitted_row < account.row:
             return float(candle.open)
         return max(order.price, candle.open * (1.0 - order.slippage))
-    if phase == 3 and candle.high > order.price and order.entered_row != row:
+    if phase == 3 and candle.high > order.price and order.entered_row != account.row:
         return float(order.price)
     return 0.0
 
 
 @cold_kernel
-def _stop_price(order: Any, candle: Any, phase: int) -> float:
+def _stop_price(account: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
     if order.side > 0:
         at_open = candle.open >= order.price
         if (phase == 0 and at_open) or (phase == 1 and candle.high >= order.price):
@@ -311,8 +276,21 @@ def _stop_price(order: Any, candle: Any, phase: int) -> float:
         return 0.0
     at_open = candle.open <= order.price
     if (phase == 0 and at_open) or (phase == 2 and candle.low <= order.price):
-        return min(candle.open, order.price) * (1.0 - order.slippage)
+        start = candle.open
+        if order.entered_row == account.row:
+            start = _entry_price(account, order, book)
+        return min(start, order.price) * (1.0 - order.slippage)
     return 0.0
+
+
+@cold_kernel
+def _entry_price(account: Any, leg: Any, book: Any) -> float:
+    # a parent that filled inside this candle met the market at its own price, and the dead stay in the book until it is over
+    price = leg.price
+    for k in range(account.resting):
+        if book[k].order_id == leg.group:
+            price = book[k].price
+    return float(price)
 
 
 @cold_kernel
@@ -336,30 +314,33 @@ def fill_resting(
     elif slips:
         price = _round_within_limit(price, order, instrument.tick_size)
     rate = costs.maker_fee_rate if maker else costs.fee_rate
-    quantity = min(order.quantity, floor_to_lot(volume_left(position, candle, costs), instrument.lot_size))
-    if order.side < 0:
-        quantity = min(quantity, position.quantity)
+    if order.side > 0 and not _cut_to_lock(account, order, price * (1.0 + rate), instrument):
+        return
+    quantity = float(order.quantity)
+    limit = volume_left(position, candle, costs)
+    if quantity > limit:
+        quantity = floor_to_lot(limit, instrument.lot_size)
+    if order.side < 0 and (position.quantity - quantity) * price <= ROUNDING * account.starting_balance:
+        # rounding is sold too: a sale of the whole position leaves exactly nothing
+        quantity = float(position.quantity) if quantity > 0.0 else 0.0
     if quantity <= 0.0:
         return
-    slip = order.slippage if slips else 0.0
     fee = rate * price * quantity
     realized = 0.0
     if order.side > 0:
-        quantity, fee = _pay_from_lock(account, order, quantity, price, rate, instrument)
-        if quantity <= 0.0:
-            return
+        _pay_from_lock(account, order, quantity, price * (1.0 + rate))
         apply_buy(account, position, quantity, price, fee)
     else:
         realized = apply_sell(account, position, quantity, price, fee)
     position.volume_used += quantity
-    record_fill(account, order, fills, quantity, price, fee, slip, realized)
+    record_fill(account, order, fills, quantity, price, fee, order.slippage if slips else 0.0, realized)
     if order.side > 0:
         activate_legs(account, order, quantity, book, account.row if phase == 1 else -1)
-    else:
-        _shrink_sibling(account, order, quantity, book)
     order.quantity -= quantity
-    if order.quantity <= 0.0 or (order.side < 0 and position.quantity <= 0.0):
+    if order.quantity <= 0.0:
         order.alive = 0
+    if order.side < 0:
+        _end_exits(account, position, order, book)
 
 
 @cold_kernel
@@ -371,35 +352,34 @@ def _round_within_limit(price: float, order: Any, tick_size: float) -> float:
 
 
 @cold_kernel
-def _pay_from_lock(
-    account: Any, order: Any, quantity: float, price: float, rate: float, instrument: Any
-) -> tuple[float, float]:
-    unit = price * (1.0 + rate)
-    complete = quantity >= order.quantity
-    share = order.locked if complete else order.locked * (quantity / order.quantity)
-    if quantity * unit > share:
-        quantity = floor_to_lot(share / unit, instrument.lot_size)
-        complete = True
-        share = order.locked
-        order.quantity = quantity
-    if quantity <= 0.0:
-        order.alive = 0
-        account.cash += order.locked
-        order.locked = 0.0
-        return 0.0, 0.0
-    # what the fill does not cost goes back to available cash
-    account.cash += max(share - quantity * unit, 0.0)
-    order.locked = 0.0 if complete else order.locked - share
-    return quantity, rate * price * quantity
+def _cut_to_lock(account: Any, order: Any, unit_cost: float, instrument: Any) -> bool:
+    # only a stop buy can cost more than it locked; what it cannot pay for ends, and with it the order if that is all
+    if order.quantity * unit_cost > order.locked + ROUNDING * account.starting_balance:
+        order.quantity = floor_to_lot(order.locked / unit_cost, instrument.lot_size)
+    if order.quantity > 0.0:
+        return True
+    account.cash += order.locked
+    order.locked = 0.0
+    order.alive = 0
+    return False
 
 
 @cold_kernel
-def _shrink_sibling(account: Any, order: Any, quantity: float, book: Any) -> None:
-    if order.group == 0:
-        return
+def _pay_from_lock(account: Any, order: Any, quantity: float, unit_cost: float) -> None:
+    share = order.locked if quantity >= order.quantity else order.locked * (quantity / order.quantity)
+    order.locked -= share
+    # what the fill does not cost goes back to available cash
+    account.cash += max(share - quantity * unit_cost, 0.0)
+
+
+@cold_kernel
+def _end_exits(account: Any, position: Any, order: Any, book: Any) -> None:
+    # the legs of a bracket share one quantity; and where nothing is held any more, nothing is left to exit
+    flat = position.quantity <= 0.0
     for k in range(account.resting):
-        leg = book[k]
-        if leg.alive == 1 and leg.group == order.group and leg.order_id != order.order_id:
-            leg.quantity -= quantity
-            if leg.quantity <= 0.0:
-                leg.alive = 0
+        other = book[k]
+        if flat and other.symbol == order.symbol and other.side < 0:
+            other.alive = 0
+        elif order.group > 0 and other.group == order.group:
+            other.quantity = order.quantity
+            other.alive = min(other.alive, order.alive)

@@ -10,7 +10,8 @@ from tradeready_gym.exchanges.slippage import CustomSlippage, SlippageModel
 
 def quote(model: SlippageModel, parameters: Any, account: Any, order: Any, newest: Any) -> float:
     """The fraction for one order, outside the compiled step: the same kernel, or a plain Python model."""
-    value = order.quantity * newest.close
+    # an impossible quantity is refused after it was quoted, and no model need know what to say of it
+    value = order.quantity * newest.close if order.quantity > 0.0 else 0.0
     with np.errstate(over="ignore"):
         step = account.row - account.start_row
         draw = uniform(np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id)

@@ -106,21 +106,26 @@ class VectorNormalizationWrapper(_Statistics, VectorWrapper[Any, Any, Any, Any, 
         return self._normalizer.normalize(observations), rewards, terminated, truncated, infos
 
     def _finals(self, finals: Any, over: Any) -> Any:
+        ended = np.flatnonzero(over)
+        parts = self._normalizer.statistics
         if isinstance(finals, np.ndarray) and finals.dtype == object:
-            normalized = np.full(len(finals), None, object)
-            for i in np.flatnonzero(over):
-                one = (
-                    {key: part[None] for key, part in finals[i].items()}
-                    if isinstance(finals[i], dict)
-                    else finals[i][None]
-                )
-                self._normalizer.update(one)
-                batch = self._normalizer.normalize(one)
-                normalized[i] = {key: part[0] for key, part in batch.items()} if isinstance(batch, dict) else batch[0]
-            return normalized
-        self._normalizer.update(finals, over)
-        batch = self._normalizer.normalize(finals)
+            # Gymnasium's own vectors: one observation or None for each sub-environment
+            rows = [finals[i] if isinstance(finals[i], dict) else {FLAT: finals[i]} for i in ended]
+            batch = {key: np.stack([row[key] for row in rows]) for key in parts}
+        else:
+            batch = {key: (finals if self._normalizer.flat else finals[key])[ended] for key in parts}
+        done = batch[FLAT] if self._normalizer.flat else batch
+        self._normalizer.update(done)
+        done = self._normalizer.normalize(done)
+        if isinstance(finals, np.ndarray) and finals.dtype == object:
+            placed = np.full(len(finals), None, object)
+            for k, i in enumerate(ended):
+                placed[i] = done[k] if self._normalizer.flat else {key: part[k] for key, part in done.items()}
+            return placed
+        return self._spread(done, ended) if self._normalizer.flat else {k: self._spread(v, ended) for k, v in done.items()}
+
+    def _spread(self, part: Any, ended: Any) -> Any:
         # rows of sub-environments that go on mean nothing: 0, as they came
-        for part in batch.values() if isinstance(batch, dict) else [batch]:
-            part[~over] = 0.0
-        return batch
+        spread = np.zeros((self.num_envs, *part.shape[1:]), np.float32)
+        spread[ended] = part
+        return spread

@@ -62,7 +62,7 @@ class Instrument:
         if self.lot_size is None:
             return quantity
         lots = quantity / exact(self.lot_size)
-        if _on_grid(lots):
+        if _on_grid(lots) and lots >= ONE / 2:
             return quantity
         return lots.to_integral_value(ROUND_FLOOR) * exact(self.lot_size)
 

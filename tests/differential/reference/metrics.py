@@ -38,6 +38,7 @@ def episode_metrics(
     curve = [starting_balance, *(step.equity for step in steps)]
     per_year = Decimal("365.25") * bars_per_day
     moves = returns(curve)
+    deviation, downside = _deviation(moves), _downside(moves)
     fills = [fill for step in steps for fill in step.fills]
     trips = round_trips(fills, len(steps[0].positions) if steps else 0)
     gains = sum((trip for trip in trips if trip > 0), ZERO)
@@ -46,8 +47,10 @@ def episode_metrics(
     depth, duration = deepest_drawdown(curve)
     return {
         "roi_pct": 100 * (curve[-1] / starting_balance - 1),
-        "sharpe_ratio": _sharpe(moves, per_year),
-        "sortino_ratio": _sortino(moves, per_year),
+        "sharpe_ratio": _ratio(moves, deviation, per_year),
+        "sortino_ratio": _ratio(moves, downside, per_year),
+        "deviation": deviation,
+        "downside": downside,
         "max_drawdown_pct": 100 * depth,
         "max_drawdown_steps": duration,
         "total_trades": len(fills),
@@ -84,16 +87,18 @@ def deepest_drawdown(curve: list[Decimal]) -> tuple[Decimal, int]:
     return depth, recovery - start
 
 
-def _sharpe(moves: list[Decimal], per_year: Decimal) -> Decimal | None:
+def _ratio(moves: list[Decimal], spread: Decimal | None, per_year: Decimal) -> Decimal | None:
+    return sum(moves, ZERO) / len(moves) / spread * per_year.sqrt() if spread else None
+
+
+def _deviation(moves: list[Decimal]) -> Decimal | None:
     if len(moves) < 2:
         return None
     mean = sum(moves, ZERO) / len(moves)
-    variance = sum(((move - mean) ** 2 for move in moves), ZERO) / (len(moves) - 1)
-    return mean / variance.sqrt() * per_year.sqrt() if variance else None
+    return (sum(((move - mean) ** 2 for move in moves), ZERO) / (len(moves) - 1)).sqrt()
 
 
-def _sortino(moves: list[Decimal], per_year: Decimal) -> Decimal | None:
-    if len(moves) < 2:
+def _downside(moves: list[Decimal]) -> Decimal | None:
+    if not moves:
         return None
-    downside = (sum((min(move, ZERO) ** 2 for move in moves), ZERO) / len(moves)).sqrt()
-    return sum(moves, ZERO) / len(moves) / downside * per_year.sqrt() if downside else None
+    return (sum((min(move, ZERO) ** 2 for move in moves), ZERO) / len(moves)).sqrt()

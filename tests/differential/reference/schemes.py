@@ -49,7 +49,7 @@ class Continuous:
 
     def wishes(self, action: float, now: Situation) -> list[Wish]:
         number = min(max(exact(float(action)), -ONE), ONE)
-        if abs(number) < exact(self.dead_zone):
+        if abs(number) < exact(self.dead_zone) or (number < 0 and now.positions[0] == 0):
             return []
         quantity = now.equity * abs(number) * exact(self.position_size) / now.closes[0]
         return [Wish(0, "buy" if number > 0 else "sell", quantity)]

@@ -103,7 +103,7 @@ def _read_polars(frame: Any, source: str) -> Table:
         if getattr(series.dtype, "time_zone", None) is not None:
             aware.add(series.name)
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        if series.dtype.is_numeric() and not series.dtype.is_decimal() or series.dtype.is_temporal():
+        if (series.dtype.is_numeric() and not series.dtype.is_decimal()) or series.dtype.is_temporal():
             values = series.to_numpy()
         else:
             values = np.array(series.to_list(), dtype=np.bool_ if str(series.dtype) == "Boolean" else object)

@@ -1,0 +1,30 @@
+# demo: the main job, from nothing. test: the checks and every suite, from nothing.
+.PHONY: demo test check soak bench warm clean
+
+demo:
+	scripts/setup demo
+	scripts/demo
+
+test:
+	scripts/setup
+	scripts/check
+	scripts/test
+
+check:
+	scripts/setup
+	scripts/check
+
+soak:
+	scripts/setup
+	scripts/soak
+
+bench:
+	scripts/setup
+	scripts/bench
+
+warm:
+	scripts/setup demo
+	.venv/bin/tradeready warm
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

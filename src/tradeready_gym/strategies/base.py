@@ -1,0 +1,147 @@
+"""TradingStrategy: what trains, plays and is kept."""
+
+import abc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy.typing as npt
+
+from tradeready_gym.envs import TradingVectorEnvironment
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.features import FeaturePipeline
+from tradeready_gym.market import Span
+from tradeready_gym.strategies.native import NativeEnvironment, native_environment, spans_of, vectorise
+from tradeready_gym.strategies.performance import Evaluation, Performance
+from tradeready_gym.strategies.playing import play
+from tradeready_gym.strategies.situation import Situation
+
+Progress = Callable[[int, int], None]
+EpisodeCallback = Callable[[Performance], bool | None]
+
+
+class TradingStrategy(abc.ABC):
+    """Decides for accounts; may learn. Derive from it and write `decide`, or use one that is here.
+
+    `environment` is a `TradingEnvironment` or `TradingVectorEnvironment` (also as `gymnasium.make` wraps it) and may be
+    exchanged at any time: train on one span, then play another. Episodes are played on vector environments of the same
+    composition, so that the environment itself is never stepped.
+    """
+
+    def __init__(self, environment: Any = None) -> None:
+        self._environment: NativeEnvironment | None = None
+        if environment is not None:
+            self.environment = environment
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return type(self).__name__
+
+    @property
+    def environment(self) -> NativeEnvironment:
+        """The environment that is trained on and played.
+
+        Raises:
+            ConfigurationError: there is none yet; or, when it is set, it is not one that this strategy can play.
+        """
+        if self._environment is None:
+            raise ConfigurationError("this strategy has no environment; set strategy.environment first")
+        return self._environment
+
+    @environment.setter
+    def environment(self, environment: Any) -> None:
+        native = native_environment(environment)
+        self.check(native)
+        self._environment = native
+
+    def check(self, environment: NativeEnvironment) -> None:
+        """Raise `ConfigurationError` if this strategy cannot play the environment."""
+
+    def begin(self, environment: TradingVectorEnvironment, seed: int) -> None:
+        """Called before the accounts of `environment` begin their episodes: forget others, seed draws."""
+
+    @abc.abstractmethod
+    def decide(self, situation: Situation) -> npt.NDArray[Any]:
+        """One action for each of the N accounts, as the vector environment takes them."""
+
+    def train(self, steps: int, *, progress: Progress | None = None) -> None:
+        """Learn from at least `steps` steps of the environment; `progress(done, of)` is called now and then.
+
+        A rule has nothing to learn and returns at once.
+        """
+
+    @property
+    def trained_spans(self) -> tuple[Span, ...]:
+        """Where it has learned."""
+        return ()
+
+    def evaluate(
+        self, environment: Any = None, *, episodes: int = 1, seed: int = 0, steps: int | None = None
+    ) -> Evaluation:
+        """Play without learning, deterministically if the strategy can, and without a trace in the journal.
+
+        `episodes` are played side by side, episode i as the environment plays it with `seed + i`; they differ only where the
+        environment draws random windows, or the strategy draws. `steps` ends them early.
+        """
+        if isinstance(episodes, bool) or not isinstance(episodes, int) or episodes < 1:
+            raise ConfigurationError(f"episodes must be an integer of at least 1; got {episodes!r}")
+        native = self.environment if environment is None else native_environment(environment)
+        self.check(native)
+        played = vectorise(native, episodes)
+        self.begin(played, seed)
+        performances = play(self.decide, played, seed=seed, steps=steps)
+        spans = spans_of(played.engine)
+        learned = (*self.trained_spans, *_fitted_spans(played.engine.pipeline))
+        in_sample = any(a.start < b.end and b.start < a.end for a in spans for b in learned)
+        return Evaluation(self.name, spans, in_sample, performances)
+
+    def run(
+        self,
+        steps: int | None = None,
+        episodes: int | None = None,
+        testing: bool = False,
+        episode_callback: EpisodeCallback | None = None,
+    ) -> Performance:
+        """Train for `steps` (or as many as `episodes` take), unless `testing`; then play, and return the last episode.
+
+        With `testing` nothing is learned: `episodes` are played one after the other (one by default), each of `steps`
+        decisions at most. `episode_callback` gets the performance of each; False stops.
+
+        Raises:
+            ValueError: neither steps nor episodes.
+        """
+        if steps is None and episodes is None:
+            raise ValueError("run() needs steps=, episodes= or both")
+        if testing:
+            return self._test(steps, episodes or 1, episode_callback)
+        longest = max((s.end - s.start for s in spans_of(self.environment.engine)), default=0)
+        length = self.environment.engine.spec.episode_length
+        length = length or longest // self.environment.engine.market.timeframe.microseconds
+        self.train(steps if steps is not None else (episodes or 1) * length)
+        return self._test(None, 1, episode_callback)
+
+    def save(self, path: str | Path) -> Path:
+        """Keep the strategy in the directory `path`; returns it.
+
+        Raises:
+            ConfigurationError: there is nothing to keep.
+        """
+        raise ConfigurationError(f"{type(self).__name__} does not say how it is saved")
+
+    @classmethod
+    def load(cls, path: str | Path, environment: Any = None) -> Self:
+        """The strategy that was saved in the directory `path`."""
+        raise ConfigurationError(f"{cls.__name__} does not say how it is loaded")
+
+    def _test(self, steps: int | None, episodes: int, callback: EpisodeCallback | None) -> Performance:
+        for number in range(episodes):
+            last = self.evaluate(seed=number, steps=steps).episodes[0]
+            if callback is not None and callback(last) is False:
+                break
+        return last
+
+
+def _fitted_spans(pipeline: FeaturePipeline) -> list[Span]:
+    spans = [getattr(feature, "fitted_span", None) for feature in pipeline.market_features]
+    return [span for span in spans if span is not None]

@@ -1,0 +1,144 @@
+"""The four baselines: whoever learns has to beat them, on the same environment and at the same costs."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tradeready_gym.envs import TradingVectorEnvironment
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.strategies.base import TradingStrategy
+from tradeready_gym.strategies.native import native_environment
+from tradeready_gym.strategies.performance import Evaluation
+from tradeready_gym.strategies.situation import Situation
+from tradeready_gym.strategies.targets import actions_towards
+
+_ROUNDS = 8
+_CLOSE_ENOUGH = 0.03
+
+
+class BuyAndHold(TradingStrategy):
+    """Buys with all the cash as fast as the actions allow, equal parts of several symbols, and never sells."""
+
+    @property
+    def name(self) -> str:
+        return "Buy and hold"
+
+    def decide(self, situation: Situation) -> npt.NDArray[Any]:
+        symbols = len(situation.symbols)
+        targets = np.full((situation.count, symbols), 1.0 / symbols)
+        if symbols > 1:  # what has been bought is left alone, whatever its share becomes
+            targets[situation.weights.sum(axis=1) > 0.0] = np.nan
+        return actions_towards(targets, situation)
+
+
+class Flat(TradingStrategy):
+    """Never buys anything."""
+
+    @property
+    def name(self) -> str:
+        return "Flat"
+
+    def decide(self, situation: Situation) -> npt.NDArray[Any]:
+        return actions_towards(np.zeros((situation.count, len(situation.symbols))), situation)
+
+
+class MovingAverageCross(TradingStrategy):
+    """Holds a symbol while the mean of its last `fast` closes is above that of its last `slow` ones.
+
+    Stays out until `slow` closes are visible. Several symbols get equal parts of the equity.
+
+    Raises:
+        ConfigurationError: not 1 <= fast < slow.
+    """
+
+    def __init__(self, fast: int = 20, slow: int = 50, environment: Any = None) -> None:
+        if not 1 <= fast < slow:
+            raise ConfigurationError(f"the averages need 1 <= fast < slow candles; got fast={fast!r}, slow={slow!r}")
+        self.fast, self.slow = fast, slow
+        super().__init__(environment)
+
+    @property
+    def name(self) -> str:
+        return f"Moving averages {self.fast}/{self.slow}"
+
+    def decide(self, situation: Situation) -> npt.NDArray[Any]:
+        closes = situation.closes(self.slow)
+        # a comparison with NaN, which stands for candles that are not there, is false
+        above = closes[:, :, -self.fast :].mean(axis=2) > closes.mean(axis=2)
+        targets = above / len(situation.symbols)
+        return actions_towards(_wait_for_changes(targets, situation.weights), situation)
+
+
+@dataclass(frozen=True)
+class RandomBehaviour:
+    """With probability `redraw` at each step and symbol, want all of it with probability `invested`, else nothing."""
+
+    redraw: float
+    invested: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, value in (("redraw", self.redraw), ("invested", self.invested)):
+            if not 0.0 <= value <= 1.0:
+                raise ConfigurationError(f"{name} is a probability; got {value!r}")
+
+
+class RandomTrader(TradingStrategy):
+    """Trades without looking. `RandomTrader.like(evaluation)` trades as much as somebody else did, and holds as much.
+
+    With probability `redraw` at each step and for each symbol it draws anew what it wants: everything (its equal part) with
+    probability `invested`, else nothing. Episodes with different seeds draw differently.
+    """
+
+    def __init__(self, redraw: float = 0.02, invested: float = 0.5, environment: Any = None) -> None:
+        self.behaviour = RandomBehaviour(redraw, invested)
+        self._draws = np.random.default_rng(0)
+        self._wants: npt.NDArray[np.bool_] | None = None
+        super().__init__(environment)
+
+    @property
+    def name(self) -> str:
+        return "Random trader"
+
+    @classmethod
+    def like(cls, evaluation: Evaluation, environment: Any, *, seeds: int = 20) -> Self:
+        """A random trader with the mean share invested of the evaluated strategy and, to within 3 per cent, its turnover.
+
+        The turnover is that of the median of `seeds` episodes on the same environment. It cannot be met by somebody who is
+        always or never invested, and stays below it then.
+        """
+        native = native_environment(environment)
+        wanted = float(np.nanmean(evaluation.metric("turnover")))
+        invested = float(np.clip(np.mean([episode.mean_weight for episode in evaluation.episodes]), 0.0, 1.0))
+        per_year = native.engine.market.timeframe.periods_per_year / native.engine.spec.candles_per_action
+        changes = 2.0 * invested * (1.0 - invested) * per_year
+        redraw = min(wanted / changes, 1.0) if changes > 0.0 else 0.0
+        for _ in range(_ROUNDS if redraw > 0.0 else 0):
+            found = float(np.median(cls(redraw, invested).evaluate(native, episodes=seeds).metric("turnover")))
+            if found <= 0.0 or abs(found / wanted - 1.0) < _CLOSE_ENOUGH:
+                break
+            redraw = min(redraw * wanted / found, 1.0)
+        return cls(redraw, invested, native)
+
+    def begin(self, environment: TradingVectorEnvironment, seed: int) -> None:
+        self._draws = np.random.default_rng(seed)
+        self._wants = None
+
+    def decide(self, situation: Situation) -> npt.NDArray[Any]:
+        shape = (situation.count, len(situation.symbols))
+        drawn = self._draws.random(shape) < self.behaviour.invested
+        if self._wants is None:
+            self._wants = drawn
+        else:
+            again = self._draws.random(shape) < self.behaviour.redraw
+            self._wants = np.where(again, drawn, self._wants)
+        targets = self._wants / len(situation.symbols)
+        return actions_towards(_wait_for_changes(targets, situation.weights), situation)
+
+
+def _wait_for_changes(targets: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Of several symbols, leave alone what is held and wanted, whatever its share has become."""
+    if targets.shape[1] == 1:
+        return targets
+    return np.where((targets > 0.0) & (weights > 0.0), np.nan, targets)

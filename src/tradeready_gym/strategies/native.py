@@ -1,0 +1,88 @@
+"""From somebody's environment to the compiled vector environments that strategies train and play on."""
+
+from typing import Any
+
+import gymnasium
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics
+
+from tradeready_gym.engine import Engine
+from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
+from tradeready_gym.envs.trading import HOOKS
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.market import Span
+
+NativeEnvironment = TradingEnvironment | TradingVectorEnvironment
+
+# what `gymnasium.make` adds, or what only looks on: playing without them changes no number
+_TRANSPARENT = (OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics)
+
+
+def native_environment(environment: Any) -> NativeEnvironment:
+    """The environment itself, without the wrappers that change nothing.
+
+    Raises:
+        ConfigurationError: it is not one of ours, or a wrapper or an overridden hook changes what it does, which the
+            compiled vector environment of the same composition would not know of.
+    """
+    inner = environment
+    while isinstance(inner, gymnasium.Wrapper) and type(inner) in _TRANSPARENT:
+        inner = inner.env
+    if isinstance(inner, gymnasium.Wrapper):
+        raise ConfigurationError(
+            f"a strategy plays the composition of an environment on a vector environment of its own, which would not have "
+            f"the wrapper {type(inner).__name__}; give what it does as a parameter of the environment "
+            f"(observation_features, steps_per_action, reward_function ...)"
+        )
+    if not isinstance(inner, NativeEnvironment):
+        raise ConfigurationError(
+            f"environment must be a TradingEnvironment or a TradingVectorEnvironment; got {type(inner).__name__}"
+        )
+    hooks = [name for name in HOOKS if getattr(type(inner), name, None) is not getattr(TradingEnvironment, name)]
+    if isinstance(inner, TradingEnvironment) and hooks:
+        raise ConfigurationError(
+            f"{type(inner).__name__} overrides {', '.join(hooks)}, which a vector environment of its composition would not "
+            f"honour; write a reward, action scheme or feature instead"
+        )
+    return inner
+
+
+def vectorise(environment: NativeEnvironment, num_envs: int, **changes: Any) -> TradingVectorEnvironment:
+    """A vector environment of the same composition, on the same data; `changes` replace arguments."""
+    spec = environment.engine.spec
+    arguments: dict[str, Any] = {
+        "exchange": spec.exchange,
+        "action_scheme": spec.action_scheme,
+        "reward_scheme": spec.reward_scheme,
+        "feature_pipeline": spec.features,
+        "lookback_window": spec.lookback_window,
+        "start_time": spec.start_time,
+        "end_time": spec.end_time,
+        "episode_length": spec.episode_length,
+        "episode_end": spec.episode_end,
+        "max_loss": spec.max_loss,
+        "steps_per_action": spec.candles_per_action,
+        "flatten": environment.flatten,
+        "interpreted": environment.engine.interpreted,
+        "track_training": False,
+    }
+    return TradingVectorEnvironment(num_envs=num_envs, autoreset_mode="SAME_STEP", **(arguments | changes))
+
+
+def spans_of(engine: Engine) -> tuple[Span, ...]:
+    """The spans in which the engine's episodes are played, one per data set."""
+    step = engine.market.timeframe.microseconds
+    return tuple(
+        Span(int(engine.times[segment["first_row"]]), int(engine.times[segment["end_row"] - 1]) + step)
+        for segment in engine.segments
+    )
+
+
+def columns_of(engine: Engine) -> dict[str, Any]:
+    """What an observation consists of, as plain data: what a trained policy needs to find again."""
+    return {
+        "symbols": list(engine.symbols),
+        "timeframe": engine.market.timeframe.label,
+        "lookback_window": engine.spec.lookback_window,
+        "window": list(engine.pipeline.column_names),
+        "account": list(engine.pipeline.account_features),
+    }

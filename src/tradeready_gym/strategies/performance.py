@@ -1,0 +1,82 @@
+"""How a strategy did: one episode as columns and metrics, and an evaluation of several."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tradeready_gym.errors import UnknownName
+from tradeready_gym.evaluation import METRIC_NAMES
+from tradeready_gym.market import Span
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Performance:
+    """One episode, from its beginning (row 0) to its end; every array has steps + 1 rows.
+
+    `time` is datetime64[us] in UTC; `net_worth`, `balance` (available cash) and `position_value` are in the quote currency.
+    `metrics` are those of `tradeready_gym.evaluation`, None where one does not exist. `pandas.DataFrame(performance.columns)`
+    is a frame of it.
+    """
+
+    time: npt.NDArray[np.datetime64]
+    net_worth: Numbers
+    balance: Numbers
+    position_value: Numbers
+    metrics: Mapping[str, float | int | None]
+
+    def __len__(self) -> int:
+        return len(self.net_worth)
+
+    def __repr__(self) -> str:
+        roi = self.metrics["roi_pct"]
+        return f"Performance({len(self) - 1} steps, {self.time[0]} .. {self.time[-1]}, roi_pct={roi:.2f})"
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The arrays by name, as a data frame takes them."""
+        return {
+            "time": self.time,
+            "net_worth": self.net_worth,
+            "balance": self.balance,
+            "position_value": self.position_value,
+        }
+
+    @property
+    def mean_weight(self) -> float:
+        """The average share of the equity that was invested, over the steps."""
+        return float(np.mean(self.position_value[1:] / self.net_worth[1:])) if len(self) > 1 else 0.0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation:
+    """Episodes that one strategy played without learning.
+
+    `spans` are the spans they were drawn from. `in_sample` is True if the strategy, or a scaler among the features, has
+    learned from any part of them: such figures say nothing about the future.
+    """
+
+    strategy: str
+    spans: tuple[Span, ...]
+    in_sample: bool
+    episodes: tuple[Performance, ...]
+
+    def __repr__(self) -> str:
+        where = ", ".join(map(str, self.spans))
+        sample = "in-sample" if self.in_sample else "held out"
+        return f"Evaluation({self.strategy}, {where}, {sample}, {len(self.episodes)} episodes)"
+
+    def metric(self, name: str) -> Numbers:
+        """One metric of every episode, NaN where it does not exist.
+
+        Raises:
+            UnknownName: there is no such metric.
+        """
+        if name not in METRIC_NAMES:
+            raise UnknownName("metric", name, METRIC_NAMES)
+        values = [episode.metrics[name] for episode in self.episodes]
+        return np.array([np.nan if value is None else value for value in values], np.float64)

@@ -1,0 +1,66 @@
+"""Playing episodes without learning: N accounts of one vector environment, each for one episode."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tradeready_gym.envs import TradingVectorEnvironment
+from tradeready_gym.evaluation import EpisodeStatistics, episode_metrics
+from tradeready_gym.strategies.performance import Performance
+from tradeready_gym.strategies.situation import Situation
+
+Decide = Callable[[Situation], npt.NDArray[Any]]
+_KEPT = ("virtual_time", "equity", "available_cash", "position_value")
+
+
+def play(
+    decide: Decide, environment: TradingVectorEnvironment, *, seed: int = 0, steps: int | None = None
+) -> tuple[Performance, ...]:
+    """One episode in every sub-environment (`autoreset_mode="SAME_STEP"`), or its first `steps` decisions.
+
+    Sub-environment i plays episode 0 of `seed + i`.
+    """
+    count = environment.num_envs
+    observations, infos = environment.reset(seed=seed)
+    kept = [[infos[name] for name in _KEPT]]
+    lengths = np.zeros(count, np.int64)
+    metrics: list[dict[str, Any] | None] = [None] * count
+    playing = np.ones(count, np.bool_)
+    while playing.any() and (steps is None or len(kept) <= steps):
+        actions = decide(Situation(observations, environment.engine))
+        observations, _, terminated, truncated, infos = environment.step(actions)
+        row = [infos[name] for name in _KEPT]
+        ended = playing & (terminated | truncated)
+        if ended.any():
+            final = infos["final_info"]
+            row = [np.where(ended, final[name], column) for name, column in zip(_KEPT, row, strict=True)]
+            for i in np.flatnonzero(ended).tolist():
+                metrics[i] = _plain({name: final["episode_metrics"][name][i] for name in final["episode_metrics"]})
+        kept.append(row)
+        lengths[playing] += 1
+        playing &= ~ended
+    if playing.any():
+        _describe_unfinished(environment, playing, metrics)
+    return tuple(_performance(kept, i, int(lengths[i]) + 1, metrics[i]) for i in range(count))
+
+
+def _describe_unfinished(
+    environment: TradingVectorEnvironment, playing: npt.NDArray[np.bool_], metrics: list[dict[str, Any] | None]
+) -> None:
+    engine = environment.engine
+    statistics = EpisodeStatistics.from_records(engine.state.accounts)
+    columns = episode_metrics(statistics, engine.market.timeframe.periods_per_year)
+    for i in np.flatnonzero(playing).tolist():
+        metrics[i] = _plain({name: column[i] for name, column in columns.items()})
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    items = {name: value.item() for name, value in values.items() if not name.startswith("_")}
+    return {name: value if np.isfinite(value) else None for name, value in items.items()}
+
+
+def _performance(kept: list[list[Any]], i: int, rows: int, metrics: dict[str, Any] | None) -> Performance:
+    time, equity, cash, value = (np.array([row[k][i] for row in kept[:rows]]) for k in range(len(_KEPT)))
+    return Performance(time.astype("datetime64[us]"), equity, cash, value, metrics or {})
