@@ -1,10 +1,12 @@
-"""The compiled engine on the reference's terms: a generated case as a TradingEnvironment, its script run, everything kept.
+"""The engine on the reference's terms: a generated case as an environment, its script run, everything kept.
 
     case = agreed_case(seed=7, kind="orders")         # the reference, with the engine's own draws
-    run = run_engine(case)                            # the engine on the same candles and script
-    compare(case, run).differences                    # nothing
+    run = run_engine(case)                            # the compiled engine on the same candles and script
+    compare(case, run).differences                    # nothing (comparison.py)
 
-Every order of the reference has the number that is its order id here, so ids are compared too.
+The faces of the engine: `run_engine` (an environment; a person's orders come through its exchange), `run_exchange` (the
+exchange alone), `run_scheme` (an action scheme in plain Python that places the orders). Every order of the reference has
+the number that is its order id here, so ids are compared too.
 """
 
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 from decimal_ledger import StepResult
 from generate import Case, Knobs, build_case
-from idle import Idle
+from scripted import Idle, Scripted
 
 from tradeready_gym.actions import ContinuousOrder, HoldBuySell, PortfolioWeights, TargetPosition
 from tradeready_gym.envs import TradingEnvironment
@@ -27,30 +29,34 @@ from tradeready_gym.orders import Order
 EPOCH = 1_735_689_600_000_000  # 2025-01-01T00:00:00Z in microseconds
 TIMEFRAMES = {24: "1h", 6: "4h", 1: "1d"}
 ACCOUNT_FEATURES = ("balance", "position", "unrealized_pnl")
-NO_SUCH_ORDER = 10**9
 REWARDS = ("pnl", "log_return", "sharpe", "sortino", "drawdown_penalty", "composite")
+MONEY = ("equity", "locked_cash", "position_value", "unrealized_pnl", "realized_pnl", "fees_paid")
+OPEN_ORDERS = 400
+NO_SUCH_ORDER = 10**9
 
 
 @dataclass
 class EngineStep:
-    """What the engine tells of one step, and what its account looks like after it."""
+    """What the engine tells of one step, and what its account looks like after it.
+
+    The exchange alone has no observation, reward or flags.
+    """
 
     answers: list[dict[str, Any]]
     cancelled: list[bool]
-    observation: Any
-    reward: float
-    terminated: bool
-    truncated: bool
     info: dict[str, Any]
     positions: list[float]
     locked_positions: list[float]
     average_entries: list[float]
     open_orders: list[dict[str, Any]]
+    observation: Any = None
+    reward: float = 0.0
+    flags: tuple[bool, bool] | None = None
 
 
 @dataclass
 class EngineRun:
-    """A script's steps; `numbers[k]` are the ids that step k asked to cancel."""
+    """The steps of a script; `reward_scheme` is empty where nothing is paid."""
 
     reward_scheme: str
     steps: list[EngineStep] = field(default_factory=list)
@@ -62,9 +68,95 @@ class EngineRun:
         return metrics
 
 
-def symbol_name(index: int) -> str:
-    """The symbols of a case by name; one beyond the last is a name that the exchange does not know."""
-    return f"SYMBOL{index}"
+# ---- the faces ----------------------------------------------------------------------------------------------------------
+
+
+def run_engine(
+    case: Case,
+    *,
+    reward: str | None = None,
+    interpreted: bool = False,
+    scheme: Any = None,
+    environment: TradingEnvironment | None = None,
+) -> EngineRun:
+    """Run the script of a case through an environment, to the end of the episode."""
+    reward = reward or reward_of(case)
+    environment = environment or environment_of(case, reward=reward, interpreted=interpreted, scheme=scheme)
+    run, ids = EngineRun(reward), _Ids()
+    for entry, result in zip(case.steps, case.results, strict=True):
+        cancelled = [environment.exchange.cancel(number) for number in ids.to_cancel(entry)]
+        answers = environment.exchange.submit([order_of(request) for request in entry.get("submit", ())])
+        observation, paid, terminated, truncated, info = environment.step(_action(entry.get("action")))
+        step = _state_step(environment.exchange, answers, cancelled, info)
+        step.observation, step.reward, step.flags = observation, paid, (terminated, truncated)
+        run.steps.append(step)
+        ids.learn(result)
+    return run
+
+
+def run_scheme(case: Case, *, interpreted: bool = False) -> EngineRun:
+    """The same for a scheme in plain Python that places the script's orders itself."""
+    scheme = Scripted([[order_of(request) for request in entry["submit"]] for entry in case.steps])
+    environment = environment_of(case, interpreted=interpreted, scheme=scheme)
+    run, ids = EngineRun(reward_of(case)), _Ids()
+    for entry, result in zip(case.steps, case.results, strict=True):
+        cancelled = [environment.exchange.cancel(number) for number in ids.to_cancel(entry)]
+        observation, paid, terminated, truncated, info = environment.step(0)
+        step = _state_step(environment.exchange, [], cancelled, info)
+        step.observation, step.reward, step.flags = observation, paid, (terminated, truncated)
+        run.steps.append(step)
+        ids.learn(result)
+    return run
+
+
+def run_exchange(case: Case) -> EngineRun:
+    """Run a script of orders through an exchange without an environment: submit, match, mark."""
+    exchange = exchange_of(case)
+    exchange.reset(EPOCH + case.start_row * _step_of(case))
+    run, ids = EngineRun(""), _Ids()
+    for entry, result in zip(case.steps, case.results, strict=True):
+        count = len(exchange.trades)
+        cancelled = [exchange.cancel(number) for number in ids.to_cancel(entry)]
+        answers = exchange.submit([order_of(request) for request in entry["submit"]])
+        exchange.match()
+        exchange.mark()
+        account = exchange._open_state()[0].accounts[0]
+        info: dict[str, Any] = {name: float(account[name]) for name in MONEY}
+        info["available_cash"] = exchange.balance
+        info["filled_orders"] = exchange.trades[count:]
+        info["rejected_orders"] = [answer for answer in answers if answer["status"] == "rejected"]
+        run.steps.append(_state_step(exchange, answers, cancelled, info))
+        ids.learn(result)
+    return run
+
+
+def _state_step(
+    exchange: SimulatedExchange, answers: list[dict[str, Any]], cancelled: list[bool], info: dict[str, Any]
+) -> EngineStep:
+    positions = exchange._open_state()[0].positions[0]
+    columns = (positions[name].tolist() for name in ("quantity", "locked", "average_entry"))
+    return EngineStep(answers, cancelled, info, *columns, exchange.open_orders)
+
+
+class _Ids:
+    """The ids of a script's orders, by submission and leg."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[int, str], int] = {}
+
+    def to_cancel(self, entry: Mapping[str, Any]) -> list[int]:
+        return [self.known.get(tuple(one), NO_SUCH_ORDER) for one in entry.get("cancel", ())]
+
+    def learn(self, result: StepResult) -> None:
+        self.known.update({(one.order, one.leg): one.number for one in (*result.fills, *result.open_orders)})
+
+
+# ---- the world ----------------------------------------------------------------------------------------------------------
+
+
+def agreed_case(seed: int, kind: str = "orders", knobs: Knobs | None = None) -> Case:
+    """A generated case in which the reference slips by the engine's draws."""
+    return build_case(seed, kind, knobs, draw=engine_draw(seed))
 
 
 def engine_draw(seed: int) -> Any:
@@ -77,42 +169,27 @@ def engine_draw(seed: int) -> Any:
     return draw
 
 
-def agreed_case(seed: int, kind: str = "orders", knobs: Knobs | None = None) -> Case:
-    """A generated case in which the reference slips by the engine's draws."""
-    return build_case(seed, kind, knobs, draw=engine_draw(seed))
-
-
 def reward_of(case: Case) -> str:
     """A reward that depends on the functions of the case alone, so that few combinations are compiled."""
+    # fixed slippage and half a spread share their kernel
     place = ("none", "fixed", "half_spread", "uniform", "volume_share", "square_root").index(case.model)
-    place = 1 if case.model == "half_spread" else place  # it has the kernel of the fixed one
-    scheme = ("NoneType", "HoldBuySell", "Continuous", "TargetPositions", "Portfolio")
-    return REWARDS[(place + scheme.index(type(case.parameters.scheme).__name__)) % len(REWARDS)]
+    place -= case.model == "half_spread"
+    schemes = ("NoneType", "HoldBuySell", "Continuous", "TargetPositions", "Portfolio")
+    return REWARDS[(place + schemes.index(type(case.parameters.scheme).__name__)) % len(REWARDS)]
 
 
 def environment_of(
     case: Case, *, reward: str | None = None, interpreted: bool = False, scheme: Any = None
 ) -> TradingEnvironment:
-    """The case as an environment that has just been reset."""
-    parameters, candles = case.parameters, candles_of(case)
-    exchange = SimulatedExchange(
-        candles,
-        starting_balance=parameters.starting_balance,
-        fee_rate=parameters.fee_rate,
-        maker_fee_rate=parameters.maker_fee_rate,
-        slippage=_model(parameters.slippage),
-        fill_at=parameters.fill_at,
-        instruments=_instruments(case),
-        max_volume_share=parameters.max_volume_share,
-        max_open_orders=400,
-    )
+    """The case as an environment that has just been reset with the case's seed."""
+    parameters = case.parameters
     environment = TradingEnvironment(
-        exchange,
+        exchange_of(case),
         scheme or _scheme(parameters.scheme),
         reward or reward_of(case),
         ACCOUNT_FEATURES,
         lookback_window=1,
-        start_time=int(candles.times[case.start_row]),
+        start_time=EPOCH + case.start_row * _step_of(case),
         max_loss=parameters.max_loss,
         episode_end=parameters.episode_end,
         interpreted=interpreted,
@@ -121,85 +198,52 @@ def environment_of(
     return environment
 
 
-def run_engine(
-    case: Case, *, reward: str | None = None, interpreted: bool = False, environment: TradingEnvironment | None = None
-) -> EngineRun:
-    """Run the script of a case through the engine, to the end of the episode."""
-    reward = reward or reward_of(case)
-    environment = environment or environment_of(case, reward=reward, interpreted=interpreted)
-    run = EngineRun(reward)
-    numbers: dict[tuple[int, str], int] = {}
-    for entry, result in zip(case.steps, case.results, strict=True):
-        cancelled = [
-            environment.exchange.cancel(numbers.get(tuple(one), NO_SUCH_ORDER)) for one in entry.get("cancel", ())
-        ]
-        answers = environment.exchange.submit([order_of(request) for request in entry.get("submit", ())])
-        run.steps.append(_step(environment, entry.get("action"), answers, cancelled))
-        numbers.update({(one.order, one.leg): one.number for one in (*result.fills, *result.open_orders)})
-    return run
-
-
-def _step(
-    environment: TradingEnvironment, action: Any, answers: list[dict[str, Any]], cancelled: list[bool]
-) -> EngineStep:
-    observation, reward, terminated, truncated, info = environment.step(_action(action))
-    positions = environment.engine.state.positions[0]
-    return EngineStep(
-        answers,
-        cancelled,
-        observation,
-        reward,
-        terminated,
-        truncated,
-        info,
-        positions["quantity"].tolist(),
-        positions["locked"].tolist(),
-        positions["average_entry"].tolist(),
-        environment.exchange.open_orders,
-    )
-
-
-def order_of(request: Mapping[str, Any]) -> Order:
-    """An order of a script as the exchange takes it."""
-    return Order(
-        symbol_name(request["symbol"]),
-        request["side"],
-        request["quantity"],
-        request["type"],
-        request.get("price"),
-        request.get("stop_price"),
-        request.get("take_price"),
+def exchange_of(case: Case) -> SimulatedExchange:
+    """The case's candles, costs and filters."""
+    parameters = case.parameters
+    return SimulatedExchange(
+        candles_of(case),
+        starting_balance=parameters.starting_balance,
+        fee_rate=parameters.fee_rate,
+        maker_fee_rate=parameters.maker_fee_rate,
+        slippage=_model(parameters.slippage),
+        fill_at=parameters.fill_at,
+        instruments=_instruments(case),
+        max_volume_share=parameters.max_volume_share,
+        max_open_orders=OPEN_ORDERS,
     )
 
 
 def candles_of(case: Case) -> Candles:
     """The case's candles; gaps are rows that the source does not have."""
-    timeframe = TIMEFRAMES[case.parameters.bars_per_day]
-    step = 86_400_000_000 // case.parameters.bars_per_day
-    times = EPOCH + step * np.arange(len(case.series[0]), dtype=np.int64)
+    times = EPOCH + _step_of(case) * np.arange(len(case.series[0]), dtype=np.int64)
     parts = []
     for index, one in enumerate(case.series):
         there = ~np.array(one.gap)
         columns = (np.array(getattr(one, name))[there] for name in ("open", "high", "low", "close", "volume"))
-        end = int(times[-1]) + step
+        end, timeframe = int(times[-1]) + _step_of(case), TIMEFRAMES[case.parameters.bars_per_day]
         parts.append(Candles.from_arrays(symbol_name(index), timeframe, times[there], *columns, end=end))
     return Candles.merge(parts)
 
 
-def statuses_of(case: Case, result: StepResult) -> list[str]:
-    """What the reference says of a step's submissions, in the words of the exchange's answers."""
-    first = case.results[result.step - 1].submissions if result.step else 0
-    refused = {one.order for one in result.rejects}
-    filled = {one.order for one in result.fills if not one.leg}
-    words = []
-    for index, request in enumerate(case.steps[result.step].get("submit", ())):
-        if first + index in refused:
-            words.append("rejected")
-        elif request["type"] != "market":
-            words.append("pending")
-        else:
-            words.append("filled" if first + index in filled else "cancelled")
-    return words
+def order_of(request: Mapping[str, Any]) -> Order:
+    """An order of a script as the exchange takes it."""
+    prices = (request.get(name) for name in ("price", "stop_price", "take_price"))
+    return Order(symbol_name(request["symbol"]), request["side"], request["quantity"], request["type"], *prices)
+
+
+def symbol_name(index: int) -> str:
+    """The symbols of a case by name; one beyond the last is a name that the exchange does not know."""
+    return f"SYMBOL{index}"
+
+
+def time_of(case: Case, row: int) -> int:
+    """The open of a row, in microseconds."""
+    return EPOCH + row * _step_of(case)
+
+
+def _step_of(case: Case) -> int:
+    return 86_400_000_000 // case.parameters.bars_per_day
 
 
 def _action(action: Any) -> Any:
@@ -211,28 +255,25 @@ def _action(action: Any) -> Any:
 
 
 def _model(model: Any) -> Any:
-    numbers = {"amount": "fraction"}
-    values = {numbers.get(name, name): value for name, value in vars(model).items()}
-    return getattr(models, type(model).__name__)(**values)
+    names = {"amount": "fraction"}
+    return getattr(models, type(model).__name__)(**{names.get(k, k): value for k, value in vars(model).items()})
 
 
 def _scheme(scheme: Any) -> Any:
     name = type(scheme).__name__
-    if scheme is None:
-        return Idle()
     if name == "HoldBuySell":
         return HoldBuySell(scheme.position_size)
     if name == "Continuous":
         return ContinuousOrder(scheme.position_size, scheme.dead_zone)
     if name == "Portfolio":
         return PortfolioWeights(scheme.threshold)
-    return TargetPosition(scheme.targets, scheme.threshold)
+    return Idle() if scheme is None else TargetPosition(scheme.targets, scheme.threshold)
 
 
 def _instruments(case: Case) -> dict[str, Instrument]:
-    rules = {}
-    for index in range(len(case.series)):
-        one = case.parameters.instrument(index)
-        name = symbol_name(index)
-        rules[name] = Instrument(name, one.lot_size or 0.0, one.tick_size or 0.0, one.min_notional or 0.0)
-    return rules
+    rules = [case.parameters.instrument(index) for index in range(len(case.series))]
+    names = [symbol_name(index) for index in range(len(case.series))]
+    return {
+        name: Instrument(name, rule.lot_size or 0.0, rule.tick_size or 0.0, rule.min_notional or 0.0)
+        for name, rule in zip(names, rules, strict=True)
+    }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 from typing import Any
 
-from adapter import EngineRun, EngineStep, statuses_of, symbol_name
+from adapter import EngineRun, EngineStep, symbol_name, time_of
 from decimal_ledger import StepResult
 from generate import Case
 from reference import rewards
@@ -51,12 +51,14 @@ def compare(case: Case, run: EngineRun) -> Comparison:
         _compare_events(found, case, result, step, scale)
         _compare_account(found, case, result, step, scale)
         _compare_book(found, case, result, step, scale)
-        _compare_report(found, case, result, step)
+        if step.flags is not None:
+            _compare_report(found, case, result, step)
         if found.differences:
             return found  # what follows a difference differs
     found.where = f"{case.kind} {case.seed}"
-    _compare_rewards(found, case, run)
-    _compare_metrics(found, case, run)
+    if run.reward_scheme:
+        _compare_rewards(found, case, run)
+        _compare_metrics(found, case, run)
     return found
 
 
@@ -64,13 +66,14 @@ def _compare_events(found: Comparison, case: Case, result: StepResult, step: Eng
     ours = [(one["order_id"], one["symbol"], one["side"], one["type"]) for one in step.info["filled_orders"]]
     theirs = [(one.number, symbol_name(one.symbol), one.side, one.type) for one in result.fills]
     found.same("fills", ours, theirs)
-    known = len(case.series)
-    refused = [(one["order_id"], one["symbol"], one["reason"]) for one in step.info["rejected_orders"]]
-    refusals = [
-        (one.number, symbol_name(one.symbol) if one.symbol < known else None, one.reason) for one in result.rejects
-    ]
+    names = [symbol_name(j) for j in range(len(case.series))]
+    rejected = step.info["rejected_orders"]
+    refused = [(one["order_id"], one["symbol"] in names and one["symbol"], one["reason"]) for one in rejected]
+    known = [one.symbol < len(names) and symbol_name(one.symbol) for one in result.rejects]
+    refusals = [(one.number, name, one.reason) for one, name in zip(result.rejects, known, strict=True)]
     found.same("rejects", refused, refusals)
-    found.same("answers", [one["status"] for one in step.answers], statuses_of(case, result))
+    if step.answers:
+        found.same("answers", [one["status"] for one in step.answers], _statuses(case, result))
     if found.differences:
         return
     for fill, one in zip(step.info["filled_orders"], result.fills, strict=True):
@@ -80,12 +83,28 @@ def _compare_events(found: Comparison, case: Case, result: StepResult, step: Eng
         found.close("fill fee", fill["fee"], one.fee, scale)
         found.close("fill slippage", fill["slippage_pct"] / 100.0, one.model_slippage, 1.0)
         found.close("fill realized_pnl", fill["realized_pnl"], one.realized_pnl, scale)
-        found.same("filled_at", parse_time(fill["filled_at"]), _time(case, one.row))
+        found.same("filled_at", parse_time(fill["filled_at"]), time_of(case, one.row))
         found.counts[f"fill {one.side} {one.type}{' of a bracket' if one.leg else ''}"] += 1
         found.counts["fills"] += 1
     for refusal in result.rejects:
         found.counts[f"reject {refusal.reason}"] += 1
         found.counts["rejects"] += 1
+
+
+def _statuses(case: Case, result: StepResult) -> list[str]:
+    """What the reference says of a step's submissions, in the words of the exchange's answers."""
+    first = case.results[result.step - 1].submissions if result.step else 0
+    refused = {one.order for one in result.rejects}
+    filled = {one.order for one in result.fills if not one.leg}
+    words = []
+    for order, request in enumerate(case.steps[result.step].get("submit", ()), first):
+        if order in refused:
+            words.append("rejected")
+        elif request["type"] != "market":
+            words.append("pending")
+        else:
+            words.append("filled" if order in filled else "cancelled")
+    return words
 
 
 def _compare_account(found: Comparison, case: Case, result: StepResult, step: EngineStep, scale: float) -> None:
@@ -109,7 +128,8 @@ def _compare_account(found: Comparison, case: Case, result: StepResult, step: En
         found.close("average entry", step.average_entries[j], result.average_entries[j], close)
         found.same("flat", step.positions[j] == 0.0, quantity == 0)
         found.same("nothing locked", step.locked_positions[j] == 0.0, locked == 0)
-    _compare_scalars(found, result, step)
+    if step.observation is not None:
+        _compare_scalars(found, result, step)
 
 
 def _compare_scalars(found: Comparison, result: StepResult, step: EngineStep) -> None:
@@ -147,14 +167,10 @@ def _cancelled(wanted: Any, alive: set[tuple[int, str]]) -> list[bool]:
 
 def _compare_report(found: Comparison, case: Case, result: StepResult, step: EngineStep) -> None:
     info, total = step.info, len(case.series[0]) - case.start_row
-    found.same("flags", (step.terminated, step.truncated), (result.terminated, result.truncated))
+    found.same("flags", step.flags, (result.terminated, result.truncated))
     found.same("step", (info["step"], info["total_steps"]), (result.step + 1, total))
     found.same("progress_pct", info["progress_pct"], round(100 * (result.step + 1) / total, 2))
-    found.same("virtual_time", info["virtual_time"], format_time(_time(case, result.row + 1)))
-
-
-def _time(case: Case, row: int) -> int:
-    return 1_735_689_600_000_000 + row * 86_400_000_000 // case.parameters.bars_per_day
+    found.same("virtual_time", info["virtual_time"], format_time(time_of(case, result.row + 1)))
 
 
 def _compare_rewards(found: Comparison, case: Case, run: EngineRun) -> None:

@@ -57,6 +57,7 @@ class Knobs:
     scheme: str | None = None
     ruin: bool | None = None
     orders_per_step: int = 3
+    unknown_symbols: bool = True
 
 
 @dataclass
@@ -253,7 +254,7 @@ def _cancellations(random: Random, episode: Episode) -> list[tuple[int, str]]:
 
 
 def _order(random: Random, episode: Episode, knobs: Knobs, ticks: list[float]) -> OrderRequest:
-    if random.random() < 0.01:
+    if random.random() < 0.01 and knobs.unknown_symbols:
         return {"symbol": len(ticks), "side": "buy", "type": "market", "quantity": 1.0}
     symbol = random.randrange(len(ticks))
     last = episode.series[symbol].close[episode.row - 1]

@@ -3,6 +3,20 @@
 from tradeready_gym.engine.engine import Engine
 from tradeready_gym.engine.records import HISTORY, REPORT
 from tradeready_gym.engine.spec import EngineSpec
-from tradeready_gym.engine.step import ACT, FILL, OBSERVE, PAY, QUOTE, WHOLE_STEP
+from tradeready_gym.engine.step import ACT, ENDED, FILL, FILLED, OBSERVE, PAY, QUOTE, REFUSED, WHOLE_STEP
 
-__all__ = ["ACT", "FILL", "HISTORY", "OBSERVE", "PAY", "QUOTE", "REPORT", "WHOLE_STEP", "Engine", "EngineSpec"]
+__all__ = [
+    "ACT",
+    "ENDED",
+    "FILL",
+    "FILLED",
+    "HISTORY",
+    "OBSERVE",
+    "PAY",
+    "QUOTE",
+    "REFUSED",
+    "REPORT",
+    "WHOLE_STEP",
+    "Engine",
+    "EngineSpec",
+]

@@ -200,14 +200,15 @@ class Engine:
         # columns a power of two apart would share one cache line in every way of the cache
         return np.empty((len(REPORT), self.environments + (24 if self.environments > 1 else 0)))
 
-    def collect(self, records: str, counts: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
-        """The "fills" or "rejects" that `counts` says each environment has, one after the other, `env` filled in."""
-        total = int(counts.sum())
+    def collect(self, records: str, counts: npt.NDArray[np.float64] | None) -> npt.NDArray[Any]:
+        """The "fills" or "rejects" that `counts` says each environment has, one after the other, `env` filled in; None is none."""
         source = self._plain_fills if records == "fills" else self._plain_rejects
-        gathered = np.empty(total, source.dtype)
-        if total and self.interpreted:
+        gathered = np.empty(0 if counts is None else int(counts.sum()), source.dtype)
+        if counts is None:
+            return gathered
+        if self.interpreted:
             self._fused.collect(source.view(np.recarray), counts, gathered.view(np.recarray))
-        elif total:
+        else:
             self._fused.collect(source, counts, gathered)
         return gathered
 

@@ -25,6 +25,10 @@ QUOTE = 2
 FILL = 4
 PAY = 8
 OBSERVE = 16
+ENDED = 1
+FILLED = 2
+REFUSED = 4
+
 WHOLE_STEP = ACT | QUOTE | FILL | PAY | OBSERVE
 
 rows_of = field("rows")
@@ -158,7 +162,10 @@ def report_account(account: Any, report: Any, i: int) -> None:
 def make_step(
     act: Callable[..., int], slippage: Callable[..., float], pay: Callable[..., float]
 ) -> Callable[[Any, Any, Any, int, int, int], int]:
-    """The step of these three kernels: `advance(world, observations, report, first, last, phases) -> environments that ended`."""
+    """The step of these three kernels: `advance(world, observations, report, first, last, phases) -> news`.
+
+    `news` says whether any of the environments ended (ENDED), filled or refused an order (FILLED, REFUSED).
+    """
 
     def advance(world: Any, observations: Any, report: Any, first: int, last: int, phases: int) -> int:
         rows = rows_of(world)
@@ -182,7 +189,7 @@ def make_step(
         history = history_of(world)
         symbols = settings.symbols
         block = settings.lookback * settings.features
-        ended = 0
+        news = 0
         # one action's orders at a time: a place that stays in the nearest cache, and is this range's own
         orders = all_orders[first]
 
@@ -288,9 +295,13 @@ def make_step(
                     at += block
                 write_account(account, positions, rows[account.row - 1], codes, observations, at)
                 report_account(account, report, i)
+                if account.fills > 0:
+                    news |= FILLED
+                if account.rejects > 0:
+                    news |= REFUSED
             if account.done != 0:
-                ended += 1
-        return ended
+                news |= ENDED
+        return news
 
     return advance
 

@@ -60,10 +60,8 @@ class Audit:
             if fill["type"] != "stop_loss" and not candle["low"] <= fill["price"] <= candle["high"]:
                 raise CheckFailed(f"step {info['step']} fills a limit outside its candle {candle}: {fill}")
             return
-        reference = candle["open"]
-        if exchange.fill_at == "close":
-            candle = self._candle(fill, row - 1)
-            reference = candle["close"]
+        # whether anything trades is a matter of the candle that begins at the clock, whichever price is paid
+        reference = self._candle(fill, row - 1)["close"] if exchange.fill_at == "close" else candle["open"]
         if candle["volume"] <= 0.0:
             raise CheckFailed(f"nothing trades in a gap, yet step {info['step']} reports {fill}")
         expected = reference * (1.0 + way * slip)

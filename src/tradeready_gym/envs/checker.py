@@ -64,7 +64,7 @@ def check_trading_env(env: Environment, *, seed: int = 0, max_steps: int = 5_000
         raise ConfigurationError(f"max_steps must be at least 1; got {max_steps!r}")
     _check_episode(_shortened(silent_copy(base), max_steps), seed)
     if env is not base:
-        _check_values(_shortened(silent_copy(env), max_steps), seed)
+        _check_values(_shortened(silent_copy(env), max_steps), seed, max_steps)
     _check_aliasing(env, seed)
     _check_replay(base, seed)
     _check_copies(env, seed)
@@ -88,6 +88,8 @@ def _check_episode(env: TradingEnvironment, seed: int) -> None:
         observation, reward, terminated, truncated, info = env.step(action)
         candles = int(env.engine.state.accounts["row"][0]) - row
         step += candles
+        if candles < 1:
+            raise CheckFailed(f"every step must let at least one candle pass; the clock stood still at step {step}")
         _check_observation(env, observation, f"step {step}")
         _check_outcome(reward, terminated, truncated, step)
         _check_info(info, step)
@@ -99,7 +101,7 @@ def _check_episode(env: TradingEnvironment, seed: int) -> None:
     _check_after_the_end(env, action)
 
 
-def _check_values(env: Environment, seed: int) -> None:
+def _check_values(env: Environment, seed: int, max_steps: int) -> None:
     observation, _ = env.reset(seed=seed)
     _check_observation(env, observation, "reset()")
     for step, action in enumerate(drawn_actions(env, seed), start=1):
@@ -112,6 +114,8 @@ def _check_values(env: Environment, seed: int) -> None:
             )
         if terminated or truncated:
             return
+        if step > max_steps:
+            raise CheckFailed(f"the episode has no more than {max_steps} candles, and after as many steps it goes on")
 
 
 def _check_observation(env: Environment, observation: Any, when: str) -> None:
@@ -290,12 +294,10 @@ def _check_copies(env: Environment, seed: int) -> None:
 
 def _check_future(env: Environment, seed: int) -> None:
     probe = silent_copy(env)
-    probe.reset(seed=seed)
-    account = trading_base(probe).engine.state.accounts[0]
-    start, end = int(account["start_row"]), int(account["end_row"])
-    if end - start < 2:
+    rows = [int(trading_base(probe).engine.state.accounts["row"][0]) for _ in play(probe, seed, _SHORT)]
+    if len(rows) < 3:
         return
-    cut = start + max(1, min(end - start, _SHORT) // 2)
+    start, cut = rows[0], rows[len(rows) // 2]
     one, two = silent_copy(env), scrambled_twin(env, cut, seed)
     changed = False
     for step, (seen, scrambled) in enumerate(zip(play(one, seed, _SHORT), play(two, seed, _SHORT), strict=False)):

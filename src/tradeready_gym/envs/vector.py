@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 
 from tradeready_gym import errors
 from tradeready_gym.actions import ActionScheme
-from tradeready_gym.engine import OBSERVE, REPORT, WHOLE_STEP, Engine
+from tradeready_gym.engine import ENDED, FILLED, OBSERVE, REFUSED, REPORT, WHOLE_STEP, Engine
 from tradeready_gym.envs import seams
 from tradeready_gym.envs.composition import compose, describe, refuse_platform
 from tradeready_gym.envs.observing import as_dictionary, observation_space
@@ -151,7 +151,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         self._ready = True
         if self.tracker is not None:
             self.tracker.register_run()
-        return self._shape(flat), self._infos(report[:, : self.num_envs])
+        return self._shape(flat), self._infos(report[:, : self.num_envs], 0)
 
     def step(
         self, actions: Any
@@ -173,7 +173,8 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         self._take(actions)
         flat = self._room()
         block = engine.new_report()
-        ended = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, block)
+        news = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, block)
+        ended = news & ENDED
         report = block[:, : self.num_envs]
         done = report[_COLUMN["done"]]
         terminated = (done == 1.0) | (done == 3.0) if ended else np.zeros(self.num_envs, np.bool_)
@@ -182,7 +183,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         if self._foreign_reward and not np.isfinite(rewards).all():
             i = int(np.flatnonzero(~np.isfinite(rewards))[0])
             raise errors.ConfigurationError(f"a reward must be finite; sub-environment {i} was paid {rewards[i]!r}")
-        infos = self._infos(report)
+        infos = self._infos(report, news)
         if ended:
             self._end_episodes(done > 0.0, infos)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
@@ -225,7 +226,10 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             self._pool.submit(engine.advance, engine.world, flat, report, first, last, WHOLE_STEP)
             for first, last in pairwise(cuts)
         ]
-        return sum(part.result() for part in parts)
+        news = 0
+        for part in parts:
+            news |= part.result()
+        return news
 
     def _take(self, actions: Any) -> None:
         engine = self.engine
@@ -243,7 +247,8 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         if self._count:
             if array.dtype.kind not in "iu":
                 raise errors.ActionError(f"actions must be integers below {self._count}; got {array.dtype}")
-            good = table.min() >= 0 and table.max() < self._count
+            # one pass: a negative number is a very large unsigned one
+            good = bool(table.astype(np.int64, copy=False).view(np.uint64).max() < self._count)
         else:
             good = array.dtype.kind in "fiu" and bool(np.isfinite(table).all())
         if not good:
@@ -270,8 +275,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             seams.act(engine, i, actions[i])
             paid = seams.trade(engine, i, self._pay)
             accounts[i].reward = paid + seams.last_reward(engine, i, self._pay)
-        engine.advance(engine.world, flat, report, 0, self.num_envs, OBSERVE)
-        return int(np.count_nonzero(accounts["done"]))
+        return engine.advance(engine.world, flat, report, 0, self.num_envs, OBSERVE)
 
     def _pay(self, i: int) -> float:
         account = self.engine.state.accounts[i]
@@ -302,7 +306,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
     def _clock(self, row: int) -> int:
         return int(self.engine.times[row - 1]) + self.engine.market.timeframe.microseconds
 
-    def _infos(self, report: npt.NDArray[np.float64]) -> dict[str, Any]:
+    def _infos(self, report: npt.NDArray[np.float64], news: int) -> dict[str, Any]:
         engine = self.engine
         infos: dict[str, Any] = {name: report[_COLUMN[name]] for name in _MONEY}
         step = report[_COLUMN["step"]].astype(np.int64)
@@ -311,8 +315,8 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         infos["virtual_time"] = engine.times[rows - 1] + engine.market.timeframe.microseconds
         infos["step"], infos["total_steps"] = step, total
         infos["progress_pct"] = report[_COLUMN["progress_pct"]]
-        infos["filled_orders"] = engine.collect("fills", report[_COLUMN["fills"]])
-        infos["rejected_orders"] = engine.collect("rejects", report[_COLUMN["rejects"]])
+        infos["filled_orders"] = engine.collect("fills", report[_COLUMN["fills"]] if news & FILLED else None)
+        infos["rejected_orders"] = engine.collect("rejects", report[_COLUMN["rejects"]] if news & REFUSED else None)
         infos.update(self._masks)
         return infos
 
@@ -345,7 +349,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         last[over] = table[over]
         final_info = {name: over if name.startswith("_") else value for name, value in final.items()}
         self.engine.restart(over, flat, report)
-        infos = self._infos(report[:, : self.num_envs])
+        infos = self._infos(report[:, : self.num_envs], 0)
         for name in ("filled_orders", "rejected_orders"):
             infos[name] = final[name][~over[final[name]["env"]]]
         infos["final_obs"] = last if self.flatten else as_dictionary(self.engine, last)

@@ -1,6 +1,5 @@
 """The four baselines: whoever learns has to beat them, on the same environment and at the same costs."""
 
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -71,28 +70,21 @@ class MovingAverageCross(TradingStrategy):
         return actions_towards(_wait_for_changes(targets, situation.weights), situation)
 
 
-@dataclass(frozen=True)
-class RandomBehaviour:
-    """With probability `redraw` at each step and symbol, want all of it with probability `invested`, else nothing."""
-
-    redraw: float
-    invested: float = 0.5
-
-    def __post_init__(self) -> None:
-        for name, value in (("redraw", self.redraw), ("invested", self.invested)):
-            if not 0.0 <= value <= 1.0:
-                raise ConfigurationError(f"{name} is a probability; got {value!r}")
-
-
 class RandomTrader(TradingStrategy):
     """Trades without looking. `RandomTrader.like(evaluation)` trades as much as somebody else did, and holds as much.
 
     With probability `redraw` at each step and for each symbol it draws anew what it wants: everything (its equal part) with
     probability `invested`, else nothing. Episodes with different seeds draw differently.
+
+    Raises:
+        ConfigurationError: a probability outside [0, 1].
     """
 
     def __init__(self, redraw: float = 0.02, invested: float = 0.5, environment: Any = None) -> None:
-        self.behaviour = RandomBehaviour(redraw, invested)
+        for name, value in (("redraw", redraw), ("invested", invested)):
+            if not 0.0 <= value <= 1.0:
+                raise ConfigurationError(f"{name} is a probability; got {value!r}")
+        self.redraw, self.invested = float(redraw), float(invested)
         self._draws = np.random.default_rng(0)
         self._wants: npt.NDArray[np.bool_] | None = None
         super().__init__(environment)
@@ -127,11 +119,11 @@ class RandomTrader(TradingStrategy):
 
     def decide(self, situation: Situation) -> npt.NDArray[Any]:
         shape = (situation.count, len(situation.symbols))
-        drawn = self._draws.random(shape) < self.behaviour.invested
+        drawn = self._draws.random(shape) < self.invested
         if self._wants is None:
             self._wants = drawn
         else:
-            again = self._draws.random(shape) < self.behaviour.redraw
+            again = self._draws.random(shape) < self.redraw
             self._wants = np.where(again, drawn, self._wants)
         targets = self._wants / len(situation.symbols)
         return actions_towards(_wait_for_changes(targets, situation.weights), situation)

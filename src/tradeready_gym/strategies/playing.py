@@ -24,18 +24,18 @@ def play(
     """
     count = environment.num_envs
     observations, infos = environment.reset(seed=seed)
-    kept = [[infos[name] for name in _KEPT]]
+    kept = [_keep(infos)]
     lengths = np.zeros(count, np.int64)
     metrics: list[dict[str, Any] | None] = [None] * count
     playing = np.ones(count, np.bool_)
     while playing.any() and (steps is None or len(kept) <= steps):
         actions = decide(Situation(observations, environment.engine))
         observations, _, terminated, truncated, infos = environment.step(actions)
-        row = [infos[name] for name in _KEPT]
+        row = _keep(infos)
         ended = playing & (terminated | truncated)
         if ended.any():
             final = infos["final_info"]
-            row = [np.where(ended, final[name], column) for name, column in zip(_KEPT, row, strict=True)]
+            row = np.where(ended, _keep(final), row)
             for i in np.flatnonzero(ended).tolist():
                 metrics[i] = _plain({name: final["episode_metrics"][name][i] for name in final["episode_metrics"]})
         kept.append(row)
@@ -43,7 +43,13 @@ def play(
         playing &= ~ended
     if playing.any():
         _describe_unfinished(environment, playing, metrics)
-    return tuple(_performance(kept, i, int(lengths[i]) + 1, metrics[i]) for i in range(count))
+    table = np.array(kept)  # (steps + 1, columns, N)
+    return tuple(_performance(table[: lengths[i] + 1, :, i], metrics[i]) for i in range(count))
+
+
+def _keep(infos: dict[str, Any]) -> npt.NDArray[np.float64]:
+    # microseconds since 1970 are whole numbers in float64 until the year 2255
+    return np.array([infos[name] for name in _KEPT], np.float64)
 
 
 def _describe_unfinished(
@@ -61,6 +67,6 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value if np.isfinite(value) else None for name, value in items.items()}
 
 
-def _performance(kept: list[list[Any]], i: int, rows: int, metrics: dict[str, Any] | None) -> Performance:
-    time, equity, cash, value = (np.array([row[k][i] for row in kept[:rows]]) for k in range(len(_KEPT)))
-    return Performance(time.astype("datetime64[us]"), equity, cash, value, metrics or {})
+def _performance(table: npt.NDArray[np.float64], metrics: dict[str, Any] | None) -> Performance:
+    time, equity, cash, value = np.ascontiguousarray(table.T)
+    return Performance(time.astype(np.int64).astype("datetime64[us]"), equity, cash, value, metrics or {})

@@ -25,7 +25,7 @@ USUAL: dict[str, Any] = {"interpreted": True, "lookback_window": 2, "fee_rate": 
         {"episode_length": 17},
         {"fill_at": "close", "steps_per_action": 3},
         {"max_volume_share": 0.001, "slippage": "volume_share"},
-        {"feature_pipeline": ["candles", "rsi_14", "balance"]},
+        {"feature_pipeline": ["candles", "momentum_5", "balance"]},
     ],
 )
 def test_our_own_environments_pass(arguments: dict[str, Any]) -> None:
@@ -257,16 +257,48 @@ class SharesWithItsCopies(TradingEnvironment):
         return super()._get_reward() + self.counter[0]
 
 
+class ReadsWhatItHandedOut(TradingEnvironment):
+    def _next_observation(self) -> Any:
+        self.handed_out = super()._next_observation()
+        return self.handed_out
+
+    def _get_reward(self) -> float:
+        before = getattr(self, "before", None)
+        self.before = self.handed_out
+        return super()._get_reward() + (0.0 if before is None else float(before[0] == 7.0))
+
+
+class TakesGymnasiumsKey(TradingEnvironment):
+    def _info(self) -> dict[str, Any]:
+        return {**super()._info(), "episode": {"r": 0.0}}
+
+
+class FlattersItself(TradingEnvironment):
+    def _end_episode(self, info: dict[str, Any]) -> None:
+        super()._end_episode(info)
+        info["episode_metrics"]["roi_pct"] += 1.0
+
+
+class KeepsItsMetrics(TradingEnvironment):
+    def _end_episode(self, info: dict[str, Any]) -> None:
+        super()._end_episode(info)
+        del info["episode_metrics"]
+
+
 @pytest.mark.parametrize(
     ("defect", "words"),
     [
+        (ReadsWhatItHandedOut, "must not change what follows"),
+        (TakesGymnasiumsKey, "belongs to Gymnasium's"),
+        (FlattersItself, "roi_pct"),
+        (KeepsItsMetrics, "must have 'episode_metrics'"),
         (ReusesItsArray, "must stay as it was"),
         (ReusesItsInfo, "must stay as it was"),
         (SeesTheNextClose, "lie in its future"),
         (SeesItInASeriesOfItsOwn, "lie in its future"),
         (SeesItInAView, "lie in its future"),
         (PaysForTheFuture, "lie in its future"),
-        (ForgetsTheFee, "fees_paid"),
+        (ForgetsTheFee, "the reported fills make"),
         (HidesAFill, "the reported fills make"),
         (PrintsMoney, "the reported fills make"),
         (BuysBelowTheOpen, "moved by its slippage"),
@@ -301,7 +333,7 @@ class PeeksThroughAWrapper(gymnasium.ObservationWrapper[Any, Any, Any]):
 
     def observation(self, observation: Any) -> Any:
         row = min(int(self.unwrapped.engine.state.accounts["row"][0]), len(self.tomorrow) - 1)  # type: ignore[attr-defined]
-        return np.concatenate([observation[1:], [np.float32(self.tomorrow[row])]])
+        return np.concatenate([[np.float32(self.tomorrow[row])], observation[1:]])
 
 
 class HidesTheEnd(gymnasium.Wrapper[Any, Any, Any, Any]):
