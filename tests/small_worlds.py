@@ -43,7 +43,9 @@ def candles_of(
     return Candles.from_arrays(symbols, frame, times[kept], *rows)
 
 
-def random_candles(bars: int = 300, symbols: Sequence[str] = ("BTCUSDT",), seed: int = 0, gaps: bool = False) -> Candles:
+def random_candles(
+    bars: int = 300, symbols: Sequence[str] = ("BTCUSDT",), seed: int = 0, gaps: bool = False
+) -> Candles:
     """A random walk with wicks and uneven volume; with `gaps`, also missing candles and one without trades."""
     random = np.random.default_rng(seed)
     close = 100.0 * np.exp(np.cumsum(random.normal(0.0, 0.01, (len(symbols), bars)), axis=1))
@@ -54,7 +56,7 @@ def random_candles(bars: int = 300, symbols: Sequence[str] = ("BTCUSDT",), seed:
     return candles_of(close, volume=volume, symbols=symbols, missing=missing, wick=0.003)
 
 
-def small_env(candles: Candles, **arguments: Any) -> TradingEnvironment:
+def small_env(candles: Candles | list[Candles], **arguments: Any) -> TradingEnvironment:
     """An interpreted environment without costs and with two candles in sight, unless the test says otherwise."""
     usual: dict[str, Any] = {
         "fee_rate": 0.0,

@@ -29,7 +29,7 @@ Submitting
 [A5]  A value of at most 1e-12 of the starting balance is what binary rounding leaves of nothing. A sell that misses the
       unlocked holding by that sells the holding: 0.1 + 0.2 can be sold as 0.3. A fill that would leave that of a position
       takes it along, and other sells of the symbol end. A cost that exceeds the cash by that is the cash.
-      Lots and ticks have a tolerance of 1e-9 of one (1e-15 of their number where that is more) for the same reason.
+      Lots and ticks have a tolerance of a millionth of one for the same reason (1e7 ticks are known to 1e-9 of one).
 [A6]  Target positions follow the portfolio's rule: d = E * target - value held, nothing if abs(d) <= threshold * E, else
       abs(d) / P is traded; target 0 sells the whole position.
 [A7]  A scheme that sells without an unlocked holding makes no order (documented: `otherwise nothing`). A scheme's sell is cut

@@ -30,17 +30,11 @@ RISK_LIMIT = 8
 
 # a value within this share of the starting balance is what binary rounding leaves of nothing
 ROUNDING = 1e-12
-# a count within this of a whole number is that number: 0.3 / 0.1 is 2.9999999999999996, and 1e7 ticks are known to 1e-9 of one
-_COUNT_TOLERANCE = 1e-9
-_COUNT_PRECISION = 1e-15
-# from here on every float is a whole number
-_COUNTABLE = 9007199254740992.0
-
-
-@kernel
-def count_tolerance(count: float) -> float:
-    """How far from a whole number a count of lots or ticks may be and still be that number."""
-    return max(_COUNT_TOLERANCE, _COUNT_PRECISION * count)
+# a count of lots or ticks within this of a whole number is that number: 0.3 / 0.1 is 2.9999999999999996, and a price of 1e7
+# ticks is known to 1e-9 of one
+_COUNT_TOLERANCE = 1e-6
+# a count beyond this is no longer known to the tolerance, and soon not an integer that compiled code can hold
+_COUNTABLE = 1e12
 
 
 @kernel
@@ -51,7 +45,26 @@ def floor_to_lot(quantity: float, lot_size: float) -> float:
     lots = quantity / lot_size
     if not abs(lots) < _COUNTABLE:
         return quantity
-    return math.floor(lots + count_tolerance(lots)) * lot_size
+    return math.floor(lots + _COUNT_TOLERANCE) * lot_size
+
+
+@kernel
+def settle_lots(position: Any, lot_size: float) -> None:
+    """Keep a position that is made of lots a whole number of them, or rounding would add up to one."""
+    if lot_size > 0.0 and position.quantity < _COUNTABLE * lot_size:
+        lots = position.quantity / lot_size
+        whole = math.floor(lots + 0.5)
+        if abs(lots - whole) <= 1000.0 * _COUNT_TOLERANCE:
+            position.quantity = whole * lot_size
+
+
+@kernel
+def affordable(account: Any, cash: float, unit_cost: float, lot_size: float) -> float:
+    """The largest quantity in whole lots that `cash` pays for."""
+    quantity = floor_to_lot(cash / unit_cost, lot_size)
+    if quantity * unit_cost > cash + ROUNDING * account.starting_balance:
+        quantity -= lot_size
+    return max(quantity, 0.0)
 
 
 @kernel
@@ -63,8 +76,8 @@ def round_price(price: float, side: int, tick_size: float) -> float:
     if not abs(ticks) < _COUNTABLE:
         return price
     if side > 0:
-        return math.ceil(ticks - count_tolerance(ticks)) * tick_size
-    return math.floor(ticks + count_tolerance(ticks)) * tick_size
+        return math.ceil(ticks - _COUNT_TOLERANCE) * tick_size
+    return math.floor(ticks + _COUNT_TOLERANCE) * tick_size
 
 
 @cold_kernel
@@ -75,7 +88,7 @@ def valid_price(price: float, tick_size: float) -> bool:
     if tick_size <= 0.0:
         return True
     ticks = price / tick_size
-    return abs(ticks - math.floor(ticks + 0.5)) <= count_tolerance(ticks)
+    return ticks >= _COUNTABLE or abs(ticks - math.floor(ticks + 0.5)) <= _COUNT_TOLERANCE
 
 
 @cold_kernel
@@ -221,7 +234,7 @@ def _market_buy(
         if order.sized == 0:
             record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
             return 0.0
-        quantity = floor_to_lot(account.cash / unit_cost, instrument.lot_size)
+        quantity = affordable(account, account.cash, unit_cost, instrument.lot_size)
         spends_all = instrument.lot_size <= 0.0
         if quantity * newest.close < smallest_value(account, instrument, costs):
             record_reject(account, order, rejects, MIN_NOTIONAL)
@@ -236,6 +249,7 @@ def _market_buy(
     account.cash = 0.0 if spends_all else max(account.cash - quantity * unit_cost, 0.0)
     position.volume_used += quantity
     apply_buy(account, position, quantity, price, fee)
+    settle_lots(position, instrument.lot_size)
     record_fill(account, order, fills, quantity, price, fee, order.slippage, 0.0)
     return quantity
 
@@ -267,5 +281,6 @@ def _market_sell(
     fee = costs.fee_rate * price * quantity
     position.volume_used += quantity
     realized = apply_sell(account, position, quantity, price, fee)
+    settle_lots(position, instrument.lot_size)
     record_fill(account, order, fills, quantity, price, fee, order.slippage, realized)
     return quantity

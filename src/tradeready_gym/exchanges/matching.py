@@ -18,11 +18,13 @@ from tradeready_gym.exchanges.execution import (
     ROUNDING,
     STOP_LOSS,
     TAKE_PROFIT,
+    affordable,
     floor_to_lot,
     order_prices_valid,
     record_fill,
     record_reject,
     round_price,
+    settle_lots,
     smallest_value,
     snap_to_holding,
     unlocked,
@@ -332,6 +334,7 @@ def fill_resting(
         apply_buy(account, position, quantity, price, fee)
     else:
         realized = apply_sell(account, position, quantity, price, fee)
+    settle_lots(position, instrument.lot_size)
     position.volume_used += quantity
     record_fill(account, order, fills, quantity, price, fee, order.slippage if slips else 0.0, realized)
     if order.side > 0:
@@ -355,7 +358,7 @@ def _round_within_limit(price: float, order: Any, tick_size: float) -> float:
 def _cut_to_lock(account: Any, order: Any, unit_cost: float, instrument: Any) -> bool:
     # only a stop buy can cost more than it locked; what it cannot pay for ends, and with it the order if that is all
     if order.quantity * unit_cost > order.locked + ROUNDING * account.starting_balance:
-        order.quantity = floor_to_lot(order.locked / unit_cost, instrument.lot_size)
+        order.quantity = affordable(account, float(order.locked), unit_cost, instrument.lot_size)
     if order.quantity > 0.0:
         return True
     account.cash += order.locked

@@ -16,10 +16,9 @@ class _Statistics:
     _normalizer: Normalizer
 
     @property
-    def statistics(self) -> RunningStatistics | dict[str, RunningStatistics]:
-        """What has been learned: one record for a flat observation, a dictionary of them for a dictionary."""
-        parts = self._normalizer.statistics
-        return parts[FLAT] if self._normalizer.flat else parts
+    def statistics(self) -> dict[str, RunningStatistics]:
+        """What has been learned of each part of a dictionary; of a flat observation under the key "observation"."""
+        return self._normalizer.statistics
 
     @property
     def frozen(self) -> bool:
@@ -77,7 +76,7 @@ class NormalizationWrapper(_Statistics, gymnasium.ObservationWrapper[Any, Any, A
         return self._normalizer.normalize(observation[None])[0]
 
 
-class VectorNormalizationWrapper(_Statistics, VectorWrapper[Any, Any, Any, Any, Any]):
+class VectorNormalizationWrapper(_Statistics, VectorWrapper):  # type: ignore[type-arg,unused-ignore]
     """The same for a vector environment: one set of statistics for all sub-environments.
 
     Last observations in `infos["final_obs"]` (same-step autoreset) are learned from and normalised too; sub-environments
@@ -122,7 +121,9 @@ class VectorNormalizationWrapper(_Statistics, VectorWrapper[Any, Any, Any, Any, 
             for k, i in enumerate(ended):
                 placed[i] = done[k] if self._normalizer.flat else {key: part[k] for key, part in done.items()}
             return placed
-        return self._spread(done, ended) if self._normalizer.flat else {k: self._spread(v, ended) for k, v in done.items()}
+        return (
+            self._spread(done, ended) if self._normalizer.flat else {k: self._spread(v, ended) for k, v in done.items()}
+        )
 
     def _spread(self, part: Any, ended: Any) -> Any:
         # rows of sub-environments that go on mean nothing: 0, as they came

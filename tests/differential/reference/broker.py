@@ -122,7 +122,7 @@ class Broker:
             if self._is_more_than_rounding((order.quantity - affordable) * price * (1 + self.parameters.taker)):
                 if not sized:
                     return self._reject(order, "insufficient_balance")
-                affordable = instrument.floor_quantity(affordable)
+                affordable = instrument.affordable(self.account.cash, price * (1 + self.parameters.taker))
                 if self._is_dust(symbol, affordable):
                     return self._reject(order, "min_notional")
             order.quantity = affordable
@@ -183,7 +183,7 @@ class Broker:
         if order.quantity <= affordable:
             return True
         if self._is_more_than_rounding((order.quantity - affordable) * price * (1 + fee_rate)):
-            affordable = self.instruments[order.symbol].floor_quantity(affordable)
+            affordable = self.instruments[order.symbol].affordable(order.locked_cash, price * (1 + fee_rate))
         order.quantity = affordable
         if order.quantity == 0:
             self._remove(order)

@@ -13,8 +13,7 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 DUST_SHARE = Decimal(10) ** -9  # section 3: an order below this share of the starting balance is dust
 ROUNDING_SHARE = Decimal(10) ** -12  # of the starting balance: what binary rounding may leave of a value that is meant to be 0
-GRID_TOLERANCE = Decimal(10) ** -9  # 0.3 must count as three lots of 0.1 although neither is a binary fraction,
-GRID_PRECISION = Decimal(10) ** -15  # and a price of 1e7 ticks is known to 1e-9 of a tick only
+GRID_TOLERANCE = Decimal(10) ** -6  # 0.3 must count as three lots of 0.1 although neither is a binary fraction
 
 Draw = Callable[[int, int], float]
 """(step, order number) -> u in [0, 1)."""
@@ -66,6 +65,12 @@ class Instrument:
             return quantity
         return lots.to_integral_value(ROUND_FLOOR) * exact(self.lot_size)
 
+    def affordable(self, cash: Decimal, unit_cost: Decimal) -> Decimal:
+        """What cash pays for, in whole lots."""
+        if self.lot_size is None:
+            return cash / unit_cost
+        return (cash / unit_cost / exact(self.lot_size)).to_integral_value(ROUND_FLOOR) * exact(self.lot_size)
+
     def price_is_on_tick(self, price: Decimal) -> bool:
         """Whether a limit or trigger may be named in an order."""
         return self.tick_size is None or _on_grid(price / exact(self.tick_size))
@@ -83,7 +88,7 @@ class Instrument:
 
 def _on_grid(count: Decimal) -> bool:
     off = abs(count - count.to_integral_value(ROUND_HALF_EVEN))
-    return off <= max(GRID_TOLERANCE, GRID_PRECISION * abs(count))
+    return off <= GRID_TOLERANCE
 
 
 @dataclass(frozen=True)

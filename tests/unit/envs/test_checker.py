@@ -46,7 +46,7 @@ def test_wrapped_environments_pass() -> None:
     env = NormalizationWrapper(FeatureEngineeringWrapper(TradingEnvironment(data=CANDLES, **USUAL)))
 
     check_trading_env(gymnasium.wrappers.TimeLimit(env, 20))
-    assert env.statistics.count == 1
+    assert env.statistics["observation"].count == 1
 
 
 def test_the_environment_is_left_open_and_usable() -> None:
@@ -209,7 +209,7 @@ class StepsOnAfterTheEnd(TradingEnvironment):
     def step(self, action: Any) -> Any:
         if not self._ready and self._total:
             return self.last
-        self.last = super().step(action)
+        self.last: Any = super().step(action)
         return self.last
 
 

@@ -15,7 +15,7 @@ from tradeready_gym.wrappers import BatchStepWrapper
 
 
 def test_the_action_is_applied_once_and_the_candles_pass() -> None:
-    env = BatchStepWrapper(small_env(candles_of(np.linspace(100.0, 140.0, 40))), n_steps=5)
+    env: Any = BatchStepWrapper(small_env(candles_of(np.linspace(100.0, 140.0, 40))), n_steps=5)
     env.reset(seed=0)
 
     info = env.step(1)[4]
@@ -44,7 +44,7 @@ def test_a_batch_equals_the_action_and_then_waiting_with_the_rewards_summed() ->
 
 
 def test_an_episode_that_ends_within_a_batch_ends_there() -> None:
-    env = BatchStepWrapper(small_env(random_candles(20)), n_steps=5)
+    env: Any = BatchStepWrapper(small_env(random_candles(20)), n_steps=5)
 
     outcomes = play(env, [1] * 10)
 
@@ -53,7 +53,7 @@ def test_an_episode_that_ends_within_a_batch_ends_there() -> None:
 
 
 def test_wrappers_inside_each_other_multiply() -> None:
-    env = BatchStepWrapper(BatchStepWrapper(small_env(random_candles(60)), n_steps=2), n_steps=3)
+    env: Any = BatchStepWrapper(BatchStepWrapper(small_env(random_candles(60)), n_steps=2), n_steps=3)
     env.reset(seed=0)
 
     assert env.step(0)[4]["step"] == 6
@@ -82,7 +82,7 @@ class EachCandle(CustomReward):
 
 
 def test_a_python_reward_is_paid_for_every_candle() -> None:
-    env = BatchStepWrapper(small_env(random_candles(60), reward_scheme=EachCandle()), n_steps=5)
+    env: Any = BatchStepWrapper(small_env(random_candles(60), reward_scheme=EachCandle()), n_steps=5)
     env.reset(seed=0)
 
     assert env.step(1)[1] == 5.0
@@ -93,14 +93,16 @@ def test_fills_of_resting_orders_within_the_batch_are_all_reported() -> None:
     from tradeready_gym.orders import Order
 
     close = 100.0 - np.arange(60.0)
-    env = BatchStepWrapper(small_env(candles_of(close)), n_steps=20)
+    env: Any = BatchStepWrapper(small_env(candles_of(close)), n_steps=20)
     env.reset(seed=0)
     orders = [Order("BTCUSDT", "buy", 1.0, type="limit", price=90.5 - place) for place in range(12)]
     env.unwrapped.exchange.submit(orders)
 
     info = env.step(0)[4]
 
-    assert [fill["price"] for fill in info["filled_orders"]] == [90.5 - place for place in range(len(info["filled_orders"]))]
+    assert [fill["price"] for fill in info["filled_orders"]] == [
+        90.5 - place for place in range(len(info["filled_orders"]))
+    ]
     assert len(info["filled_orders"]) >= 8
 
 
@@ -117,14 +119,14 @@ def test_setting_it_up_ends_the_episode_in_progress() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*different from the unwrapped version")
 def test_both_checkers_accept_it() -> None:
-    env = BatchStepWrapper(small_env(random_candles(90, gaps=True), fee_rate=0.001, slippage="uniform"), n_steps=5)
+    env: Any = BatchStepWrapper(small_env(random_candles(90, gaps=True), fee_rate=0.001, slippage="uniform"), n_steps=5)
 
     check_env(env, skip_render_check=True)
     check_trading_env(env)
 
 
 def test_masks_and_actions_are_those_of_the_wrapped_environment() -> None:
-    env = BatchStepWrapper(small_env(random_candles(60)), n_steps=5)
+    env: Any = BatchStepWrapper(small_env(random_candles(60)), n_steps=5)
     env.reset(seed=0)
 
     assert drawn(env, 20) == drawn(env.unwrapped, 20)

@@ -15,7 +15,7 @@ from gymnasium.vector import SyncVectorEnv
 from small_worlds import RAW, assert_same, candles_of, drawn, play, random_candles, small_env
 from tradeready_gym.envs import TradingVectorEnvironment, check_trading_env
 from tradeready_gym.errors import ConfigurationError, StoreError
-from tradeready_gym.wrappers import NormalizationWrapper, RunningStatistics, VectorNormalizationWrapper
+from tradeready_gym.wrappers import NormalizationWrapper, VectorNormalizationWrapper
 
 
 def vector_env(bars: int = 60, num_envs: int = 3, **arguments: Any) -> TradingVectorEnvironment:
@@ -58,8 +58,7 @@ def test_statistics_go_on_across_resets() -> None:
     play(env, [0] * 4)
     play(env, [0] * 4)
 
-    assert isinstance(env.statistics, RunningStatistics)
-    assert env.statistics.count == 10
+    assert env.statistics["observation"].count == 10
 
 
 def test_frozen_statistics_do_not_move() -> None:
@@ -69,11 +68,11 @@ def test_frozen_statistics_do_not_move() -> None:
     first = play(env, [1, 0, 2] * 5)
 
     assert env.frozen
-    assert env.statistics.count == 21
+    assert env.statistics["observation"].count == 21
     assert_same(first, play(env, [1, 0, 2] * 5))
     env.unfreeze()
     env.reset(seed=0)
-    assert env.statistics.count == 22
+    assert env.statistics["observation"].count == 22
 
 
 def test_saved_statistics_normalise_another_environment_alike(tmp_path: Path) -> None:
@@ -126,7 +125,7 @@ def test_copies_and_pickles_carry_the_statistics_and_go_their_own_way(copied: An
     twin = copied(env)
     rest = [env.step(1) for _ in range(5)]
 
-    assert twin.statistics.count == 10
+    assert twin.statistics["observation"].count == 10
     assert_same(rest, [twin.step(1) for _ in range(5)])
 
 
@@ -149,7 +148,9 @@ def test_both_checkers_accept_it(flatten: bool) -> None:
     check_env(env, skip_render_check=True)
 
 
-@pytest.mark.parametrize("arguments", [{"clip": 0.0}, {"clip": -1.0}, {"clip": float("inf")}, {"epsilon": 0.0}, {"clip": "1"}])
+@pytest.mark.parametrize(
+    "arguments", [{"clip": 0.0}, {"clip": -1.0}, {"clip": float("inf")}, {"epsilon": 0.0}, {"clip": "1"}]
+)
 def test_impossible_numbers_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(arguments))):
         NormalizationWrapper(small_env(random_candles(60)), **arguments)
@@ -168,7 +169,9 @@ def test_a_vector_of_one_equals_the_single_wrapper() -> None:
     vector = VectorNormalizationWrapper(vector_env(40, 1, fee_rate=0.0))
     actions = drawn(single, 30)
 
-    for one, many in zip(play(single, actions, seed=5), play(vector, [np.array([a]) for a in actions], seed=5), strict=True):
+    for one, many in zip(
+        play(single, actions, seed=5), play(vector, [np.array([a]) for a in actions], seed=5), strict=True
+    ):
         assert_same(one[0], many[0][0])
 
 
@@ -178,7 +181,7 @@ def test_last_observations_are_learned_from_and_normalised() -> None:
     observations, _, terminated, _, infos = vector.step(np.array([0, 0]))
 
     assert terminated.all()
-    assert vector.statistics.count == 2 * 11 + 2
+    assert vector.statistics["observation"].count == 2 * 11 + 2
     assert np.abs(infos["final_obs"]).max() <= 10.0
     assert vector.observation_space.contains(observations)
 
@@ -205,7 +208,7 @@ def test_a_masked_reset_does_not_count_the_others_twice() -> None:
     vector.reset(seed=0)
     vector.reset(options={"reset_mask": np.array([True, False, False])})
 
-    assert vector.statistics.count == 4
+    assert vector.statistics["observation"].count == 4
 
 
 def test_a_vector_of_dictionaries_is_normalised_part_by_part() -> None:
@@ -222,4 +225,4 @@ def test_the_single_wrapper_loads_what_the_vector_saved(tmp_path: Path) -> None:
     single = NormalizationWrapper(small_env(random_candles(60)))
     single.load(tmp_path / "n.json")
 
-    assert single.statistics.mean.tobytes() == vector.statistics.mean.tobytes()
+    assert single.statistics["observation"].mean.tobytes() == vector.statistics["observation"].mean.tobytes()

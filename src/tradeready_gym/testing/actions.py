@@ -1,0 +1,193 @@
+"""Is an action scheme sound?"""
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from tradeready_gym.actions import AccountView, ActionScheme, CustomActionScheme
+from tradeready_gym.envs import TradingEnvironment
+from tradeready_gym.errors import CheckFailed, ConfigurationError
+from tradeready_gym.exchanges.desk import order_record
+from tradeready_gym.ledger import ACCOUNT_DTYPE, POSITION_DTYPE
+from tradeready_gym.market.replayer import CANDLE_DTYPE
+from tradeready_gym.orders import ORDER_DTYPE
+from tradeready_gym.testing.environments import check_in_environments
+from tradeready_gym.testing.kernels import require_equal, run_compiled
+from tradeready_gym.testing.markets import hard_markets
+
+_SYMBOLS = ("AAAUSDT", "BBBUSDT", "CCCUSDT")
+_CASES = 60
+_STEPS = 60
+
+
+def check_action_scheme(scheme: ActionScheme, *, seed: int = 0) -> None:
+    """Check that a scheme turns every action of its space into orders that an exchange can read, not more than it declares;
+    that it is deterministic, forgets at reset, and that copies of it are independent; that a masked action does nothing; that a
+    kernel gives the same bits compiled and interpreted.
+
+    It is asked about corners of its space, with and without cash and positions, and put through whole episodes in several
+    markets, where `check_trading_env` looks on and a vector environment must equal single ones. A scheme is checked with
+    one symbol, or with three if it refuses one.
+
+    Raises:
+        CheckFailed: the first finding.
+        ConfigurationError: `scheme` is no action scheme, or refuses both one and three symbols.
+    """
+    if not isinstance(scheme, ActionScheme):
+        raise ConfigurationError(f"check_action_scheme needs an ActionScheme object; got {scheme!r}")
+    symbols = _symbols_of(scheme)
+    cases = _Cases(scheme, symbols, seed)
+    first = _orders(scheme, cases)
+    if [o.tobytes() for o in _orders(scheme, cases)] != [o.tobytes() for o in first]:
+        raise CheckFailed(f"{scheme!r} must make the same orders of the same action; the second time it made others")
+    if not isinstance(scheme, CustomActionScheme):
+        _check_kernel(scheme, cases, first)
+    _check_masks(scheme, symbols, seed)
+    check_in_environments(scheme, symbols, seed, action_scheme=scheme, fee_rate=0.001)
+
+
+def _symbols_of(scheme: ActionScheme) -> tuple[str, ...]:
+    try:
+        scheme.check(1)
+    except ConfigurationError:
+        scheme.check(len(_SYMBOLS))
+        return _SYMBOLS
+    return _SYMBOLS[:1]
+
+
+class _Cases:
+    """Actions, and the accounts that they are taken on: without a position, without cash, with both, with next to nothing."""
+
+    def __init__(self, scheme: ActionScheme, symbols: tuple[str, ...], seed: int) -> None:
+        generator = np.random.Generator(np.random.PCG64(seed))
+        count = len(symbols)
+        self.symbols = symbols
+        self.space = scheme.action_space(count)
+        self.actions = list(_corners(self.space, seed))
+        cases = len(self.actions)
+        self.positions = np.zeros((cases, count), POSITION_DTYPE)
+        self.positions["quantity"] = np.where(
+            generator.random((cases, count)) < 0.5, 0.0, generator.random((cases, count))
+        )
+        self.positions["average_entry"] = 100.0
+        self.candles = np.zeros((cases, count), CANDLE_DTYPE)
+        self.candles["close"] = np.exp(generator.normal(4.0, 2.0, (cases, count)))
+        self.accounts = np.zeros(cases, ACCOUNT_DTYPE)
+        self.accounts["starting_balance"] = 10_000.0
+        self.accounts["cash"] = generator.choice([0.0, 1e-6, 1.0, 1e4], cases)
+        self.accounts["position_value"] = (self.positions["quantity"] * self.candles["close"]).sum(axis=1)
+        self.accounts["equity"] = np.maximum(self.accounts["cash"] + self.accounts["position_value"], 1e-9)
+
+
+def _corners(space: spaces.Space[Any], seed: int) -> Iterator[Any]:
+    space.seed(seed)
+    if isinstance(space, spaces.Discrete):
+        yield from (np.int64(space.start + k) for k in range(int(space.n)))
+    elif isinstance(space, spaces.Box):
+        yield from (space.low, space.high, (space.low + space.high) / 2, np.zeros(space.shape, space.dtype))
+    for _ in range(_CASES):
+        yield space.sample()
+
+
+def _orders(scheme: ActionScheme, cases: _Cases) -> list[npt.NDArray[Any]]:
+    room = scheme.orders_per_action(len(cases.symbols))
+    made = (
+        _python_orders(scheme, cases) if isinstance(scheme, CustomActionScheme) else _kernel_orders(scheme, cases, room)
+    )
+    for k, orders in enumerate(made):
+        where = f"{scheme!r} for action {cases.actions[k]!r}"
+        if len(orders) > room:
+            raise CheckFailed(f"{where} makes {len(orders)} orders; orders_per_action declares {room}")
+        for order in orders:
+            quantity = float(order["quantity"])
+            if not 0 <= order["symbol"] < len(cases.symbols):
+                raise CheckFailed(f"{where} names a symbol that the exchange does not have; it has {cases.symbols}")
+            if order["side"] not in (-1, 1):
+                raise CheckFailed(f"{where} makes an order of side {order['side']}; 1 buys and -1 sells")
+            if not ((math.isfinite(quantity) and quantity > 0.0) or order["whole"] == 1):
+                raise CheckFailed(f"{where} makes an order of {quantity!r}; a quantity must be positive and finite")
+    return made
+
+
+def _python_orders(scheme: CustomActionScheme, cases: _Cases) -> list[npt.NDArray[Any]]:
+    own = copy.deepcopy(scheme)
+    own.reset()
+    made = []
+    for k, action in enumerate(cases.actions):
+        view = AccountView(cases.symbols, cases.accounts[k], cases.positions[k], cases.candles[k])
+        records = [order_record(order, cases.symbols) for order in own.orders(action, view)]
+        made.append(np.array([np.asarray(record).item() for record in records], ORDER_DTYPE))
+    return made
+
+
+def _kernel_orders(scheme: ActionScheme, cases: _Cases, room: int) -> list[npt.NDArray[Any]]:
+    if scheme.kernel is None:
+        raise CheckFailed(
+            f"{scheme!r} needs a kernel, or derive it from CustomActionScheme to write it in plain Python"
+        )
+    # a place more than declared, so that one order too many is a finding and not an IndexError
+    made, counts = _empty(cases, room + 1)
+    _driver(scheme.kernel)(
+        _numbers(cases),
+        *(records.view(np.recarray) for records in (cases.accounts, cases.positions, cases.candles, made)),
+        np.array(scheme.parameters, float),
+        counts,
+    )
+    return [orders[: counts[k]] for k, orders in enumerate(made)]
+
+
+def _check_kernel(scheme: ActionScheme, cases: _Cases, interpreted: list[npt.NDArray[Any]]) -> None:
+    made, counts = _empty(cases, scheme.orders_per_action(len(cases.symbols)) + 1)
+    parameters = np.array(scheme.parameters, float)
+    run_compiled(
+        scheme, _driver, _numbers(cases), cases.accounts, cases.positions, cases.candles, made, parameters, counts
+    )
+    orders = [row[: counts[k]] for k, row in enumerate(made)]
+    require_equal(scheme, interpreted, orders, lambda k: f"action {cases.actions[k]!r}")
+
+
+def _empty(cases: _Cases, room: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    return np.zeros((len(cases.actions), room), ORDER_DTYPE), np.zeros(len(cases.actions), np.int64)
+
+
+def _numbers(cases: _Cases) -> npt.NDArray[np.float64]:
+    return np.array([np.asarray(action, np.float64).reshape(-1) for action in cases.actions])
+
+
+def _driver(act: Callable[..., int]) -> Callable[..., None]:
+    def drive(
+        actions: Any, accounts: Any, positions: Any, candles: Any, made: Any, parameters: Any, counts: Any
+    ) -> None:
+        for k in range(len(actions)):
+            counts[k] = act(actions[k], accounts[k], positions[k], candles[k], made[k], parameters, positions.shape[1])
+
+    return drive
+
+
+def _check_masks(scheme: ActionScheme, symbols: tuple[str, ...], seed: int) -> None:
+    candles = hard_markets(symbols, seed)["a random market with gaps"]
+    env = TradingEnvironment(data=candles, action_scheme=scheme, lookback_window=2, interpreted=True)
+    if not isinstance(env.action_space, spaces.Discrete):
+        return
+    env.reset(seed=seed)
+    env.action_space.seed(seed)
+    for step in range(_STEPS):
+        masks = env.action_masks()
+        if masks.shape != (env.action_space.n,) or masks.dtype != np.bool_ or not masks.any():
+            raise CheckFailed(
+                f"action_masks of {scheme!r} must be bool of shape ({env.action_space.n},) with at least one True; got {masks!r}"
+            )
+        for action in np.flatnonzero(~masks):
+            info = copy.deepcopy(env).step(action)[4]
+            if info["filled_orders"]:
+                raise CheckFailed(
+                    f"{scheme!r} masks action {action} at step {step}, which nevertheless is filled: {info['filled_orders']}"
+                )
+        _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        if terminated or truncated:
+            return

@@ -1,0 +1,266 @@
+"""The conformance suites catch what they are for."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from tradeready_gym.actions import AccountView, CustomActionScheme, HoldBuySell, TargetPosition, market_order
+from tradeready_gym.errors import CheckFailed, ConfigurationError
+from tradeready_gym.exchanges import CustomSlippage, FixedSlippage, SlippageModel
+from tradeready_gym.kernel import kernel
+from tradeready_gym.orders import Order
+from tradeready_gym.rewards import CustomReward, RewardScheme
+from tradeready_gym.testing import check_action_scheme, check_reward, check_slippage
+
+# ---- rewards ----
+
+
+class Honest(CustomReward):
+    def compute(self, prev_equity: float, curr_equity: float, info: Any) -> float:
+        return math.tanh((curr_equity - prev_equity) / 100.0)
+
+
+class Divides(CustomReward):
+    def compute(self, prev_equity: float, curr_equity: float, info: Any) -> float:
+        return math.inf if prev_equity == 0.0 else curr_equity / prev_equity
+
+
+class NeverResets(CustomReward):
+    def __init__(self) -> None:
+        self.best = 0.0
+
+    def compute(self, prev_equity: float, curr_equity: float, info: Any) -> float:
+        self.best = max(self.best, curr_equity)
+        return curr_equity / self.best - 1.0
+
+
+class SharesItsMemory(CustomReward):
+    paid: list[float] = []
+
+    def compute(self, prev_equity: float, curr_equity: float, info: Any) -> float:
+        self.paid.append(curr_equity - prev_equity)
+        return sum(self.paid[-3:])
+
+
+class ReturnsText(CustomReward):
+    def compute(self, prev_equity: float, curr_equity: float, info: Any) -> float:
+        return "0.1"  # type: ignore[return-value]
+
+
+@kernel
+def _counts_beyond_64_bits(previous_equity: float, equity: float, account: Any, memory: Any, parameters: Any) -> float:
+    product = 1
+    for _ in range(50):
+        product = product * 3
+    return float(product % 7)
+
+
+@dataclass(frozen=True)
+class DiffersWhenCompiled(RewardScheme):
+    kernel = staticmethod(_counts_beyond_64_bits)
+
+
+@kernel
+def _formats(previous_equity: float, equity: float, account: Any, memory: Any, parameters: Any) -> float:
+    return float(f"{equity:.2f}")
+
+
+@dataclass(frozen=True)
+class DoesNotCompile(RewardScheme):
+    kernel = staticmethod(_formats)
+
+
+@dataclass(frozen=True)
+class HasNoKernel(RewardScheme):
+    pass
+
+
+def test_an_honest_reward_in_plain_python_passes() -> None:
+    check_reward(Honest(), bound=1.0)
+
+
+@pytest.mark.parametrize(
+    ("reward", "words"),
+    [
+        (Divides(), "finite"),
+        (NeverResets(), "whatever was played before|equal the single environment"),
+        (SharesItsMemory(), "the same for the same episode"),
+        (ReturnsText(), "finite numbers"),
+        (DiffersWhenCompiled(), "same bits compiled and interpreted"),
+        (DoesNotCompile(), "must compile"),
+        (HasNoKernel(), "derive it from CustomReward"),
+    ],
+)
+def test_an_unsound_reward_is_caught(reward: RewardScheme, words: str) -> None:
+    with pytest.raises(CheckFailed, match=words):
+        check_reward(reward)
+
+
+def test_a_reward_beyond_its_bound_is_caught() -> None:
+    with pytest.raises(CheckFailed, match="within 0.5"):
+        check_reward(Honest(), bound=0.5)
+
+
+# ---- action schemes ----
+
+
+class BuyOne(CustomActionScheme):
+    def action_space(self, symbols: int) -> spaces.Discrete:
+        return spaces.Discrete(2)
+
+    def orders(self, action: Any, account: AccountView) -> Sequence[Order]:
+        return [Order(account.symbols[0], "buy", 0.5 * account.equity / account.closes[account.symbols[0]])] * int(
+            action
+        )
+
+
+class MakesTooMany(BuyOne):
+    def orders_per_action(self, symbols: int) -> int:
+        return 1
+
+    def orders(self, action: Any, account: AccountView) -> Sequence[Order]:
+        return [*super().orders(1, account), *super().orders(1, account)]
+
+
+class CountsAcrossEpisodes(BuyOne):
+    def __init__(self) -> None:
+        self.count = 0
+
+    def orders(self, action: Any, account: AccountView) -> Sequence[Order]:
+        self.count += 1
+        return super().orders(1, account) if self.count > 20 else []
+
+
+class BuysNothing(BuyOne):
+    def orders(self, action: Any, account: AccountView) -> Sequence[Order]:
+        return [Order("AAAUSDT", "buy", math.nan)]
+
+
+class BuysTheMoon(BuyOne):
+    def orders(self, action: Any, account: AccountView) -> Sequence[Order]:
+        return [Order("MOON", "buy", 1.0)]
+
+
+class MasksWhatWorks(HoldBuySell):
+    def action_masks(self, cash: Any, equity: Any, quantities: Any) -> Any:
+        masks = super().action_masks(cash, equity, quantities)
+        masks[:, 1] = False
+        return masks
+
+
+class MasksInTheWrongShape(HoldBuySell):
+    def action_masks(self, cash: Any, equity: Any, quantities: Any) -> Any:
+        return np.ones((len(cash), 2), np.bool_)
+
+
+@kernel
+def _writes_beyond(
+    action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int
+) -> int:
+    count = market_order(orders, 0, 0, 1, 1.0, 0)
+    return market_order(orders, count, 0, 1, 1.0, 0)
+
+
+@dataclass(frozen=True)
+class KernelMakesTooMany(HoldBuySell):
+    kernel = staticmethod(_writes_beyond)
+
+
+def test_a_scheme_in_plain_python_passes() -> None:
+    check_action_scheme(BuyOne())
+
+
+def test_a_scheme_with_parameters_of_its_own_passes() -> None:
+    check_action_scheme(TargetPosition(positions=(0.0, 0.25, 0.5, 1.0), threshold=0.2))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "words"),
+    [
+        (MakesTooMany(), "makes 2 orders; orders_per_action declares 1"),
+        (CountsAcrossEpisodes(), "whatever was played before"),
+        (BuysNothing(), "positive and finite"),
+        (BuysTheMoon(), "a symbol that the exchange does not have"),
+        (MasksWhatWorks(), "nevertheless is filled"),
+        (MasksInTheWrongShape(), "at least one True"),
+        (KernelMakesTooMany(), "makes 2 orders"),
+    ],
+)
+def test_an_unsound_scheme_is_caught(scheme: Any, words: str) -> None:
+    with pytest.raises(CheckFailed, match=words):
+        check_action_scheme(scheme)
+
+
+# ---- slippage ----
+
+
+class HalfTheDraw(CustomSlippage):
+    def fraction(self, value: float, quote_volume: float, volatility: float, draw: float) -> float:
+        return 0.01 * draw
+
+
+class ByValueAlone(CustomSlippage):
+    def fraction(self, value: float, quote_volume: float, volatility: float, draw: float) -> float:
+        return value / 1e6
+
+
+class Forgetful(CustomSlippage):
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def fraction(self, value: float, quote_volume: float, volatility: float, draw: float) -> float:
+        self.asked += 1
+        return min(1e-6 * self.asked, 0.05)
+
+
+class NotANumber(CustomSlippage):
+    def fraction(self, value: float, quote_volume: float, volatility: float, draw: float) -> float:
+        return math.nan if quote_volume == 0.0 else 0.0
+
+
+@kernel
+def _helps_the_trader(value: float, quote_volume: float, volatility: float, draw: float, parameters: Any) -> float:
+    return -0.001
+
+
+@dataclass(frozen=True)
+class HelpsTheTrader(FixedSlippage):
+    kernel = staticmethod(_helps_the_trader)
+
+
+@dataclass(frozen=True)
+class TakesEverything(FixedSlippage):
+    @property
+    def maximum(self) -> float:
+        return 1.0
+
+
+def test_a_model_in_plain_python_passes() -> None:
+    check_slippage(HalfTheDraw())
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (ByValueAlone(), r"from 0 to its maximum 0\.1"),
+        (Forgetful(), "a function of its arguments"),
+        (NotANumber(), "returns nan"),
+        (HelpsTheTrader(), "returns -0.001"),
+        (TakesEverything(), r"a fraction in \[0, 1\)"),
+    ],
+)
+def test_an_unsound_model_is_caught(model: SlippageModel, words: str) -> None:
+    with pytest.raises(CheckFailed, match=words):
+        check_slippage(model)
+
+
+def test_what_is_no_component_is_refused() -> None:
+    checks: list[Any] = [check_reward, check_action_scheme, check_slippage]
+    for check in checks:
+        with pytest.raises(ConfigurationError, match="object; got 'pnl'"):
+            check("pnl")
