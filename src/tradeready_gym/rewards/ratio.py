@@ -16,12 +16,15 @@ from tradeready_gym.rewards.base import RewardScheme, require_window
 SUMS = 5
 _SMALLEST_DEVIATION = 1e-9
 _LARGEST_RATIO = 10.0
+_LARGEST_RETURN = 1e100
 
 
 @kernel
 def simple_return(previous_equity: float, equity: float) -> float:
-    """`(equity - previous) / previous`, 0 if there was nothing to earn on."""
-    return (equity - previous_equity) / previous_equity if previous_equity > 0.0 else 0.0
+    """`(equity - previous) / previous`, 0 if there was nothing to earn on; bounded so that its square is a number."""
+    if previous_equity <= 0.0:
+        return 0.0
+    return min((equity - previous_equity) / previous_equity, _LARGEST_RETURN)
 
 
 @kernel
