@@ -299,7 +299,7 @@ def the_sharpe_reward_looks_at_log_returns(patch: pytest.MonkeyPatch) -> None:
 
 
 @defect(reward="sortino")
-def the_sortino_reward_divides_by_the_number_of_losses(patch: pytest.MonkeyPatch) -> None:
+def the_sortino_rewards_deviation_is_off(patch: pytest.MonkeyPatch) -> None:
     def broken(mean: float, deviation: float) -> float:
         return float(clipped_ratio(mean, deviation * math.sqrt(2.0)))
 

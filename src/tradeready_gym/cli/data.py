@@ -47,6 +47,7 @@ def list_command() -> None:
             "  tradeready data download BTCUSDT --timeframe 1h --start 2024-01-01T00:00:00Z --end 2025-01-01T00:00:00Z\n"
             "  tradeready data import FILE --symbol BTCUSDT",
             highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -16,7 +16,7 @@ COLUMNS = (
     ("total_trades", "\ntrades", "{:,.0f}"),
     ("turnover", "turnover\n/year", "{:,.1f}"),
     ("fees_paid", "\nfees", "{:,.0f}"),
-    ("exposure", "in\nmarket", "{:.0%}"),
+    ("exposure", "in\nmkt", "{:.0%}"),
 )
 
 
@@ -30,8 +30,7 @@ def comparison_table(evaluations: Sequence[Evaluation]) -> Table:
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
+        padding=0,
     )
     table.add_column("strategy", no_wrap=True, vertical="bottom")
     for _, heading, _ in COLUMNS:
