@@ -273,13 +273,12 @@ def a_stop_leg_sells_at_an_open_before_its_position_was_entered(patch: pytest.Mo
 
 
 @defect(volume_share=True)
-def the_rest_of_a_capped_order_is_cancelled(patch: pytest.MonkeyPatch) -> None:
+def the_rest_of_a_capped_order_is_cancelled_but_keeps_its_lock(patch: pytest.MonkeyPatch) -> None:
     def broken(account: Any, position: Any, order: Any, *others: Any) -> None:
         before = int(account.fills)
         fill_resting(account, position, order, *others)
-        if account.fills > before and order.alive == 1:
+        if account.fills > before:
             order.alive = 0
-            account.cash += order.locked
 
     fill_resting = matching.fill_resting
     patch.setattr(matching, "fill_resting", broken)

@@ -1,7 +1,6 @@
 """TradingEnvironment: one account over historical candles, as a Gymnasium environment."""
 
 import dataclasses
-import struct
 from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any
@@ -20,15 +19,13 @@ from tradeready_gym.envs.clock import ClockTexts
 from tradeready_gym.envs.composition import compose, describe, refuse_platform
 from tradeready_gym.envs.observing import as_dictionary, observation_space
 from tradeready_gym.envs.scenes import scene_of
+from tradeready_gym.envs.views import fill_views, reject_views
 from tradeready_gym.evaluation import EpisodeStatistics, plain_metrics
 from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.features import FeaturePipeline
-from tradeready_gym.orders import REJECT_NAMES, SIDE_NAMES, TYPE_NAMES
 from tradeready_gym.rewards import RewardScheme
 from tradeready_gym.tracking import TrainingTracker
 
-_FILL = struct.Struct("=5q5dq")  # orders.FILL_DTYPE, unpacked in a third of the time
-_REJECT = struct.Struct("=5q2d2q")  # orders.REJECT_DTYPE
 _FLOAT32 = np.dtype(np.float32)
 # what belongs to this process and to these very arrays
 _BOUND = (
@@ -442,46 +439,10 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         return fills
 
     def _fill_views(self, count: int) -> list[dict[str, Any]]:
-        # the views below are on the hot path: one tuple per record, names and times looked up
-        symbols, texts = self.engine.symbols, self._texts
-        views = []
-        for at in range(0, count * _FILL.size, _FILL.size):
-            _, number, symbol, side, kind, quantity, price, fee, slip, realized, row = _FILL.unpack_from(
-                self._fill_bytes, at
-            )
-            views.append(
-                {
-                    "order_id": number,
-                    "symbol": symbols[symbol],
-                    "side": SIDE_NAMES[side],
-                    "type": TYPE_NAMES[kind],
-                    "quantity": quantity,
-                    "price": price,
-                    "fee": fee,
-                    "slippage_pct": 100.0 * slip,
-                    "realized_pnl": realized,
-                    "filled_at": texts[row] or self._clock.at(row),
-                }
-            )
-        return views
+        return fill_views(self._fill_bytes, count, self.engine.symbols, self._clock)
 
     def _reject_views(self, count: int) -> list[dict[str, Any]]:
-        symbols = self.engine.symbols
-        views = []
-        for at in range(0, count * _REJECT.size, _REJECT.size):
-            _, number, symbol, side, kind, quantity, price, reason, _ = _REJECT.unpack_from(self._reject_bytes, at)
-            views.append(
-                {
-                    "order_id": number,
-                    "symbol": symbols[symbol] if symbol >= 0 else None,
-                    "side": SIDE_NAMES[side],
-                    "type": TYPE_NAMES[kind],
-                    "quantity": quantity,
-                    "price": price or None,
-                    "reason": REJECT_NAMES[reason],
-                }
-            )
-        return views
+        return reject_views(self._reject_bytes, count, self.engine.symbols)
 
     def _discrete(self, action: Any) -> int:
         array = np.asarray(action)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium import spaces
-from small_worlds import assert_same, candles_of, drawn, play, random_candles, small_env
 
+from small_worlds import assert_same, candles_of, drawn, play, random_candles, small_env
 from tradeready_gym.actions import (
     AccountView,
     ContinuousOrder,

@@ -9,9 +9,9 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from small_worlds import RAW, assert_same, play, random_candles
 
 import tradeready_gym
+from small_worlds import RAW, assert_same, play, random_candles
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment, check_trading_env
 from tradeready_gym.errors import ConfigurationError, PlatformUnavailable, TradeReadyError, UnknownName
 from tradeready_gym.features import DEFAULT_FEATURES

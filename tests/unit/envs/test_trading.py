@@ -6,8 +6,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from small_worlds import HOUR, RAW, assert_same, candles_of, play, random_candles, small_env
 
+from small_worlds import HOUR, RAW, assert_same, candles_of, play, random_candles, small_env
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.errors import ResetNeeded
 from tradeready_gym.exchanges import SimulatedExchange
@@ -143,18 +143,25 @@ def test_several_data_sets_are_drawn_by_episode() -> None:
     [
         ({}, (True, False)),
         ({"episode_end": "gymnasium"}, (False, True)),
-        ({"episode_length": 5}, (False, True)),
-        ({"episode_length": 5, "episode_end": "gymnasium"}, (False, True)),
-        ({"episode_length": 18}, (True, False)),
         ({"end_time": "2024-01-01T12:00:00Z"}, (True, False)),
+        ({"episode_length": 18}, (True, False)),
     ],
 )
-def test_what_the_end_of_the_data_or_of_a_window_means(arguments: dict[str, Any], flags: tuple[bool, bool]) -> None:
-    env = small_env(random_candles(20), **arguments)
+def test_the_end_of_the_span_terminates_or_by_gymnasiums_reading_truncates(
+    arguments: dict[str, Any], flags: tuple[bool, bool]
+) -> None:
+    assert play(small_env(random_candles(20), **arguments), [0] * 30)[-1][2:4] == flags
 
-    # a window that happens to be drawn at the end of the data ends with it
-    last = next(o for seed in range(50) if (o := play(env, [0] * 30, seed))[-1][4]["virtual_time"][11:13] != "20" or seed > 40)
-    assert last[-1][2:4] == flags or arguments.get("episode_length") == 18
+
+@pytest.mark.parametrize("episode_end", ["documented", "gymnasium"])
+def test_a_random_window_that_ends_before_the_data_truncates(episode_end: str) -> None:
+    env = small_env(random_candles(20), episode_length=5, episode_end=episode_end)
+    ends = {outcome[4]["virtual_time"]: outcome[2:4] for s in range(60) for outcome in [play(env, [0] * 9, s)[-1]]}
+
+    of_the_data = ends.pop("2024-01-01T20:00:00Z")
+    assert of_the_data == ((True, False) if episode_end == "documented" else (False, True))
+    assert len(ends) == 13
+    assert set(ends.values()) == {(False, True)}
 
 
 @pytest.mark.parametrize(("mode", "flags"), [("documented", (False, True)), ("gymnasium", (True, False))])
@@ -270,7 +277,10 @@ def test_two_environments_on_one_exchange_object_do_not_share_money() -> None:
     exchange = SimulatedExchange(random_candles(60), slippage="none")
     one = TradingEnvironment(exchange, lookback_window=2, interpreted=True)
     two = TradingEnvironment(exchange, lookback_window=2, interpreted=True)
-    alone = play(TradingEnvironment(SimulatedExchange(random_candles(60), slippage="none"), lookback_window=2, interpreted=True), [1] * 5)
+    alone = play(
+        TradingEnvironment(SimulatedExchange(random_candles(60), slippage="none"), lookback_window=2, interpreted=True),
+        [1] * 5,
+    )
     one.reset(seed=0)
     two.reset(seed=0)
 
@@ -298,5 +308,7 @@ def test_times_of_a_long_history_are_formatted_right_everywhere() -> None:
     env = small_env(candles)
     times = [outcome[-1]["virtual_time"] for outcome in play(env, [0] * 2_600)]
 
-    wanted = [str(np.datetime64(int(candles.times[2]) + k * HOUR, "us").astype("datetime64[s]")) + "Z" for k in range(2_499)]
+    wanted = [
+        str(np.datetime64(int(candles.times[2]) + k * HOUR, "us").astype("datetime64[s]")) + "Z" for k in range(2_499)
+    ]
     assert times == wanted

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_worlds import assert_same, candles_of, play, random_candles, small_env
 
+from small_worlds import assert_same, candles_of, play, random_candles, small_env
 from tradeready_gym.actions import TargetPosition
 from tradeready_gym.envs import TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError, UnknownName
