@@ -126,7 +126,7 @@ def check_books(environment: TradingEnvironment) -> None:
     value = 0.0
     for j in range(2):
         value += positions[j].quantity * closes[j]
-    assert account.equity == account.cash + account.locked_cash + value
+    assert abs(account.equity - (account.cash + account.locked_cash + value)) <= SLACK
     expected = START + account.realized_pnl + account.unrealized_pnl - account.fees_paid
     assert abs(account.equity - expected) <= 1e-9 * START
     assert account.cash >= 0.0 and account.locked_cash >= 0.0
@@ -207,7 +207,7 @@ WORLD: dict[str, Any] = {"fee_rate": 0.02, "maker_fee_rate": 0.0, "max_volume_sh
 
 
 def test_the_checks_of_the_books_meet_trades() -> None:
-    worlds = [{**WORLD, "seed": seed, "fill_at": "next_open"} for seed in range(10)]
+    worlds = [{**WORLD, "seed": seed, "fill_at": "next_open"} for seed in range(25)]
     assert sum(play_all(environment_of(world), random_script(world["seed"])) for world in worlds) > 100
 
 

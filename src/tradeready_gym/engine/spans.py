@@ -41,8 +41,8 @@ def episode_span(
         )
     if start is not None and end is not None and last <= first:
         raise ConfigurationError(
-            f"end_time must be later than start_time; got {format_time(parse_time(start))} and "
-            f"{format_time(parse_time(end))}"
+            f"end_time must be later than start_time; got {format_time(parse_time(end))} and "
+            f"{format_time(parse_time(start))}"
         )
     if first < history_bars:
         if history_bars >= total:

@@ -60,7 +60,8 @@ def compose(
             raise TypeError(
                 f"{', '.join(given)} belongs to the exchange; give it there or leave out exchange=, not both"
             )
-        built = exchange
+        # its market and costs; the account is the environment's own
+        built = exchange.copy()
     elif exchange is None or exchange in EXCHANGES:
         built = SimulatedExchange(**given)
     elif isinstance(exchange, str):

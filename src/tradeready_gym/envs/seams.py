@@ -26,7 +26,7 @@ def act(engine: Engine, i: int, action: Any) -> None:
     engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, ACT)
 
 
-def trade(engine: Engine, i: int, pay_python: Callable[[int], float]) -> float:
+def trade(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> float:
     """Quote and fill candle by candle until the action's candles are over; the rewards of all but the last candle.
 
     The last candle's reward is due after the observation (`last_reward`), so that a Python reward sees its info.
@@ -46,18 +46,18 @@ def trade(engine: Engine, i: int, pay_python: Callable[[int], float]) -> float:
     return paid
 
 
-def last_reward(engine: Engine, i: int, pay_python: Callable[[int], float]) -> float:
+def last_reward(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> float:
     """The reward of the candle that was filled last, which is also added to the episode's sum."""
     account = engine.state.accounts[i]
     if engine.python_reward:
-        reward = float(pay_python(i))
-        if not math.isfinite(reward):
+        reward = pay_python(i)
+        if isinstance(reward, bool) or not isinstance(reward, int | float | np.number) or not math.isfinite(reward):
             raise ConfigurationError(
-                f"a reward must be finite; {type(engine.rewards[i]).__name__}.compute returned {reward!r} "
+                f"a reward must be a finite number; {type(engine.rewards[i]).__name__}.compute returned {reward!r} "
                 f"for equity {float(account.previous_equity)!r} -> {float(account.equity)!r}"
             )
-        account.reward_sum += reward
-        return reward
+        account.reward_sum += float(reward)
+        return float(reward)
     before = float(account.reward)
     engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, PAY)
     return float(account.reward) - before

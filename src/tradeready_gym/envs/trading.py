@@ -367,8 +367,9 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._shown = None
         TradingEnvironment._info(self)
         reward = float(self._get_reward())
-        # a hook that was overridden need not know of the engine's books
-        account.reward, account.reward_sum = reward, earned + reward
+        if reward != self._paid:
+            # a hook that pays otherwise need not know of the engine's books
+            account.reward, account.reward_sum = reward, earned + reward
         terminated, truncated = self._done()
         if account.done:
             self._ready = False
@@ -380,7 +381,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             self.render()
         return observation, float(reward), bool(terminated), bool(truncated), info
 
-    def _pay(self, environment: int) -> float:
+    def _pay(self, environment: int) -> Any:
         account = self.engine.state.accounts[0]
         if self._shown is None:
             self._refresh_report()
@@ -389,7 +390,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         scheme = self.engine.rewards[0]
         paid = scheme.compute(float(account.previous_equity), float(account.equity), info)
         self._shown = info
-        return float(paid)
+        return paid
 
     def _refresh_report(self) -> None:
         self.engine.advance(self.engine.world, self.engine.new_observations(), self._report, 0, 1, OBSERVE)

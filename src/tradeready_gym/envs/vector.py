@@ -277,10 +277,10 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             accounts[i].reward = paid + seams.last_reward(engine, i, self._pay)
         return engine.advance(engine.world, flat, report, 0, self.num_envs, OBSERVE)
 
-    def _pay(self, i: int) -> float:
+    def _pay(self, i: int) -> Any:
         account = self.engine.state.accounts[i]
         scheme = self.engine.rewards[i]
-        return float(scheme.compute(float(account.previous_equity), float(account.equity), self._plain_info(i)))
+        return scheme.compute(float(account.previous_equity), float(account.equity), self._plain_info(i))
 
     def _plain_info(self, i: int) -> dict[str, Any]:
         engine, account = self.engine, self.engine.state.accounts[i]

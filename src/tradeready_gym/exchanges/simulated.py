@@ -1,5 +1,6 @@
 """The simulated exchange: real or synthetic candles, one spot account, the engine's own matching."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,8 +30,8 @@ class SimulatedExchange(Exchange):
     Args:
         data: whatever `tradeready_gym.market.resolve` takes: a frame, a path, a mapping, `Candles`, a list of data sets,
             "sample", "synthetic" or "auto".
-        symbols: what is traded, for example ("BTCUSDT",).
-        timeframe: 1m, 5m, 15m, 30m, 1h, 4h or 1d.
+        symbols: what is traded; by default what `Candles` hold, or ("BTCUSDT",).
+        timeframe: 1m, 5m, 15m, 30m, 1h, 4h or 1d; by default that of `Candles`, or 1h. Finer data is resampled.
         starting_balance: cash at the beginning, in the quote currency.
         fee_rate: taker fee as a fraction of the traded value; 0 is legal, 0.001 is 0.1 %.
         maker_fee_rate: fee of orders that rested before the candle opened; `fee_rate` by default.
@@ -48,8 +49,8 @@ class SimulatedExchange(Exchange):
         self,
         data: Any = "auto",
         *,
-        symbols: Sequence[str] | str = ("BTCUSDT",),
-        timeframe: str = "1h",
+        symbols: Sequence[str] | str | None = None,
+        timeframe: str | Timeframe | None = None,
         starting_balance: float = 10_000.0,
         fee_rate: float = 0.001,
         maker_fee_rate: float | None = None,
@@ -61,7 +62,8 @@ class SimulatedExchange(Exchange):
     ) -> None:
         self.data = data
         self._symbols = _symbols(data, symbols)
-        self.timeframe = data.timeframe if isinstance(data, Candles) else Timeframe.parse(timeframe)
+        own = data.timeframe if isinstance(data, Candles) else "1h"
+        self.timeframe = Timeframe.parse(own if timeframe is None else timeframe)
         self.starting_balance = _positive("starting_balance", starting_balance)
         self.fee_rate = _rate("fee_rate", fee_rate)
         self.maker_fee_rate = self.fee_rate if maker_fee_rate is None else _rate("maker_fee_rate", maker_fee_rate)
@@ -92,6 +94,13 @@ class SimulatedExchange(Exchange):
             f"starting_balance={self.starting_balance!r}, fee_rate={self.fee_rate!r}, slippage={self.slippage!r}, "
             f"fill_at={self.fill_at!r})"
         )
+
+    def copy(self) -> "SimulatedExchange":
+        """The same market and costs, with no account yet; candles that are loaded are shared."""
+        other = copy.copy(self)
+        other._state = other._replayer = other._history = None
+        other._fills, other._curve = [], []
+        return other
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -262,9 +271,9 @@ class SimulatedExchange(Exchange):
         return self._state, self._replayer
 
 
-def _symbols(data: Any, symbols: Sequence[str] | str) -> tuple[str, ...]:
-    if isinstance(data, Candles):
-        return data.symbols
+def _symbols(data: Any, symbols: Sequence[str] | str | None) -> tuple[str, ...]:
+    if symbols is None:
+        return data.symbols if isinstance(data, Candles) else ("BTCUSDT",)
     names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
     names = tuple(name.upper() for name in names)
     if not names or len(set(names)) != len(names):
