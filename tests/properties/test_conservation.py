@@ -187,11 +187,21 @@ def random_script(seed: int) -> list[list[Instruction]]:
     random = Random(seed)
 
     def one() -> Instruction:
-        side, kind = random.choice(("buy", "buy", "sell")), random.choice(("market", "limit", "stop_loss", "take_profit"))
+        side, kind = (
+            random.choice(("buy", "buy", "sell")),
+            random.choice(("market", "limit", "stop_loss", "take_profit")),
+        )
         cancels = random.choice((None, None, None, 0, 1))
         stop, take = random.choice((None, 0.97)), random.choice((None, 1.03))
         return Instruction(
-            random.randrange(2), side, kind, random.choice((0.2, 0.5, 1.0)), random.gauss(0.0, 0.02), stop, take, cancels
+            random.randrange(2),
+            side,
+            kind,
+            random.choice((0.2, 0.5, 1.0)),
+            random.gauss(0.0, 0.02),
+            stop,
+            take,
+            cancels,
         )
 
     return [[one() for _ in range(random.randrange(4))] for _ in range(STEPS)]

@@ -47,7 +47,7 @@ def episode_span(
     if first < history_bars:
         if history_bars >= total:
             raise DataUnavailable(
-                f"{history_bars} candles of history are needed before the first step, the data has {total} "
+                f"{history_bars} candles of history are needed before the first step, the data has {total} of {replayer.timeframe.label} "
                 f"({span}, {candles.source}); give more data, or a shorter lookback_window"
             )
         earliest = format_time(int(candles.times[history_bars]))

@@ -250,7 +250,9 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             # one pass: a negative number is a very large unsigned one
             good = bool(table.astype(np.int64, copy=False).view(np.uint64).max() < self._count)
         else:
-            good = array.dtype.kind in "fiu" and bool(np.isfinite(table).all())
+            if array.dtype.kind not in "fiu":
+                raise errors.ActionError(f"actions must be numbers in {self.single_action_space}; got {array.dtype}")
+            good = bool(np.isfinite(table).all())
         if not good:
             self._refuse(table)
         engine.actions[:] = table
