@@ -26,16 +26,15 @@ def act(engine: Engine, i: int, action: Any) -> None:
     engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, ACT)
 
 
-def trade(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> float:
-    """Quote and fill candle by candle until the action's candles are over; the rewards of all but the last candle.
+def trade(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> None:
+    """Quote and fill candle by candle until the action's candles are over, and pay for all but the last.
 
-    The last candle's reward is due after the observation (`last_reward`), so that a Python reward sees its info.
+    The last candle is paid after the observation (`pay`), so that a Python reward sees its info.
     """
     account = engine.state.accounts[i]
-    paid = 0.0
     for candle in range(engine.spec.candles_per_action):
         if candle:
-            paid += last_reward(engine, i, pay_python)
+            pay(engine, i, pay_python)
         if engine.python_slippage:
             _quote(engine, i)
         else:
@@ -43,24 +42,22 @@ def trade(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> float:
         engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, FILL)
         if account.done:
             break
-    return paid
 
 
-def last_reward(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> float:
-    """The reward of the candle that was filled last, which is also added to the episode's sum."""
+def pay(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> None:
+    """Add the reward of the candle that was filled last to the step's, and to the episode's."""
     account = engine.state.accounts[i]
-    if engine.python_reward:
-        reward = pay_python(i)
-        if isinstance(reward, bool) or not isinstance(reward, int | float | np.number) or not math.isfinite(reward):
-            raise ConfigurationError(
-                f"a reward must be a finite number; {type(engine.rewards[i]).__name__}.compute returned {reward!r} "
-                f"for equity {float(account.previous_equity)!r} -> {float(account.equity)!r}"
-            )
-        account.reward_sum += float(reward)
-        return float(reward)
-    before = float(account.reward)
-    engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, PAY)
-    return float(account.reward) - before
+    if not engine.python_reward:
+        engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, PAY)
+        return
+    reward = pay_python(i)
+    if isinstance(reward, bool) or not isinstance(reward, int | float | np.number) or not math.isfinite(reward):
+        raise ConfigurationError(
+            f"a reward must be a finite number; {type(engine.rewards[i]).__name__}.compute returned {reward!r} "
+            f"for equity {float(account.previous_equity)!r} -> {float(account.equity)!r}"
+        )
+    account.reward += float(reward)
+    account.reward_sum += float(reward)
 
 
 def _write_orders(engine: Engine, i: int, orders: Any) -> None:

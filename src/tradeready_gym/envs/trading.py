@@ -112,7 +112,6 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._total = 0
         self._clock = ClockTexts(self.engine.times, self.engine.market.timeframe.microseconds)
         self._first_row = 0
-        self._paid = 0.0
         self._shown: dict[str, Any] | None = None
         self._episodes = 0
         self._bind()
@@ -331,7 +330,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         elif not self.action_space.contains(action):
             self._refuse(action)
         seams.act(engine, 0, action)
-        self._paid = seams.trade(engine, 0, self._pay)
+        seams.trade(engine, 0, self._pay)
 
     def _next_observation(self) -> Any:
         """What can be seen after the candle."""
@@ -341,9 +340,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
 
     def _get_reward(self) -> float:
         """The reward of the step."""
-        self._paid += seams.last_reward(self.engine, 0, self._pay)
-        self.engine.state.accounts[0].reward = self._paid
-        return self._paid
+        seams.pay(self.engine, 0, self._pay)
+        return float(self.engine.state.accounts[0].reward)
 
     def _done(self) -> tuple[bool, bool]:
         """`terminated` and `truncated`."""
@@ -367,7 +365,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._shown = None
         TradingEnvironment._info(self)
         reward = float(self._get_reward())
-        if reward != self._paid:
+        if reward != account.reward:
             # a hook that pays otherwise need not know of the engine's books
             account.reward, account.reward_sum = reward, earned + reward
         terminated, truncated = self._done()

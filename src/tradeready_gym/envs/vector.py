@@ -275,8 +275,8 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             engine.restart(over, flat, report)
         for i in np.flatnonzero(~over).tolist():
             seams.act(engine, i, actions[i])
-            paid = seams.trade(engine, i, self._pay)
-            accounts[i].reward = paid + seams.last_reward(engine, i, self._pay)
+            seams.trade(engine, i, self._pay)
+            seams.pay(engine, i, self._pay)
         return engine.advance(engine.world, flat, report, 0, self.num_envs, OBSERVE)
 
     def _pay(self, i: int) -> Any:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from tradeready_gym.envs import TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.features import FeaturePipeline
-from tradeready_gym.market import Span
-from tradeready_gym.strategies.native import NativeEnvironment, native_environment, spans_of, vectorise
+from tradeready_gym.strategies.learned import Learned, spans_of
+from tradeready_gym.strategies.native import NativeEnvironment, native_environment, vectorise
 from tradeready_gym.strategies.performance import Evaluation, Performance
 from tradeready_gym.strategies.playing import play
 from tradeready_gym.strategies.situation import Situation
@@ -72,7 +72,7 @@ class TradingStrategy(abc.ABC):
         """
 
     @property
-    def trained_spans(self) -> tuple[Span, ...]:
+    def learned(self) -> tuple[Learned, ...]:
         """Where it has learned."""
         return ()
 
@@ -92,8 +92,10 @@ class TradingStrategy(abc.ABC):
         self.begin(played, seed)
         performances = play(self.decide, played, seed=seed, steps=steps)
         spans = spans_of(played.engine)
-        learned = (*self.trained_spans, *_fitted_spans(played.engine.pipeline))
-        in_sample = any(a.start < b.end and b.start < a.end for a in spans for b in learned)
+        fitted = _fitted_spans(played.engine.pipeline)
+        in_sample = any(lesson.is_in(played.engine) for lesson in self.learned) or any(
+            a.start < b.end and b.start < a.end for a in spans for b in fitted
+        )
         return Evaluation(self.name, spans, in_sample, performances)
 
     def run(
@@ -142,6 +144,6 @@ class TradingStrategy(abc.ABC):
         return last
 
 
-def _fitted_spans(pipeline: FeaturePipeline) -> list[Span]:
+def _fitted_spans(pipeline: FeaturePipeline) -> list[Any]:
     spans = [getattr(feature, "fitted_span", None) for feature in pipeline.market_features]
     return [span for span in spans if span is not None]

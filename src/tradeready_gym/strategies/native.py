@@ -9,7 +9,6 @@ from tradeready_gym.engine import Engine
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
 from tradeready_gym.envs.trading import HOOKS
 from tradeready_gym.errors import ConfigurationError
-from tradeready_gym.market import Span
 
 NativeEnvironment = TradingEnvironment | TradingVectorEnvironment
 
@@ -66,15 +65,6 @@ def vectorise(environment: NativeEnvironment, num_envs: int, **changes: Any) -> 
         "track_training": False,
     }
     return TradingVectorEnvironment(num_envs=num_envs, autoreset_mode="SAME_STEP", **(arguments | changes))
-
-
-def spans_of(engine: Engine) -> tuple[Span, ...]:
-    """The spans in which the engine's episodes are played, one per data set."""
-    step = engine.market.timeframe.microseconds
-    return tuple(
-        Span(int(engine.times[segment["first_row"]]), int(engine.times[segment["end_row"] - 1]) + step)
-        for segment in engine.segments
-    )
 
 
 def columns_of(engine: Engine) -> dict[str, Any]:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from tradeready_gym.envs.composition import describe
 from tradeready_gym.errors import ConfigurationError, NotFitted, StoreError, UnknownName
-from tradeready_gym.market import Span, format_time, parse_time
 from tradeready_gym.strategies.base import Progress, TradingStrategy
-from tradeready_gym.strategies.native import NativeEnvironment, columns_of, native_environment, spans_of, vectorise
+from tradeready_gym.strategies.learned import Learned
+from tradeready_gym.strategies.native import NativeEnvironment, columns_of, vectorise
 from tradeready_gym.strategies.situation import Situation
 
 ALGORITHMS = ("A2C", "DDPG", "DQN", "PPO", "SAC", "TD3")
@@ -81,7 +81,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         self._model: Any = None
         self._columns: dict[str, Any] = {}
         self._composition: dict[str, Any] = {}
-        self._spans: tuple[Span, ...] = ()
+        self._learned: tuple[Learned, ...] = ()
         super().__init__(environment)
 
     @property
@@ -100,8 +100,8 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         return self._model
 
     @property
-    def trained_spans(self) -> tuple[Span, ...]:
-        return self._spans
+    def learned(self) -> tuple[Learned, ...]:
+        return self._learned
 
     @property
     def trained_steps(self) -> int:
@@ -139,7 +139,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         training = self._training_environment()
         self._columns, self._composition = columns_of(training.engine), dict(describe(training.engine.spec))
         adapter = StableBaselinesVecEnv(training)
-        adapter.seed(self.seed)
+        adapter.seed(self.seed * self.num_envs)
         rewards = VecNormalize(adapter, norm_obs=False, gamma=self.model_kwargs.get("gamma", 0.99))
         first = self._model is None
         if first:
@@ -151,7 +151,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
             self._model.learn(int(steps), callback=callback, reset_num_timesteps=first)
         finally:
             rewards.close()
-            self._spans = tuple(dict.fromkeys((*self._spans, *spans_of(training.engine))))
+            self._learned = tuple(dict.fromkeys((*self._learned, *Learned.from_engine(training.engine))))
 
     def decide(self, situation: Situation) -> npt.NDArray[Any]:
         """The policy's best actions, without exploration."""
@@ -196,7 +196,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
                 strategy_label=card["strategy_label"],
             )
             made._columns, made._composition = card["observation"], card["composition"]
-            made._spans = tuple(Span(parse_time(start), parse_time(end)) for start, end in card["trained_on"])
+            made._learned = tuple(map(Learned.from_plain, card["learned_from"]))
             made._model = made._algorithm.load(folder / _MODEL, device=card["device"])
         except FileNotFoundError as error:
             raise StoreError(f"{folder} holds no saved strategy: there is no {error.filename or _CARD}") from error
@@ -241,7 +241,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
             "strategy_label": self.strategy_label,
             "device": str(self.model.device),
             "trained_steps": self.trained_steps,
-            "trained_on": [[format_time(span.start), format_time(span.end)] for span in self._spans],
+            "learned_from": [lesson.as_plain() for lesson in self._learned],
             "observation": self._columns,
             "composition": self._composition,
             "versions": {"python": platform.python_version(), **_versions()},

@@ -1,0 +1,88 @@
+"""Where somebody has learned, so that figures from there are called in-sample and nothing else is."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from tradeready_gym.engine import Engine
+from tradeready_gym.market import Span, format_time, parse_time
+
+_WITNESSES = 256
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A span of a market, with some of its closes (by the time at which they were known) as witnesses.
+
+    Real candles of one symbol and time are the same market wherever they come from and whatever their timeframe;
+    synthetic ones of another seed are not.
+    """
+
+    span: Span
+    symbols: tuple[str, ...]
+    times: tuple[int, ...]
+    closes: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def from_engine(cls, engine: Engine) -> tuple[Self, ...]:
+        """What an engine plays, one for each of its data sets."""
+        found = []
+        step = engine.market.timeframe.microseconds
+        for segment, span in zip(engine.segments, spans_of(engine), strict=True):
+            count = int(segment["end_row"] - segment["first_row"])
+            rows = segment["first_row"] + np.unique(np.linspace(0, count - 1, min(count, _WITNESSES)).astype(np.int64))
+            times = tuple((engine.times[rows] + step).tolist())
+            closes = tuple(map(tuple, engine.rows["close"][rows].tolist()))
+            found.append(cls(span, engine.symbols, times, closes))
+        return tuple(found)
+
+    def is_in(self, engine: Engine) -> bool:
+        """Whether an engine's spans touch this one on the same market."""
+        common = [symbol for symbol in self.symbols if symbol in engine.symbols]
+        if not common:
+            return False
+        mine = [self.symbols.index(symbol) for symbol in common]
+        theirs = [engine.symbols.index(symbol) for symbol in common]
+        step = engine.market.timeframe.microseconds
+        for segment, span in zip(engine.segments, spans_of(engine), strict=True):
+            if not (span.start < self.span.end and self.span.start < span.end):
+                continue
+            known = engine.times[segment["first_row"] : segment["end_row"]] + step
+            at = np.searchsorted(known, self.times)
+            there = (at < len(known)) & (known[np.minimum(at, len(known) - 1)] == self.times)
+            if not there.any():
+                return True  # too short a stretch for a witness: assume the worst
+            closes = engine.rows["close"][segment["first_row"] + at[there]][:, theirs]
+            if np.isclose(closes, np.asarray(self.closes)[there][:, mine], rtol=1e-4, atol=0.0).mean() > 0.5:
+                return True
+        return False
+
+    def as_plain(self) -> dict[str, Any]:
+        """As JSON takes it; `from_plain` reads it back."""
+        return {
+            "start": format_time(self.span.start),
+            "end": format_time(self.span.end),
+            "symbols": list(self.symbols),
+            "times": list(self.times),
+            "closes": [list(row) for row in self.closes],
+        }
+
+    @classmethod
+    def from_plain(cls, values: dict[str, Any]) -> Self:
+        """From what `as_plain` gave."""
+        return cls(
+            Span(parse_time(values["start"]), parse_time(values["end"])),
+            tuple(values["symbols"]),
+            tuple(values["times"]),
+            tuple(map(tuple, values["closes"])),
+        )
+
+
+def spans_of(engine: Engine) -> tuple[Span, ...]:
+    """The spans in which the engine's episodes are played, one per data set."""
+    step = engine.market.timeframe.microseconds
+    return tuple(
+        Span(int(engine.times[segment["first_row"]]), int(engine.times[segment["end_row"] - 1]) + step)
+        for segment in engine.segments
+    )
