@@ -34,7 +34,9 @@ def breaches() -> list[str]:
             for pattern, rule in FORBIDDEN.items():
                 if re.search(pattern, line) and not line.lstrip().startswith(("#", '"')):
                     found.append(f"{name}:{number}: {rule}: {line.strip()}")
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     for file in filter(None, tracked):
         path = ROOT / file
         if path.suffix in {".py", ".md", ".toml", ".txt", ".yml", ""} and path.is_file():

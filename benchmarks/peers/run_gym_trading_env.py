@@ -17,6 +17,12 @@ frame["feature_open"] = frame["open"] / frame["close"]
 frame["feature_high"] = frame["high"] / frame["close"]
 # with the two dynamic features that it adds, a row has five numbers
 env = gym.make(
-    "TradingEnv", df=frame, positions=[0, 0.5, 1], windows=WINDOW, trading_fees=0.001, portfolio_initial_value=10_000, verbose=0
+    "TradingEnv",
+    df=frame,
+    positions=[0, 0.5, 1],
+    windows=WINDOW,
+    trading_fees=0.001,
+    portfolio_initial_value=10_000,
+    verbose=0,
 )
 measure(env, 3)

@@ -134,8 +134,8 @@ def _state_step(
     exchange: SimulatedExchange, answers: list[dict[str, Any]], cancelled: list[bool], info: dict[str, Any]
 ) -> EngineStep:
     positions = exchange._open_state()[0].positions[0]
-    columns = (positions[name].tolist() for name in ("quantity", "locked", "average_entry"))
-    return EngineStep(answers, cancelled, info, *columns, exchange.open_orders)
+    held, locked, entries = (positions[name].tolist() for name in ("quantity", "locked", "average_entry"))
+    return EngineStep(answers, cancelled, info, held, locked, entries, exchange.open_orders)
 
 
 class _Ids:
@@ -148,7 +148,8 @@ class _Ids:
         return [self.known.get(tuple(one), NO_SUCH_ORDER) for one in entry.get("cancel", ())]
 
     def learn(self, result: StepResult) -> None:
-        self.known.update({(one.order, one.leg): one.number for one in (*result.fills, *result.open_orders)})
+        self.known.update({(one.order, one.leg): one.number for one in result.fills})
+        self.known.update({(one.order, one.leg): one.number for one in result.open_orders})
 
 
 # ---- the world ----------------------------------------------------------------------------------------------------------

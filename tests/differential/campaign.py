@@ -30,7 +30,9 @@ def main() -> int:
         tally = run_sweep(sweep, range(arguments.first, arguments.first + arguments.cases))
         total.add(tally)
         counts = ", ".join(f"{tally.counts[one]} {one}" for one in ("cases", "steps", "fills", "rejects"))
-        say(f"{name}: {counts}; worst of equity {tally.worst.get('equity', 0.0):.1e}; {len(tally.differences)} differences")
+        say(
+            f"{name}: {counts}; worst of equity {tally.worst.get('equity', 0.0):.1e}; {len(tally.differences)} differences"
+        )
         say(f"    {time.perf_counter() - begin:.0f} s", *(f"    {one}" for one in tally.differences[:5]))
     say("", *(f"{name}: {count}" for name, count in sorted(total.counts.items())), "")
     say("worst differences", *(f"    {name}: {off:.1e}" for name, off in sorted(total.worst.items())))

@@ -33,7 +33,9 @@ class Comparison:
         if ours != theirs:
             self.differences.append(f"{self.where}: {name}: engine {ours!r}, reference {theirs!r}")
 
-    def close(self, name: str, ours: float, theirs: Decimal | float, scale: float, tolerance: float = TOLERANCE) -> None:
+    def close(
+        self, name: str, ours: float, theirs: Decimal | float, scale: float, tolerance: float = TOLERANCE
+    ) -> None:
         """Two numbers that may differ by `tolerance` of `scale`."""
         off = abs(ours - float(theirs)) / scale if scale else float(ours != float(theirs))
         self.worst[name] = max(self.worst.get(name, 0.0), off)
@@ -240,6 +242,11 @@ def _compare_trips(found: Comparison, ours: Any, trips: list[Decimal], scale: fl
     gains = float(sum((trip for trip in trips if trip > 0), Decimal(0)))
     losses = -float(sum((trip for trip in trips if trip < 0), Decimal(0)))
     if ours["profit_factor"] is not None:
-        found.close("metric profit_factor", ours["profit_factor"] * losses, gains, max(scale, ours["profit_factor"] * 1e-3 * scale))
+        found.close(
+            "metric profit_factor",
+            ours["profit_factor"] * losses,
+            gains,
+            max(scale, ours["profit_factor"] * 1e-3 * scale),
+        )
     else:
         found.close("metric profit_factor", losses, 0.0, scale)

@@ -14,6 +14,7 @@ from generate import Knobs
 
 import tradeready_gym.engine.step as step
 from tradeready_gym.exchanges import desk, execution, matching, quoting
+from tradeready_gym.ledger import spot, statistics
 from tradeready_gym.rewards import ratio
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -54,7 +55,9 @@ def everywhere(patch: pytest.MonkeyPatch, name: str, replace: Callable[[Any], An
 
 @defect(fee_rate=0.001)
 def the_fee_is_forgotten_on_sells(patch: pytest.MonkeyPatch) -> None:
-    everywhere(patch, "apply_sell", lambda original: lambda a, p, quantity, price, fee: original(a, p, quantity, price, 0.0))
+    everywhere(
+        patch, "apply_sell", lambda original: lambda a, p, quantity, price, fee: original(a, p, quantity, price, 0.0)
+    )
 
 
 @defect(fee_rate=0.001)
@@ -92,7 +95,7 @@ def equity_forgets_what_is_locked(patch: pytest.MonkeyPatch) -> None:
         account.equity -= account.locked_cash
         return bool(held)
 
-    mark = step.mark
+    mark = spot.mark
     patch.setattr(step, "mark", broken)
 
 
@@ -165,7 +168,9 @@ def an_actions_buys_come_before_its_sells(patch: pytest.MonkeyPatch) -> None:
 def every_order_of_a_step_slips_by_the_same_draw(patch: pytest.MonkeyPatch) -> None:
     for module in (step, quoting):
         original = module.uniform
-        patch.setattr(module, "uniform", lambda seed, episode, at, stream, _, draw=original: draw(seed, episode, at, stream, 0))
+        patch.setattr(
+            module, "uniform", lambda seed, episode, at, stream, _, draw=original: draw(seed, episode, at, stream, 0)
+        )
 
 
 @defect(instruments=True, steps=80)
@@ -200,7 +205,7 @@ def a_cancelled_order_keeps_its_lock(patch: pytest.MonkeyPatch) -> None:
         book[place].locked = 0.0
         cancel_order(account, positions, book, place, symbols)
 
-    cancel_order = desk.cancel_order
+    cancel_order = matching.cancel_order
     patch.setattr(desk, "cancel_order", broken)
 
 
@@ -220,7 +225,7 @@ def a_lock_leaves_out_the_fee(patch: pytest.MonkeyPatch) -> None:
 @defect(steps=100)
 def a_limit_fills_when_it_is_touched(patch: pytest.MonkeyPatch) -> None:
     def broken(account: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
-        touched = phase == 1 and order.side > 0 and order.kind != matching.STOP_LOSS and candle.low == order.price
+        touched = phase == 1 and order.side > 0 and order.kind != execution.STOP_LOSS and candle.low == order.price
         return float(order.price) if touched else float(execution_price(account, order, candle, phase, book))
 
     execution_price = matching.execution_price
@@ -229,7 +234,7 @@ def a_limit_fills_when_it_is_touched(patch: pytest.MonkeyPatch) -> None:
 
 @defect(fee_rate=0.01, maker_fee_rate=True)
 def an_order_of_this_very_candle_is_a_maker(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(matching, "is_maker", lambda order, row: order.kind != matching.STOP_LOSS)
+    patch.setattr(matching, "is_maker", lambda order, row: order.kind != execution.STOP_LOSS)
 
 
 @defect(steps=100)
@@ -265,7 +270,7 @@ def the_legs_of_a_bracket_lock_twice(patch: pytest.MonkeyPatch) -> None:
 @defect(steps=100)
 def a_stop_leg_sells_at_an_open_before_its_position_was_entered(patch: pytest.MonkeyPatch) -> None:
     def broken(account: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
-        order.entered_row = -1 if order.kind == matching.STOP_LOSS else order.entered_row
+        order.entered_row = -1 if order.kind == execution.STOP_LOSS else order.entered_row
         return float(execution_price(account, order, candle, phase, book))
 
     execution_price = matching.execution_price
@@ -313,5 +318,5 @@ def a_metric_forgets_the_first_step(patch: pytest.MonkeyPatch) -> None:
         if account.steps == 1:
             account.equity_sum = 0.0
 
-    update_statistics = step.update_statistics
+    update_statistics = statistics.update_statistics
     patch.setattr(step, "update_statistics", broken)

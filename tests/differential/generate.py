@@ -184,7 +184,9 @@ def _instrument(random: Random, level: float, balance: float) -> Instrument:
     magnitude = math.floor(math.log10(level))
     return Instrument(
         lot_size=random.choice((None, 10.0 ** math.floor(math.log10(balance / level) - random.choice((1, 2, 5, 8))))),
-        tick_size=random.choice((None, 10.0 ** (magnitude - 4), 2.5 * 10.0 ** (magnitude - 3), 10.0 ** (magnitude - 7))),
+        tick_size=random.choice(
+            (None, 10.0 ** (magnitude - 4), 2.5 * 10.0 ** (magnitude - 3), 10.0 ** (magnitude - 7))
+        ),
         min_notional=random.choice((None, balance * 1e-4)),
     )
 

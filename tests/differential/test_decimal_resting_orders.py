@@ -205,7 +205,7 @@ def test_a_further_fill_of_the_parent_joins_its_legs() -> None:
     episode.step(submit=[order("buy", "limit", 10.0, 100.0, stop_price=90.0, take_price=120.0)])
     for quantity in (4, 8, 10):
         result = episode.results[-1] if quantity == 4 else episode.step()
-        legs = [(one.number, one.quantity) for one in result.open_orders if one.leg]
+        legs = [(one.number, int(one.quantity)) for one in result.open_orders if one.leg]
         assert legs == [(2, quantity), (3, quantity)] and result.locked_positions == [quantity]
 
 

@@ -1,19 +1,43 @@
-"""The command `tradeready`: each command is a few lines into a room."""
+"""The command `tradeready`: thin, each command a few lines into a room."""
 
+import importlib
 import sys
+from collections.abc import Sequence
 
+from cyclopts import App
+
+from tradeready_gym.cli.console import complain
 from tradeready_gym.errors import TradeReadyError
 
+__all__ = ["app", "main"]
 
-def main() -> None:
-    """Run the command line; a named error becomes one message on stderr and exit code 1."""
-    from tradeready_gym.cli.application import app
+_ROOM = "tradeready_gym.cli"
 
+app = App(
+    name="tradeready",
+    help="Train trading agents on historical candles, and judge them on candles that they have not seen.",
+    version_flags=[],
+    help_format="plaintext",
+)
+# named, not imported: `tradeready version` must not load an engine
+app.command(f"{_ROOM}.train:train", name="train")
+app.command(f"{_ROOM}.evaluate:evaluate", name="evaluate")
+app.command(f"{_ROOM}.warm:warm", name="warm")
+app.command(f"{_ROOM}.version:version", name="version")
+data = App(name="data", help="Candles on this machine: download, list, check and import them.")
+for _name in ("download", "list", "check", "import"):
+    data.command(f"{_ROOM}.data:{_name}_candles", name=_name)
+app.command(data)
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code. An error that this project raises on purpose is one message, not a traceback."""
     try:
-        app()
+        result = app(tokens if tokens is not None else sys.argv[1:], result_action="return_value")
     except TradeReadyError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        sys.exit(1)
+        complain(str(error))
+        return 1
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
+        complain("stopped")
+        return 130
+    return result if isinstance(result, int) else 0

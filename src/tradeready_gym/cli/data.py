@@ -1,95 +1,93 @@
-"""`tradeready data`: the local candle store."""
+"""`tradeready data ...`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from cyclopts import Parameter
+from rich.table import Table
 
-from tradeready_gym.market import CandleStore, download, import_file
-from tradeready_gym.market.download import DownloadProgress, ProgressCallback
-
-data = App(name="data", help="The local candle store: download, import, list and check candles.")
+from tradeready_gym.cli.console import out, progress
+from tradeready_gym.market import CandleStore, DownloadProgress, download, import_file
 
 
-@data.command(name="download")
-def download_command(*symbols: str, timeframe: str = "1h", start: str, end: str) -> None:
-    """Download candles from Binance's public archive, whole months at a time; what is stored is not fetched again.
+def download_candles(
+    *symbols: str,
+    timeframe: str = "1h",
+    start: str,
+    end: str,
+    accept_wrong_checksums: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Download spot candles from Binance's public archive into the local store; what is there is not fetched again.
 
     Parameters
     ----------
     symbols
-        For example BTCUSDT ETHUSDT.
+        Such as BTCUSDT ETHUSDT.
     timeframe
         1m, 5m, 15m, 30m, 1h, 4h or 1d.
     start
         First candle, such as 2024-01-01T00:00:00Z.
     end
-        The end, exclusive.
+        Time at which the last candle has ended.
+    accept_wrong_checksums
+        Store files whose published checksum is wrong, too.
     """
-    with _progress() as callback:
-        report = download(list(symbols), timeframe, start, end, progress=callback)
-    Console().print(str(report), highlight=False)
+    with progress() as shown:
+        months = shown.task(f"{' '.join(symbols)} {timeframe}, months", 0)
+
+        def told(state: DownloadProgress) -> None:
+            months(state.done, state.total)
+
+        report = download(symbols, timeframe, start, end, progress=told, accept_wrong_checksums=accept_wrong_checksums)
+    out().print(str(report), soft_wrap=True)
 
 
-@data.command(name="list")
-def list_command() -> None:
-    """List what is stored."""
-    console, store = Console(), CandleStore()
-    stored = store.list()
-    for series in stored:
-        console.print(f"{series}  ({series.files} files, {series.size_bytes / 2**20:.1f} MiB)", highlight=False)
-    if not stored:
-        console.print(
-            f"{store.root} holds no candles yet. Get some:\n"
-            "  tradeready data download BTCUSDT --timeframe 1h --start 2024-01-01T00:00:00Z --end 2025-01-01T00:00:00Z\n"
-            "  tradeready data import FILE --symbol BTCUSDT",
-            highlight=False,
-            soft_wrap=True,
-        )
+def list_candles() -> None:
+    """List what the local store has."""
+    store = CandleStore()
+    table = Table("symbol", "timeframe", "from", "to", "files", "MB")
+    for series in store.list():
+        for span in series.spans:
+            size = f"{series.size_bytes / 1e6:.1f}"
+            row = (series.symbol, series.timeframe.label, span.start_time, span.end_time, str(series.files), size)
+            table.add_row(*row)
+    out().print(
+        table if table.row_count else f"The store at {store.root} is empty. `tradeready data download` fills it."
+    )
 
 
-@data.command(name="check")
-def check_command() -> int:
-    """Read everything that is stored; report damaged files, impossible candles, gaps and odd candles."""
-    console = Console()
-    checks = CandleStore().check()
+def check_candles() -> int:
+    """Read everything in the local store; report damaged files, gaps and odd candles. Exit code 1 if a file is damaged."""
+    store, console = CandleStore(), out()
+    checks = store.check()
     for check in checks:
-        console.print(f"{check.series}: {'good' if check.ok else 'NOT GOOD'}", highlight=False)
+        state = "sound" if check.ok else "DAMAGED"
+        console.print(f"{check.series.symbol} {check.series.timeframe}: {state}, {check.report}", soft_wrap=True)
         for problem in check.problems:
-            console.print(f"  {problem}", highlight=False)
-        console.print(f"  {check.report}", highlight=False)
+            console.print(f"  {problem}", soft_wrap=True)
+    if not checks:
+        console.print(f"The store at {store.root} is empty.", soft_wrap=True)
     return 0 if all(check.ok for check in checks) else 1
 
 
-@data.command(name="import")
-def import_command(file: Path, *, symbol: str, timeframe: str | None = None, assume_utc: bool = False) -> None:
-    """Take a CSV or Parquet file of candles into the store, and say what was understood of it.
+def import_candles(
+    file: Path,
+    *,
+    symbol: str,
+    timeframe: str | None = None,
+    assume_utc: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Store the candles of a CSV or Parquet file; says what the columns were taken for.
 
     Parameters
     ----------
     file
         The file.
     symbol
-        What it holds, for example BTCUSDT.
+        What it is a market of, such as BTCUSDT.
     timeframe
-        Its timeframe; found from the times by default.
+        That of the file; deduced if it is left out.
     assume_utc
         Take times without a zone for UTC.
     """
-    report = import_file(file, symbol, timeframe, assume_utc=assume_utc)
-    Console().print(str(report), highlight=False)
-
-
-@contextmanager
-def _progress() -> Iterator[ProgressCallback]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} months"))
-    with Progress(*columns, DownloadColumn(), TimeElapsedColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("downloading", total=None)
-
-        def show(state: DownloadProgress) -> None:
-            bar.update(task, total=state.total, completed=state.done, description=state.name)
-
-        yield show
+    out().print(str(import_file(file, symbol, timeframe, assume_utc=assume_utc)), soft_wrap=True)

@@ -1,28 +1,45 @@
-"""`tradeready warm`: compile ahead of time."""
+"""`tradeready warm`."""
 
-from rich.console import Console
+from typing import Annotated
 
-from tradeready_gym.actions import ACTION_SCHEMES
-from tradeready_gym.rewards import REWARD_SCHEMES
+from cyclopts import Parameter
+
+from tradeready_gym.cli.console import out, progress
+
+_Names = Annotated[list[str] | None, Parameter(negative=())]
 
 
-def warm(*, everything: bool = False) -> None:
-    """Compile the step of the registered environments ahead of time, with their default reward.
+def warm(*, actions: _Names = None, rewards: _Names = None, slippage: _Names = None) -> None:
+    """Compile ahead of time, so that nobody waits at the first step.
 
     Parameters
     ----------
-    everything
-        All action schemes with all rewards: some minutes.
+    actions
+        Action schemes; all four by default.
+    rewards
+        Reward schemes; "pnl" and "log_return" by default.
+    slippage
+        Slippage models; "volume_share" by default.
     """
-    from tradeready_gym.envs import TradingEnvironment
+    from tradeready_gym.actions import ACTION_SCHEMES
+    from tradeready_gym.envs import TradingVectorEnvironment
+    from tradeready_gym.market.worlds import martingale
 
-    console = Console()
-    rewards = list(REWARD_SCHEMES) if everything else ["pnl"]
-    for scheme in ACTION_SCHEMES:
-        for reward in rewards:
-            environment = TradingEnvironment(
-                data="sample", action_scheme=scheme, reward_scheme=reward, feature_pipeline=["candles"]
+    combinations = [
+        (scheme, reward, model)
+        for scheme in actions or list(ACTION_SCHEMES)
+        for reward in rewards or ["pnl", "log_return"]
+        for model in slippage or ["volume_share"]
+    ]
+    candles = martingale(bars=200)
+    with progress() as shown:
+        done = shown.task("compiling", len(combinations))
+        for number, (scheme, reward, model) in enumerate(combinations, 1):
+            environment = TradingVectorEnvironment(
+                data=candles, action_scheme=scheme, reward_scheme=reward, slippage=model, autoreset_mode="SAME_STEP"
             )
+            environment.action_space.seed(0)
             environment.reset(seed=0)
             environment.step(environment.action_space.sample())
-            console.print(f"ready: {scheme}, {reward}", highlight=False)
+            done(number, len(combinations))
+    out().print(f"{len(combinations)} combinations of actions, reward and slippage are compiled and kept on disk")

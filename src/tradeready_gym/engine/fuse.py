@@ -50,6 +50,4 @@ def fuse(
         return FusedStep(make_step(act, slippage, pay), restart, collect)
     key, shared = source_key((act, slippage, pay)), source_key()
     announce(key)
-    return FusedStep(
-        compiled(make_step(act, slippage, pay), key), compiled(restart, shared), compiled(collect, shared)
-    )
+    return FusedStep(compiled(make_step(act, slippage, pay), key), compiled(restart, shared), compiled(collect, shared))

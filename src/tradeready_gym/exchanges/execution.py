@@ -185,7 +185,15 @@ def snap_to_holding(account: Any, position: Any, quantity: float, close: float) 
 
 @kernel
 def execute_market(
-    account: Any, position: Any, order: Any, candle: Any, newest: Any, instrument: Any, costs: Any, fills: Any, rejects: Any
+    account: Any,
+    position: Any,
+    order: Any,
+    candle: Any,
+    newest: Any,
+    instrument: Any,
+    costs: Any,
+    fills: Any,
+    rejects: Any,
 ) -> float:
     """Fill or refuse a market order; `order.slippage` has been quoted. Returns the quantity that was filled.
 
@@ -209,8 +217,12 @@ def execute_market(
         return 0.0
     reference = newest.close if costs.fill_at_close == 1 else candle.open
     if order.side > 0:
-        return _market_buy(account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects)
-    return _market_sell(account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects)
+        return _market_buy(
+            account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects
+        )
+    return _market_sell(
+        account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects
+    )
 
 
 @kernel

@@ -190,7 +190,9 @@ class SimulatedExchange(Exchange):
         state, replayer = self._open_state()
         account = state.accounts[0]
         if self._history is not None:
-            raise EpisodeError("an environment steps this account; call step() on it, or reset() the exchange to step it alone")
+            raise EpisodeError(
+                "an environment steps this account; call step() on it, or reset() the exchange to step it alone"
+            )
         if account.row >= account.end_row:
             raise EpisodeError("there is no candle after the last one; reset() the exchange")
         rows = replayer.rows.view(np.recarray)

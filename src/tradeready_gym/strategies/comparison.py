@@ -1,25 +1,76 @@
-"""A strategy beside the four baselines, on the same environment and at the same costs."""
+"""A strategy beside the four baselines, on one environment and at the same costs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.strategies.base import TradingStrategy
 from tradeready_gym.strategies.baselines import BuyAndHold, Flat, MovingAverageCross, RandomTrader
+from tradeready_gym.strategies.native import native_environment
 from tradeready_gym.strategies.performance import Evaluation
 
 RANDOM_SEEDS = 20
 
 
-def compare_with_baselines(
-    strategies: Sequence[TradingStrategy], environment: Any, *, seed: int = 0, random_seeds: int = RANDOM_SEEDS
-) -> list[Evaluation]:
-    """Evaluations of the strategies, then of buy-and-hold, flat, a moving-average cross and a random trader.
+@dataclass(frozen=True)
+class Comparison:
+    """What strategies (of several seeds, usually) and the baselines did on one environment."""
 
-    The random trader has the turnover and the mean share invested of the first strategy, and plays `random_seeds` episodes.
+    agents: tuple[Evaluation, ...]
+    buy_and_hold: Evaluation
+    flat: Evaluation
+    moving_averages: Evaluation
+    random: Evaluation
+
+    @property
+    def baselines(self) -> tuple[Evaluation, ...]:
+        """The four, in the order of a table."""
+        return (self.buy_and_hold, self.flat, self.moving_averages, self.random)
+
+    @property
+    def in_sample(self) -> bool:
+        """Whether any of the strategies has learned from a part of the span."""
+        return any(agent.in_sample for agent in self.agents)
+
+    def beaten(self, baseline: Evaluation, metric: str = "roi_pct") -> int:
+        """How many of the agents' episodes have a higher value than the median episode of the baseline."""
+        bar = np.nanmedian(baseline.metric(metric)) if len(baseline.episodes) > 1 else baseline.metric(metric)[0]
+        return int(sum(np.sum(agent.metric(metric) > bar) for agent in self.agents))
+
+    @property
+    def share_of_random_beaten(self) -> float:
+        """The share of pairs of an agent and a random trader in which the agent has the higher ROI; ties count half."""
+        agents = np.concatenate([agent.metric("roi_pct") for agent in self.agents])[:, None]
+        traders = self.random.metric("roi_pct")[None, :]
+        return float(np.mean((agents > traders) + 0.5 * (agents == traders)))
+
+
+def compare(
+    agents: Sequence[TradingStrategy],
+    environment: Any,
+    *,
+    random_seeds: int = RANDOM_SEEDS,
+    progress: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Play the environment with every agent and with the baselines; the random traders trade as much as the agents.
+
+    `progress` is called with the name of what is played next.
     """
-    found = [strategy.evaluate(environment, seed=seed) for strategy in strategies]
-    rules: list[TradingStrategy] = [BuyAndHold(), Flat(), MovingAverageCross()]
-    found += [rule.evaluate(environment, seed=seed) for rule in rules]
-    like = RandomTrader.like(found[0], environment, seeds=random_seeds)
-    found.append(like.evaluate(environment, episodes=random_seeds, seed=seed))
-    return found
+    if not agents:
+        raise ConfigurationError("compare() needs at least one strategy")
+    native = native_environment(environment)
+    tell = progress or (lambda _: None)
+
+    def played(strategy: TradingStrategy) -> Evaluation:
+        tell(strategy.name)
+        return strategy.evaluate(native)
+
+    results = tuple(played(agent) for agent in agents)
+    rules = [played(rule) for rule in (BuyAndHold(), Flat(), MovingAverageCross())]
+    tell(f"Random traders, {random_seeds} seeds")
+    together = Evaluation("agents", results[0].spans, False, tuple(e for result in results for e in result.episodes))
+    trader = RandomTrader.like(together, native, seeds=random_seeds)
+    return Comparison(results, *rules, trader.evaluate(native, episodes=random_seeds))

@@ -14,7 +14,7 @@ from tradeready_gym.engine import Engine
 _LIMIT = 10.0
 
 
-class ScaledObservations(BaseFeaturesExtractor):  # type: ignore[misc]
+class ScaledObservations(BaseFeaturesExtractor):
     """`clip((observation - offset) / scale, -10, 10)`, as the first layer of the policy.
 
     The numbers are fixed before training and belong to the policy: they are saved with it, nothing at evaluation can change
@@ -30,7 +30,7 @@ class ScaledObservations(BaseFeaturesExtractor):  # type: ignore[misc]
         return torch.clamp((torch.flatten(observations, 1) - self.offset) / self.divisor, -_LIMIT, _LIMIT)
 
 
-class ReportSteps(BaseCallback):  # type: ignore[misc]
+class ReportSteps(BaseCallback):
     """Calls `progress(done, of)` after every step of the vector environment."""
 
     def __init__(self, progress: Any, of: int) -> None:

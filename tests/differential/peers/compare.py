@@ -79,7 +79,9 @@ def _choice(random: Random, cash: float, held: float, price: float, unit: float)
 
 def world_of(case: Case, unit: float) -> dict[str, Any]:
     """A case as a peer reads it; row r of the world is step r."""
-    columns = {name: getattr(case.series[0], name)[case.start_row :] for name in ("open", "high", "low", "close", "volume")}
+    columns = {
+        name: getattr(case.series[0], name)[case.start_row :] for name in ("open", "high", "low", "close", "volume")
+    }
     orders = [[row, one["side"], one["quantity"]] for row, entry in enumerate(case.steps) for one in entry["submit"]]
     balance = case.parameters.starting_balance
     return {**columns, "starting_balance": balance, "fee_rate": 0.001, "unit": unit, "orders": orders}

@@ -12,7 +12,9 @@ PRECISION = 120
 ZERO = Decimal(0)
 ONE = Decimal(1)
 DUST_SHARE = Decimal(10) ** -9  # section 3: an order below this share of the starting balance is dust
-ROUNDING_SHARE = Decimal(10) ** -12  # of the starting balance: what binary rounding may leave of a value that is meant to be 0
+ROUNDING_SHARE = (
+    Decimal(10) ** -12
+)  # of the starting balance: what binary rounding may leave of a value that is meant to be 0
 GRID_TOLERANCE = Decimal(10) ** -6  # 0.3 must count as three lots of 0.1 although neither is a binary fraction
 
 Draw = Callable[[int, int], float]

@@ -1,0 +1,85 @@
+"""`tradeready evaluate`."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.table import Table
+
+from tradeready_gym.cli.console import err, out
+
+if TYPE_CHECKING:
+    from tradeready_gym.strategies.comparison import Comparison
+    from tradeready_gym.strategies.performance import Evaluation
+
+# heading, metric, format
+_COLUMNS = (
+    ("return %", "roi_pct", "{:.1f}"),
+    ("Sharpe", "sharpe_ratio", "{:.2f}"),
+    ("Sortino", "sortino_ratio", "{:.2f}"),
+    ("max DD %", "max_drawdown_pct", "{:.1f}"),
+    ("trades", "total_trades", "{:.0f}"),
+    ("turnover/y", "turnover", "{:.1f}"),
+    ("fees", "fees_paid", "{:.0f}"),
+    ("exposure %", "exposure", "{:.0%}"),
+)
+
+
+def evaluate(run: str, *, start: str | None = None, end: str | None = None, random_seeds: int = 20) -> None:
+    """Play a span with a trained agent and with four baselines, at the same costs, and print what came of it.
+
+    Parameters
+    ----------
+    run
+        The folder that `tradeready train` wrote, or its name below TRADEREADY_HOME/models.
+    start
+        Beginning of the span; the end of the training span by default.
+    end
+        End of the span; the end of the data by default.
+    random_seeds
+        How many random traders to compare with.
+    """
+    from tradeready_gym.strategies.comparison import compare
+    from tradeready_gym.strategies.experiment import Experiment, find_folder
+    from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
+
+    folder = find_folder(run)
+    experiment = Experiment.load(folder)
+    environment = experiment.make(start or experiment.end, end)
+    agents = [
+        StableBaselinesTradingStrategy.load(experiment.folder_of(folder, seed), environment)
+        for seed in experiment.seeds
+    ]
+    with err().status("playing") as status:
+        result = compare(agents, environment, random_seeds=random_seeds, progress=lambda what: status.update(what))
+    candles = environment.engine.market.candles
+    console = out()
+    console.print(_table(result, f"{'/'.join(candles.symbols)} {candles.timeframe}, {result.flat.spans[0]}"))
+    for line in _remarks(result, experiment, environment.engine.spec.exchange):
+        console.print(line, soft_wrap=True)
+
+
+def _table(result: "Comparison", title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for heading, _, _ in _COLUMNS:
+        table.add_column(heading, justify="right")
+    for agent in result.agents:
+        table.add_row(agent.strategy, *_cells(agent))
+    table.add_section()
+    for baseline in result.baselines:
+        count = len(baseline.episodes)
+        table.add_row(baseline.strategy + (f", median of {count}" if count > 1 else ""), *_cells(baseline))
+    return table
+
+
+def _cells(evaluation: "Evaluation") -> list[str]:
+    cells = []
+    for _, metric, form in _COLUMNS:
+        values = evaluation.metric(metric)
+        known = values[np.isfinite(values)]
+        cells.append(form.format(np.median(known)) if len(known) else "-")
+    return [cell.removesuffix("%") for cell in cells]
+
+
+def _remarks(result: "Comparison", experiment: "object", exchange: "object") -> list[str]:
+    return []

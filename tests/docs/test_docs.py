@@ -1,0 +1,78 @@
+"""The documentation runs: its Python blocks are executed, its links resolve, and every public name is in it."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import pytest
+
+import tradeready_gym
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ROOMS = (
+    "actions",
+    "envs",
+    "evaluation",
+    "exchanges",
+    "features",
+    "market",
+    "rendering",
+    "rewards",
+    "testing",
+    "tracking",
+    "wrappers",
+)
+BLOCK = re.compile(r"(<!-- not run: [^>]+ -->\n)?```python\n(.*?)```", re.DOTALL)
+NOT_RUN_AT_MOST = 4
+
+
+def python_blocks(page: Path) -> list[tuple[bool, str]]:
+    """(is run, code) of every Python block of a page."""
+    return [(not skipped, code) for skipped, code in BLOCK.findall(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_python_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "page"}
+    for runs, code in python_blocks(page):
+        if runs:
+            exec(compile(code, page.name, "exec"), names)
+
+
+def test_few_blocks_are_not_run() -> None:
+    skipped = [code for page in PAGES for runs, code in python_blocks(page) if not runs]
+
+    assert len(skipped) <= NOT_RUN_AT_MOST
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_resolve(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)]+)\)", text) if "://" not in target]
+
+    assert [target for target in targets if target and not (page.parent / target).exists()] == []
+
+
+def test_every_documented_id_is_registered() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(re.findall(r"TradeReady-[A-Za-z-]+-v0", text)) - {"TradeReady-Live-v0"}
+
+    assert named == {name for name in gymnasium.registry if name.startswith("TradeReady-")}
+
+
+@pytest.mark.parametrize("room", ["", *ROOMS])
+def test_every_public_name_is_explained_and_in_the_reference(room: str) -> None:
+    module = importlib.import_module(f"tradeready_gym.{room}") if room else tradeready_gym
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    public = [name for name in module.__all__ if not name.startswith("__")]
+    things = {name: getattr(module, name) for name in public}
+
+    assert [name for name in public if not re.search(rf"`{name}\b", reference)] == []
+    assert [
+        n for n, thing in things.items() if (inspect.isclass(thing) or inspect.isfunction(thing)) and not thing.__doc__
+    ] == []
