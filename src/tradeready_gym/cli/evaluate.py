@@ -3,24 +3,27 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tradeready_gym.cli.console import err, out
 
 if TYPE_CHECKING:
+    from tradeready_gym.exchanges import SimulatedExchange
     from tradeready_gym.strategies.comparison import Comparison
+    from tradeready_gym.strategies.experiment import Experiment
     from tradeready_gym.strategies.performance import Evaluation
 
 # heading, metric, format
 _COLUMNS = (
-    ("return %", "roi_pct", "{:.1f}"),
+    ("return\n%", "roi_pct", "{:.1f}"),
     ("Sharpe", "sharpe_ratio", "{:.2f}"),
     ("Sortino", "sortino_ratio", "{:.2f}"),
-    ("max DD %", "max_drawdown_pct", "{:.1f}"),
+    ("max\nDD %", "max_drawdown_pct", "{:.1f}"),
     ("trades", "total_trades", "{:.0f}"),
-    ("turnover/y", "turnover", "{:.1f}"),
+    ("turn-\nover", "turnover", "{:.1f}"),
     ("fees", "fees_paid", "{:.0f}"),
-    ("exposure %", "exposure", "{:.0%}"),
+    ("time in\n%", "exposure", "{:.0%}"),
 )
 
 
@@ -59,7 +62,7 @@ def evaluate(run: str, *, start: str | None = None, end: str | None = None, rand
 
 
 def _table(result: "Comparison", title: str) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("")
     for heading, _, _ in _COLUMNS:
         table.add_column(heading, justify="right")
@@ -68,7 +71,7 @@ def _table(result: "Comparison", title: str) -> Table:
     table.add_section()
     for baseline in result.baselines:
         count = len(baseline.episodes)
-        table.add_row(baseline.strategy + (f", median of {count}" if count > 1 else ""), *_cells(baseline))
+        table.add_row(baseline.strategy + (f", {count} seeds" if count > 1 else ""), *_cells(baseline))
     return table
 
 
@@ -81,5 +84,22 @@ def _cells(evaluation: "Evaluation") -> list[str]:
     return [cell.removesuffix("%") for cell in cells]
 
 
-def _remarks(result: "Comparison", experiment: "object", exchange: "object") -> list[str]:
-    return []
+def _remarks(result: "Comparison", experiment: "Experiment", exchange: "SimulatedExchange") -> list[str]:
+    count, algorithm = len(result.agents), experiment.algorithm
+    spread = np.percentile(result.random.metric("roi_pct"), [5, 95])
+    lines = [f"Costs for all alike: fee {exchange.fee_rate:.2%} of each fill, {exchange.slippage!r}."]
+    if exchange.fill_at == "close":
+        lines.append("OPTIMISTIC: orders were filled at the close that they were decided on (fill_at='close').")
+    learned = f"learned from {experiment.start} .. {experiment.end}"
+    if result.in_sample:
+        lines.append(f"IN-SAMPLE: {algorithm} {learned}, which overlaps this span. This says nothing about the future.")
+    else:
+        lines.append(f"Held out: {algorithm} {learned} only.")
+    lines += [
+        f"{algorithm} had a higher return than buy and hold with {result.beaten(result.buy_and_hold)} of {count} "
+        f"{'seed' if count == 1 else 'seeds'}, than staying flat with {result.beaten(result.flat)}.",
+        f"Random traders with its turnover (the row is their median): 5 to 95 % of them returned {spread[0]:.1f} to {spread[1]:.1f} %; "
+        f"{algorithm} was ahead of {result.share_of_random_beaten:.0%} of them.",
+        f"{count} {'seed' if count == 1 else 'seeds'}, one market, one span: an anecdote, not a proof.",
+    ]
+    return lines

@@ -104,7 +104,7 @@ def train(
 
 
 def _environment(name: str) -> tuple[str, dict[str, Any]]:
-    from tradeready_gym.envs.registration import REGISTERED
+    from tradeready_gym.registration import REGISTERED
 
     if name in REGISTERED or name.startswith("TradeReady-"):
         return name, {}

@@ -50,7 +50,7 @@ def _label(us: int, *, within_day: bool) -> str:
 def _month_ticks(first_us: int, last_us: int, most: int) -> tuple[list[int], list[str]]:
     start, end = (int(np.datetime64(us, "us").astype("datetime64[M]").astype(int)) for us in (first_us, last_us))
     step = next((months for months in _STEPS_MONTHS if (end - start) / months <= most), _STEPS_MONTHS[-1])
-    months = [m for m in range(start - start % step, end + step, step)]
+    months = list(range(start - start % step, end + step, step))
     times = [int(np.datetime64(m, "M").astype("datetime64[us]").astype(int)) for m in months]
     labels = [str(1970 + m // 12) if m % 12 == 0 else MONTHS[m % 12] for m in months]
     kept = [(time, label) for time, label in zip(times, labels, strict=True) if first_us <= time <= last_us]

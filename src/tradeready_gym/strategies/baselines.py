@@ -15,6 +15,7 @@ from tradeready_gym.strategies.targets import actions_towards
 
 _ROUNDS = 8
 _CLOSE_ENOUGH = 0.03
+_ALL = 0.95  # somebody who holds this much when in holds everything, but for what rounding and costs leave
 
 
 class BuyAndHold(TradingStrategy):
@@ -60,7 +61,7 @@ class MovingAverageCross(TradingStrategy):
 
     @property
     def name(self) -> str:
-        return f"Moving averages {self.fast}/{self.slow}"
+        return f"MA cross {self.fast}/{self.slow}"
 
     def decide(self, situation: Situation) -> npt.NDArray[Any]:
         closes = situation.closes(self.slow)
@@ -71,47 +72,51 @@ class MovingAverageCross(TradingStrategy):
 
 
 class RandomTrader(TradingStrategy):
-    """Trades without looking. `RandomTrader.like(evaluation)` trades as much as somebody else did, and holds as much.
+    """Trades without looking. `RandomTrader.like(evaluation, environment)` trades and holds as much as somebody else did.
 
-    With probability `redraw` at each step and for each symbol it draws anew what it wants: everything (its equal part) with
-    probability `invested`, else nothing. Episodes with different seeds draw differently.
+    With probability `redraw` at each step and for each symbol it draws anew what it wants: with probability `invested` the
+    share `size` of the equity (of the symbol's equal part), else nothing. Episodes with different seeds draw differently.
 
     Raises:
-        ConfigurationError: a probability outside [0, 1].
+        ConfigurationError: a number outside [0, 1].
     """
 
-    def __init__(self, redraw: float = 0.02, invested: float = 0.5, environment: Any = None) -> None:
-        for name, value in (("redraw", redraw), ("invested", invested)):
+    def __init__(self, redraw: float = 0.02, invested: float = 0.5, size: float = 1.0, environment: Any = None) -> None:
+        for name, value in (("redraw", redraw), ("invested", invested), ("size", size)):
             if not 0.0 <= value <= 1.0:
-                raise ConfigurationError(f"{name} is a probability; got {value!r}")
-        self.redraw, self.invested = float(redraw), float(invested)
+                raise ConfigurationError(f"{name} must be in [0, 1]; got {value!r}")
+        self.redraw, self.invested, self.size = float(redraw), float(invested), float(size)
         self._draws = np.random.default_rng(0)
         self._wants: npt.NDArray[np.bool_] | None = None
         super().__init__(environment)
 
     @property
     def name(self) -> str:
-        return "Random trader"
+        return "Random"
 
     @classmethod
     def like(cls, evaluation: Evaluation, environment: Any, *, seeds: int = 20) -> Self:
-        """A random trader with the mean share invested of the evaluated strategy and, to within 3 per cent, its turnover.
+        """A random trader that is invested as often and as much as the evaluated strategy, and has its turnover.
 
-        The turnover is that of the median of `seeds` episodes on the same environment. It cannot be met by somebody who is
-        always or never invested, and stays below it then.
+        The turnover is met to within 3 per cent by the median of `seeds` episodes on the same environment, if it can be met:
+        somebody who is always invested trades without ever getting out, which this trader does not.
         """
         native = native_environment(environment)
         wanted = float(np.nanmean(evaluation.metric("turnover")))
-        invested = float(np.clip(np.mean([episode.mean_weight for episode in evaluation.episodes]), 0.0, 1.0))
+        invested = float(np.clip(np.nanmean(evaluation.metric("exposure")), 0.0, 1.0))
+        weight = float(np.mean([episode.mean_weight for episode in evaluation.episodes]))
+        size = min(weight / invested, 1.0) if invested > 0.0 else 0.0
+        size = 1.0 if size > _ALL else size
         per_year = native.engine.market.timeframe.periods_per_year / native.engine.spec.candles_per_action
-        changes = 2.0 * invested * (1.0 - invested) * per_year
+        changes = 2.0 * invested * (1.0 - invested) * size * per_year
         redraw = min(wanted / changes, 1.0) if changes > 0.0 else 0.0
         for _ in range(_ROUNDS if redraw > 0.0 else 0):
-            found = float(np.median(cls(redraw, invested).evaluate(native, episodes=seeds).metric("turnover")))
-            if found <= 0.0 or abs(found / wanted - 1.0) < _CLOSE_ENOUGH:
+            played = cls(redraw, invested, size).evaluate(native, episodes=seeds)
+            found = float(np.median(played.metric("turnover")))
+            if found <= 0.0 or abs(found / wanted - 1.0) < _CLOSE_ENOUGH or (redraw == 1.0 and found < wanted):
                 break
             redraw = min(redraw * wanted / found, 1.0)
-        return cls(redraw, invested, native)
+        return cls(redraw, invested, size, native)
 
     def begin(self, environment: TradingVectorEnvironment, seed: int) -> None:
         self._draws = np.random.default_rng(seed)
@@ -125,12 +130,12 @@ class RandomTrader(TradingStrategy):
         else:
             again = self._draws.random(shape) < self.redraw
             self._wants = np.where(again, drawn, self._wants)
-        targets = self._wants / len(situation.symbols)
+        targets = np.where(self._wants, self.size / len(situation.symbols), 0.0)
         return actions_towards(_wait_for_changes(targets, situation.weights), situation)
 
 
 def _wait_for_changes(targets: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Of several symbols, leave alone what is held and wanted, whatever its share has become."""
+    # of several symbols, what is held and wanted is left alone, whatever its share has become
     if targets.shape[1] == 1:
         return targets
     return np.where((targets > 0.0) & (weights > 0.0), np.nan, targets)

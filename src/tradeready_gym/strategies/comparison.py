@@ -69,8 +69,8 @@ def compare(
         return strategy.evaluate(native)
 
     results = tuple(played(agent) for agent in agents)
-    rules = [played(rule) for rule in (BuyAndHold(), Flat(), MovingAverageCross())]
+    hold, flat, cross = played(BuyAndHold()), played(Flat()), played(MovingAverageCross())
     tell(f"Random traders, {random_seeds} seeds")
     together = Evaluation("agents", results[0].spans, False, tuple(e for result in results for e in result.episodes))
     trader = RandomTrader.like(together, native, seeds=random_seeds)
-    return Comparison(results, *rules, trader.evaluate(native, episodes=random_seeds))
+    return Comparison(results, hold, flat, cross, trader.evaluate(native, episodes=random_seeds))

@@ -11,9 +11,9 @@ import gymnasium
 
 import tradeready_gym
 from tradeready_gym.engine.cache import home
-from tradeready_gym.envs.registration import REGISTERED
 from tradeready_gym.errors import ConfigurationError, StoreError, UnknownName
 from tradeready_gym.market import Span
+from tradeready_gym.registration import REGISTERED
 from tradeready_gym.strategies.learned import spans_of
 from tradeready_gym.strategies.native import NativeEnvironment, native_environment
 

@@ -23,6 +23,8 @@ class ScaledObservations(BaseFeaturesExtractor):
 
     def __init__(self, observation_space: spaces.Box, offset: Sequence[float], scale: Sequence[float]) -> None:
         super().__init__(observation_space, features_dim=int(np.prod(observation_space.shape)))
+        self.offset: Any
+        self.divisor: Any
         self.register_buffer("offset", torch.as_tensor(np.asarray(offset, np.float32)))
         self.register_buffer("divisor", torch.as_tensor(np.asarray(scale, np.float32)))
 

@@ -221,10 +221,10 @@ class StableBaselinesTradingStrategy(TradingStrategy):
     def _arguments(self, training: Any) -> dict[str, Any]:
         from tradeready_gym.strategies.learning import ScaledObservations, observation_scale
 
-        arguments = {"device": "cpu"}
+        arguments: dict[str, Any] = {"device": "cpu"}
         arguments |= dict(PPO_DEFAULTS) if self._algorithm.__name__ == "PPO" else {}
         arguments |= self.model_kwargs
-        policy = dict(arguments.get("policy_kwargs") or {})
+        policy: dict[str, Any] = dict(arguments.get("policy_kwargs") or {})
         if training.flatten and "features_extractor_class" not in policy:
             offset, scale = observation_scale(training.engine)
             policy["features_extractor_class"] = ScaledObservations

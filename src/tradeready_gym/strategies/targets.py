@@ -29,7 +29,7 @@ def actions_towards(targets: Numbers, situation: Situation) -> npt.NDArray[Any]:
     target, weight, missing = targets[:, 0], weights[:, 0], np.isnan(targets[:, 0])
     if isinstance(scheme, TargetPosition):
         wanted = np.where(missing, weight, target)
-        return np.abs(np.asarray(scheme.positions) - wanted[:, None]).argmin(axis=1)
+        return np.asarray(np.abs(np.asarray(scheme.positions) - wanted[:, None]).argmin(axis=1))
     spendable = situation.cash_share > SPENDABLE
     if isinstance(scheme, HoldBuySell):
         # half an order short of the target is as near as whole orders come

@@ -20,7 +20,7 @@ except ImportError as error:  # pragma: no cover - in an installation without th
     ) from error
 
 
-class StableBaselinesVecEnv(VecEnv):  # type: ignore[misc]
+class StableBaselinesVecEnv(VecEnv):
     """Any Stable-Baselines3 algorithm on N accounts that one compiled call moves.
 
     `environment` is a `TradingVectorEnvironment(autoreset_mode="SAME_STEP", copy=True)`; build it with
@@ -49,7 +49,7 @@ class StableBaselinesVecEnv(VecEnv):  # type: ignore[misc]
 
     def reset(self) -> Any:
         """First observations of N episodes; the seeds given to `seed` count once."""
-        seeds = None if self._seeds[0] is None else [int(seed) for seed in self._seeds]
+        seeds = None if self._seeds[0] is None else list(self._seeds)
         observations, _ = self.environment.reset(seed=seeds)
         self._reset_seeds()
         self._reset_options()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,7 +152,7 @@ def test_a_new_fee_or_window_compiles_nothing() -> None:
     from tradeready_gym.engine.fuse import fuse
     from tradeready_gym.rewards import SharpeReward
 
-    common = {"data": random_candles(60), "lookback_window": 2, "slippage": "uniform"}
+    common: dict[str, Any] = {"data": random_candles(60), "lookback_window": 2, "slippage": "uniform"}
     play(TradingEnvironment(**common, reward_scheme=SharpeReward(10)), [1, 0])
     kept = fuse.cache_info().misses
     before = sorted((home() / "compiled").rglob("*.nbc"))

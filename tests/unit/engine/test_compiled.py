@@ -67,7 +67,7 @@ def test_resting_orders_and_filters_agree_to_the_bit() -> None:
             outcomes.append(env.step((0, 1, 0, 2)[step % 4]))
         played.append(outcomes)
 
-    assert_same(*played)
+    assert_same(played[0], played[1])
     types = {fill["type"] for outcome in played[0][1::2] for fill in outcome[4]["filled_orders"]}
     assert types == {"market", "limit", "stop_loss", "take_profit"}
 

@@ -1,6 +1,7 @@
 """Render modes of the environment."""
 
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -90,7 +91,7 @@ def test_rendering_before_the_first_reset_says_so() -> None:
 
 
 def test_record_video_writes_a_film(tmp_path: Path) -> None:
-    env = gymnasium.wrappers.RecordVideo(
+    env: Any = gymnasium.wrappers.RecordVideo(
         small_env(random_candles(8), render_mode="rgb_array"),
         str(tmp_path / "films"),
         episode_trigger=lambda episode: True,
@@ -103,7 +104,7 @@ def test_record_video_writes_a_film(tmp_path: Path) -> None:
         assert clip.fps == 15
         # the reader counts from a rounded duration
         assert clip.n_frames in (6, 7)
-        assert clip.size == [env.render().shape[1], env.render().shape[0]]  # type: ignore[union-attr]
+        assert clip.size == [env.render().shape[1], env.render().shape[0]]
 
 
 def test_closing_twice_is_harmless_and_an_episode_may_follow() -> None:

@@ -110,11 +110,11 @@ def test_every_sub_environment_is_the_single_environment_of_its_seed(mode: str, 
         over = np.array([walker.over for walker in walkers])
         if mode == "disabled" and over.any():
             observations, infos = vector.reset(options={"reset_mask": over})
-            for i in np.flatnonzero(over):
+            for i in np.flatnonzero(over).tolist():
                 walkers[i].over = False
                 observation, info = walkers[i].env.reset()
                 assert_same(observations[i], observation)
-                assert_sub_environment(infos, int(i), info, vector)
+                assert_sub_environment(infos, i, info, vector)
         observations, rewards, terminated, truncated, infos = vector.step(actions)
         for i, walker in enumerate(walkers):
             observation, reward, term, trunc, info, last = walker.step(actions[i])

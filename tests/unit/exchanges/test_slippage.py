@@ -135,7 +135,7 @@ def test_a_python_model_is_asked_with_the_arguments_of_a_kernel_and_clipped() ->
 
     assert fill["slippage_pct"] == 10.0
     value, volume, volatility, draw = asked[0]
-    assert (value, volume, volatility) == (pytest.approx(1_000.0), pytest.approx(24 * 100.0 * 1_000.0), 0.0)
+    assert [value, volume, volatility] == pytest.approx([1_000.0, 24 * 100.0 * 1_000.0, 0.0])
     assert 0.0 <= draw < 1.0
 
 

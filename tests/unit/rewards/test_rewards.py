@@ -279,7 +279,8 @@ def test_a_python_reward_is_reset_with_every_episode_of_its_sub_environment() ->
     )
     play(vector, [np.array([0, 0])] * 60)
 
-    assert [reward.resets for reward in vector.engine.rewards] == [3, 3]
+    rewards: list[Any] = vector.engine.rewards
+    assert [reward.resets for reward in rewards] == [3, 3]
 
 
 @pytest.mark.parametrize("paid", [math.nan, math.inf, -math.inf])
