@@ -1,6 +1,5 @@
 """The command `tradeready`: thin, each command a few lines into a room."""
 
-import importlib
 import sys
 from collections.abc import Sequence
 
