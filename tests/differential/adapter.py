@@ -180,7 +180,12 @@ def reward_of(case: Case) -> str:
 
 
 def environment_of(
-    case: Case, *, reward: str | None = None, interpreted: bool = False, scheme: Any = None
+    case: Case,
+    *,
+    reward: str | None = None,
+    interpreted: bool = False,
+    scheme: Any = None,
+    steps_per_action: int = 1,
 ) -> TradingEnvironment:
     """The case as an environment that has just been reset with the case's seed."""
     parameters = case.parameters
@@ -193,6 +198,7 @@ def environment_of(
         start_time=EPOCH + case.start_row * _step_of(case),
         max_loss=parameters.max_loss,
         episode_end=parameters.episode_end,
+        steps_per_action=steps_per_action,
         interpreted=interpreted,
     )
     environment.reset(seed=case.seed)

@@ -35,6 +35,7 @@ SWEEPS: dict[str, Sweep] = {
     **{f"orders and actions, {name}": Sweep("mixed", Knobs(scheme=name, model="volume_share")) for name in SCHEMES},
     "actions on lots and ticks": Sweep("actions", Knobs(scheme="portfolio", model="volume_share", instruments=True)),
     "actions with capped volume": Sweep("mixed", Knobs(scheme="continuous", model="volume_share", volume_share=True)),
+    "actions with drawn slippage": Sweep("mixed", Knobs(scheme="portfolio", model="uniform")),
     "actions over 150 steps": Sweep("actions", Knobs(scheme="hold_buy_sell", model="volume_share", steps=150)),
     "the exchange alone": Sweep("orders", Knobs(), face="exchange"),
     # a leg of a scheme's own market order has its parent's slippage in its first candle: a fixed fraction is the same

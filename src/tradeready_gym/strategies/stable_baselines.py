@@ -42,6 +42,8 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         model_kwargs: further arguments of the algorithm; they go before our defaults.
         seed: of the weights, the actions and the episodes.
         num_envs: accounts that learn side by side; by default 256 for PPO, 16 for others.
+        num_threads: threads of PyTorch while it trains. For networks of this size more than one gains little, and costs a
+            multiple where other processes want the processors.
         window_bars: length of the random windows that are trained on where the environment plays its whole span; without
             them all accounts would see the same candles at the same time.
         track_training: append the run and its episodes to the journal under `TRADEREADY_HOME`.
@@ -65,6 +67,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         *,
         seed: int = 0,
         num_envs: int | None = None,
+        num_threads: int = 1,
         window_bars: int = WINDOW_BARS,
         track_training: bool = True,
         strategy_label: str = "gym_training",
@@ -75,6 +78,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         self.model_kwargs = dict(model_kwargs or {})
         self.seed = seed
         self.num_envs = num_envs or DEFAULT_NUM_ENVS.get(self._algorithm.__name__, 16)
+        self.num_threads = num_threads
         self.window_bars = window_bars
         self.track_training = track_training
         self.strategy_label = strategy_label
@@ -131,6 +135,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         """Learn from at least `steps` steps, in whole rollouts of the algorithm; again goes on where it stopped."""
         if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
             raise ConfigurationError(f"steps must be an integer of at least 1; got {steps!r}")
+        import torch
         from stable_baselines3.common.vec_env import VecNormalize
 
         from tradeready_gym.strategies.learning import ReportSteps
@@ -147,9 +152,12 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         else:
             self._model.set_env(rewards)
         callback = None if progress is None else ReportSteps(progress, self.trained_steps + steps)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.num_threads)
         try:
             self._model.learn(int(steps), callback=callback, reset_num_timesteps=first)
         finally:
+            torch.set_num_threads(threads)
             rewards.close()
             self._learned = tuple(dict.fromkeys((*self._learned, *Learned.from_engine(training.engine))))
 
