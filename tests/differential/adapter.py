@@ -182,15 +182,16 @@ def reward_of(case: Case) -> str:
 def environment_of(
     case: Case,
     *,
-    reward: str | None = None,
+    reward: Any = None,
     interpreted: bool = False,
     scheme: Any = None,
+    slippage: Any = None,
     steps_per_action: int = 1,
 ) -> TradingEnvironment:
     """The case as an environment that has just been reset with the case's seed."""
     parameters = case.parameters
     environment = TradingEnvironment(
-        exchange_of(case),
+        exchange_of(case, slippage),
         scheme or _scheme(parameters.scheme),
         reward or reward_of(case),
         ACCOUNT_FEATURES,
@@ -205,15 +206,15 @@ def environment_of(
     return environment
 
 
-def exchange_of(case: Case) -> SimulatedExchange:
-    """The case's candles, costs and filters."""
+def exchange_of(case: Case, slippage: Any = None) -> SimulatedExchange:
+    """The case's candles, costs and filters; `slippage` takes the place of its model."""
     parameters = case.parameters
     return SimulatedExchange(
         candles_of(case),
         starting_balance=parameters.starting_balance,
         fee_rate=parameters.fee_rate,
         maker_fee_rate=parameters.maker_fee_rate,
-        slippage=_model(parameters.slippage),
+        slippage=slippage or _model(parameters.slippage),
         fill_at=parameters.fill_at,
         instruments=_instruments(case),
         max_volume_share=parameters.max_volume_share,

@@ -1,6 +1,7 @@
 """An exact re-computation of an episode from the engine contract alone, in `decimal.Decimal` with 120 digits.
 
-It imports nothing of tradeready_gym, and was written without sight of its engine. It is slow and plain on purpose.
+It imports nothing of tradeready_gym, and was written without sight of its engine; where the two had read the contract
+differently and both readings were legal, one was chosen for both ([A..] below). It is slow and plain on purpose.
 
     episode = Episode([Series(open, high, low, close, volume, gap)], start_row=24, parameters=Parameters())
     result = episode.step(submit=[{"symbol": 0, "side": "buy", "type": "market", "quantity": 0.01}], cancel=[])

@@ -114,7 +114,7 @@ def order_of(one: Instruction, environment: TradingEnvironment) -> Order:
 def bytes_of(environment: TradingEnvironment) -> tuple[bytes, ...]:
     """Everything that a rejection must leave as it is."""
     state = environment.engine.state
-    money = ("cash", "locked_cash", "realized_pnl", "fees_paid", "equity", "resting", "trades", "round_trips")
+    money = ("cash", "locked_cash", "realized_pnl", "fees_paid", "resting", "trades", "round_trips")
     resting = int(state.accounts[0].resting)
     parts = [np.array([state.accounts[0][name] for name in money]), state.positions[0], state.book[0, :resting]]
     return tuple(np.ascontiguousarray(part).tobytes() for part in parts)

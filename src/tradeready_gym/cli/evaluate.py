@@ -69,9 +69,9 @@ def _table(result: "Comparison", title: str) -> Table:
     for agent in result.agents:
         table.add_row(agent.strategy, *_cells(agent))
     table.add_section()
-    for baseline in result.baselines:
+    for baseline in (result.buy_and_hold, result.flat, result.moving_averages, result.random_traders):
         count = len(baseline.episodes)
-        table.add_row(baseline.strategy + (f", {count} seeds" if count > 1 else ""), *_cells(baseline))
+        table.add_row(baseline.strategy + (f", {count} traders" if count > 1 else ""), *_cells(baseline))
     return table
 
 
@@ -86,7 +86,8 @@ def _cells(evaluation: "Evaluation") -> list[str]:
 
 def _remarks(result: "Comparison", experiment: "Experiment", exchange: "SimulatedExchange") -> list[str]:
     count, algorithm = len(result.agents), experiment.algorithm
-    spread = np.percentile(result.random.metric("roi_pct"), [5, 95])
+    spread = np.percentile(result.random_traders.metric("roi_pct"), [5, 95])
+    shares = ", ".join(f"{share:.0%}" for share in result.ahead_of_random)
     lines = [f"Costs for all alike: fee {exchange.fee_rate:.2%} of each fill, {exchange.slippage!r}."]
     if exchange.fill_at == "close":
         lines.append("OPTIMISTIC: orders were filled at the close that they were decided on (fill_at='close').")
@@ -95,11 +96,12 @@ def _remarks(result: "Comparison", experiment: "Experiment", exchange: "Simulate
         lines.append(f"IN-SAMPLE: {algorithm} {learned}, which overlaps this span. This says nothing about the future.")
     else:
         lines.append(f"Held out: {algorithm} {learned} only.")
+    seeds = "1 seed" if count == 1 else f"{count} seeds"
     lines += [
-        f"{algorithm} had a higher return than buy and hold with {result.beaten(result.buy_and_hold)} of {count} "
-        f"{'seed' if count == 1 else 'seeds'}, than staying flat with {result.beaten(result.flat)}.",
-        f"Random traders with its turnover (the row is their median): 5 to 95 % of them returned {spread[0]:.1f} to {spread[1]:.1f} %; "
-        f"{algorithm} was ahead of {result.share_of_random_beaten:.0%} of them.",
-        f"{count} {'seed' if count == 1 else 'seeds'}, one market, one span: an anecdote, not a proof.",
+        f"{algorithm} had a higher return than buy and hold with {result.ahead_of(result.buy_and_hold)} of {seeds}, than "
+        f"staying flat with {result.ahead_of(result.flat)}.",
+        f"Random traders with its turnover (their row is the median) returned {spread[0]:.1f} to {spread[1]:.1f} % (5 to 95 "
+        f"% of them); {algorithm} was ahead of {shares} of those like itself.",
+        f"{seeds}, one market, one span: an anecdote, not a proof.",
     ]
     return lines

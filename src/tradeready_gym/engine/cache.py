@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 import numba
@@ -22,7 +23,7 @@ from numba import njit
 from numba.core import config
 
 ROOMS = ("ledger", "exchanges", "actions", "rewards", "engine")
-FILES = ("kernel.py", "orders.py")
+FILES = ("kernel.py", "market/replayer.py", "orders.py")
 KEPT_SECONDS = 30 * 86_400
 
 _lock = threading.Lock()
@@ -50,7 +51,7 @@ def source_key(functions: Iterable[Callable[..., Any]] = ()) -> str:
     ours = kernel_files()
     for path in ours:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    for function in functions:
+    for function in _with_callees(functions):
         digest.update(f"{function.__module__}.{function.__qualname__}".encode())
         file = inspect.getsourcefile(function)
         source = Path(file).resolve() if file else None
@@ -58,8 +59,27 @@ def source_key(functions: Iterable[Callable[..., Any]] = ()) -> str:
             continue
         if source is not None and source.exists():
             digest.update(source.read_bytes())
-        digest.update(function.__code__.co_code + repr(function.__code__.co_consts).encode())
+        # a nested code object prints its address, which is another in every process
+        numbers = [value for value in function.__code__.co_consts if not isinstance(value, CodeType)]
+        digest.update(function.__code__.co_code + repr(numbers).encode())
     return digest.hexdigest()[:24]
+
+
+def _with_callees(functions: Iterable[Callable[..., Any]]) -> list[FunctionType]:
+    found: list[FunctionType] = []
+    waiting: list[Any] = list(functions)
+    while waiting:
+        function = waiting.pop(0)
+        if not isinstance(function, FunctionType) or function in found:
+            continue
+        found.append(function)
+        cells = {
+            name: cell.cell_contents
+            for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        }
+        scope = {**function.__globals__, **cells}
+        waiting += [scope[name] for name in (*function.__code__.co_names, *cells) if name in scope]
+    return found
 
 
 def compiled(function: Callable[..., Any], key: str) -> Any:

@@ -434,7 +434,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
 
     def _log_fills(self, count: int) -> list[dict[str, Any]]:
         fills = self._fill_views(count)
-        self._fills.extend(fills)
+        # copies: what a user does with an info must not reach the log
+        self._fills.extend(map(dict, fills))
         return fills
 
     def _fill_views(self, count: int) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """A strategy beside the four baselines, on one environment and at the same costs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,35 +17,39 @@ RANDOM_SEEDS = 20
 
 @dataclass(frozen=True)
 class Comparison:
-    """What strategies (of several seeds, usually) and the baselines did on one environment."""
+    """What strategies (of several seeds, usually) and the baselines did on one environment.
+
+    `random` has an evaluation for each of the agents: random traders that trade and hold as much as this agent did.
+    """
 
     agents: tuple[Evaluation, ...]
     buy_and_hold: Evaluation
     flat: Evaluation
     moving_averages: Evaluation
-    random: Evaluation
+    random: tuple[Evaluation, ...]
 
     @property
-    def baselines(self) -> tuple[Evaluation, ...]:
-        """The four, in the order of a table."""
-        return (self.buy_and_hold, self.flat, self.moving_averages, self.random)
+    def random_traders(self) -> Evaluation:
+        """All random traders together."""
+        return replace(self.random[0], episodes=tuple(episode for one in self.random for episode in one.episodes))
 
     @property
     def in_sample(self) -> bool:
         """Whether any of the strategies has learned from a part of the span."""
         return any(agent.in_sample for agent in self.agents)
 
-    def beaten(self, baseline: Evaluation, metric: str = "roi_pct") -> int:
-        """How many of the agents' episodes have a higher value than the median episode of the baseline."""
-        bar = np.nanmedian(baseline.metric(metric)) if len(baseline.episodes) > 1 else baseline.metric(metric)[0]
-        return int(sum(np.sum(agent.metric(metric) > bar) for agent in self.agents))
+    def ahead_of(self, baseline: Evaluation, metric: str = "roi_pct") -> int:
+        """How many of the agents have a higher value than the baseline."""
+        return sum(bool(agent.metric(metric)[0] > baseline.metric(metric)[0]) for agent in self.agents)
 
     @property
-    def share_of_random_beaten(self) -> float:
-        """The share of pairs of an agent and a random trader in which the agent has the higher ROI; ties count half."""
-        agents = np.concatenate([agent.metric("roi_pct") for agent in self.agents])[:, None]
-        traders = self.random.metric("roi_pct")[None, :]
-        return float(np.mean((agents > traders) + 0.5 * (agents == traders)))
+    def ahead_of_random(self) -> tuple[float, ...]:
+        """For each agent, the share of its random traders that have a lower return; ties count half."""
+        shares = []
+        for agent, traders in zip(self.agents, self.random, strict=True):
+            mine, theirs = agent.metric("roi_pct")[0], traders.metric("roi_pct")
+            shares.append(float(np.mean((mine > theirs) + 0.5 * (mine == theirs))))
+        return tuple(shares)
 
 
 def compare(
@@ -55,7 +59,8 @@ def compare(
     random_seeds: int = RANDOM_SEEDS,
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
-    """Play the environment with every agent and with the baselines; the random traders trade as much as the agents.
+    """Play the environment with every agent and with the baselines; each agent meets random traders that trade as
+    much as it did.
 
     `progress` is called with the name of what is played next.
     """
@@ -70,7 +75,8 @@ def compare(
 
     results = tuple(played(agent) for agent in agents)
     hold, flat, cross = played(BuyAndHold()), played(Flat()), played(MovingAverageCross())
-    tell(f"Random traders, {random_seeds} seeds")
-    together = Evaluation("agents", results[0].spans, False, tuple(e for result in results for e in result.episodes))
-    trader = RandomTrader.like(together, native, seeds=random_seeds)
-    return Comparison(results, hold, flat, cross, trader.evaluate(native, episodes=random_seeds))
+    random = []
+    for result in results:
+        tell(f"Random traders like {result.strategy}")
+        random.append(RandomTrader.like(result, native, seeds=random_seeds).evaluate(native, episodes=random_seeds))
+    return Comparison(results, hold, flat, cross, tuple(random))

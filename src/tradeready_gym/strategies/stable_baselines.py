@@ -24,10 +24,10 @@ from tradeready_gym.strategies.situation import Situation
 ALGORITHMS = ("A2C", "DDPG", "DQN", "PPO", "SAC", "TD3")
 _MODEL, _CARD = "model.zip", "strategy.json"
 
-# Few large batches instead of many small ones: the environment is no longer what a learner waits for.
-PPO_DEFAULTS: Mapping[str, Any] = MappingProxyType(
-    {"n_steps": 64, "batch_size": 4096, "n_epochs": 4, "learning_rate": 1e-3}
-)
+# Few large batches instead of many small ones, since the environment is no longer what a learner waits for; a batch is a
+# quarter of a rollout.
+PPO_DEFAULTS: Mapping[str, Any] = MappingProxyType({"n_steps": 64, "n_epochs": 4, "learning_rate": 1e-3})
+BATCHES = 4
 DEFAULT_NUM_ENVS = {"PPO": 256}
 WINDOW_BARS = 512
 
@@ -229,9 +229,11 @@ class StableBaselinesTradingStrategy(TradingStrategy):
     def _arguments(self, training: Any) -> dict[str, Any]:
         from tradeready_gym.strategies.learning import ScaledObservations, observation_scale
 
-        arguments: dict[str, Any] = {"device": "cpu"}
-        arguments |= dict(PPO_DEFAULTS) if self._algorithm.__name__ == "PPO" else {}
-        arguments |= self.model_kwargs
+        arguments: dict[str, Any] = {"device": "cpu"} | self.model_kwargs
+        if self._algorithm.__name__ == "PPO":
+            arguments = dict(PPO_DEFAULTS) | arguments
+            rollout = arguments["n_steps"] * self.num_envs
+            arguments.setdefault("batch_size", rollout // BATCHES if rollout % BATCHES == 0 else rollout)
         policy: dict[str, Any] = dict(arguments.get("policy_kwargs") or {})
         if training.flatten and "features_extractor_class" not in policy:
             offset, scale = observation_scale(training.engine)

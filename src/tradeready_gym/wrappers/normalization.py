@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 
-from tradeready_gym.wrappers.normalizer import FLAT, Normalizer
+from tradeready_gym.wrappers.normalizer import Normalizer, each_part
 from tradeready_gym.wrappers.statistics import RunningStatistics
 
 
@@ -68,12 +68,9 @@ class NormalizationWrapper(_Statistics, gymnasium.ObservationWrapper[Any, Any, A
 
     def observation(self, observation: Any) -> Any:
         """Learn from one observation, unless frozen, and normalise it."""
-        if isinstance(observation, dict):
-            batch = {key: part[None] for key, part in observation.items()}
-            self._normalizer.update(batch)
-            return {key: part[0] for key, part in self._normalizer.normalize(batch).items()}
-        self._normalizer.update(observation[None])
-        return self._normalizer.normalize(observation[None])[0]
+        batch = each_part(lambda part: part[None], observation)
+        self._normalizer.update(batch)
+        return each_part(lambda part: part[0], self._normalizer.normalize(batch))
 
 
 class VectorNormalizationWrapper(_Statistics, VectorWrapper):  # type: ignore[type-arg,unused-ignore]
@@ -106,27 +103,26 @@ class VectorNormalizationWrapper(_Statistics, VectorWrapper):  # type: ignore[ty
 
     def _finals(self, finals: Any, over: Any) -> Any:
         ended = np.flatnonzero(over)
-        parts = self._normalizer.statistics
-        if isinstance(finals, np.ndarray) and finals.dtype == object:
-            # Gymnasium's own vectors: one observation or None for each sub-environment
-            rows = [finals[i] if isinstance(finals[i], dict) else {FLAT: finals[i]} for i in ended]
-            batch = {key: np.stack([row[key] for row in rows]) for key in parts}
-        else:
-            batch = {key: (finals if self._normalizer.flat else finals[key])[ended] for key in parts}
-        done = batch[FLAT] if self._normalizer.flat else batch
-        self._normalizer.update(done)
-        done = self._normalizer.normalize(done)
-        if isinstance(finals, np.ndarray) and finals.dtype == object:
-            placed = np.full(len(finals), None, object)
-            for k, i in enumerate(ended):
-                placed[i] = done[k] if self._normalizer.flat else {key: part[k] for key, part in done.items()}
-            return placed
-        return (
-            self._spread(done, ended) if self._normalizer.flat else {k: self._spread(v, ended) for k, v in done.items()}
-        )
+        # Gymnasium's own vectors keep one observation or None for each sub-environment, ours whole arrays
+        theirs = isinstance(finals, np.ndarray) and finals.dtype == object
+        rows = _stacked(finals[ended]) if theirs else each_part(lambda part: part[ended], finals)
+        self._normalizer.update(rows)
+        rows = self._normalizer.normalize(rows)
+        if not theirs:
+            return each_part(lambda part: self._spread(part, ended), rows)
+        placed = np.full(len(finals), None, object)
+        for place, i in enumerate(ended):
+            placed[i] = each_part(lambda part, place=place: part[place], rows)
+        return placed
 
     def _spread(self, part: Any, ended: Any) -> Any:
         # rows of sub-environments that go on mean nothing: 0, as they came
         spread = np.zeros((self.num_envs, *part.shape[1:]), np.float32)
         spread[ended] = part
         return spread
+
+
+def _stacked(rows: Any) -> Any:
+    if isinstance(rows[0], dict):
+        return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+    return np.stack(list(rows))

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,13 @@ class Normalizer:
         statistics = self.statistics[key]
         scaled = (part - statistics.mean) / np.sqrt(statistics.variance + self.epsilon)
         return np.clip(scaled, -self.clip, self.clip).astype(np.float32)
+
+
+def each_part(change: Callable[..., Any], observation: Any) -> Any:
+    """`change` of an array, or of each array of a dictionary."""
+    if isinstance(observation, dict):
+        return {key: change(part) for key, part in observation.items()}
+    return change(observation)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -268,6 +268,14 @@ class ReadsWhatItHandedOut(TradingEnvironment):
         return super()._get_reward() + (0.0 if before is None else float(before[0] == 7.0))
 
 
+class HandsOutItsHistory(TradingEnvironment):
+    def step(self, action: Any) -> Any:
+        outcome = super().step(action)
+        fills = outcome[4]["filled_orders"]
+        self._fills[len(self._fills) - len(fills) :] = fills
+        return outcome
+
+
 class TakesGymnasiumsKey(TradingEnvironment):
     def _info(self) -> dict[str, Any]:
         return {**super()._info(), "episode": {"r": 0.0}}
@@ -289,6 +297,7 @@ class KeepsItsMetrics(TradingEnvironment):
     ("defect", "words"),
     [
         (ReadsWhatItHandedOut, "must not change what follows"),
+        (HandsOutItsHistory, "exchange.trades"),
         (TakesGymnasiumsKey, "belongs to Gymnasium's"),
         (FlattersItself, "roi_pct"),
         (KeepsItsMetrics, "must have 'episode_metrics'"),
@@ -347,6 +356,21 @@ class KeepsOneArray(gymnasium.ObservationWrapper[Any, Any, Any]):
         self.kept = getattr(self, "kept", observation)
         self.kept[:] = observation
         return self.kept
+
+
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        gymnasium.wrappers.RecordEpisodeStatistics,
+        gymnasium.wrappers.PassiveEnvChecker,
+        gymnasium.wrappers.Autoreset,
+        gymnasium.wrappers.NormalizeReward,
+        lambda env: gymnasium.wrappers.FrameStackObservation(env, 3),
+        lambda env: gymnasium.wrappers.TransformReward(env, lambda reward: 2.0 * float(reward)),
+    ],
+)
+def test_gymnasiums_own_wrappers_pass(wrapper: Any) -> None:
+    check_trading_env(wrapper(TradingEnvironment(data=CANDLES, **USUAL)))
 
 
 @pytest.mark.parametrize(

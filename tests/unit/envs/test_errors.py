@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from small_worlds import assert_same, play, random_candles, small_env
+from tradeready_gym.actions import AccountView, CustomActionScheme
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
 from tradeready_gym.errors import (
     ActionError,
@@ -268,6 +270,59 @@ def test_bad_actions_of_a_vector_are_shown_and_nothing_happens(scheme: str, acti
         env.step(actions)
     assert state_of(env) == before
     assert_same(env.step(good), twin.step(good))
+
+
+@pytest.mark.parametrize("actions", [[0, 7], [0, -1], [0, 1.5], [0, None], [0], np.array([0.0, np.nan])])
+def test_bad_actions_of_a_scheme_in_plain_python_never_reach_it(actions: Any) -> None:
+    reached = []
+
+    class Records(CustomActionScheme):
+        def action_space(self, symbols: int) -> spaces.Discrete:
+            return spaces.Discrete(3)
+
+        def orders(self, action: Any, account: AccountView) -> list[Order]:
+            reached.append(action)
+            return []
+
+    vector = TradingVectorEnvironment(
+        data=CANDLES, num_envs=2, action_scheme=Records(), interpreted=True, lookback_window=2
+    )
+    vector.reset(seed=0)
+    single = small_env(CANDLES, action_scheme=Records())
+    single.reset(seed=0)
+
+    with pytest.raises(ActionError):
+        vector.step(actions)
+    if len(actions) == 2:
+        with pytest.raises(ActionError):
+            single.step(actions[1])
+    assert reached == []
+    vector.step(np.array([0, 1]))
+    assert reached == [0, 1]
+
+
+def test_a_component_that_fails_once_leaves_an_environment_that_goes_on() -> None:
+    class FailsOnce(CustomActionScheme):
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def action_space(self, symbols: int) -> spaces.Discrete:
+            return spaces.Discrete(3)
+
+        def orders(self, action: Any, account: AccountView) -> list[Order]:
+            self.calls += 1
+            if self.calls == 3:
+                raise RuntimeError("no idea")
+            return [Order(account.symbols[0], "buy", 1.0)]
+
+    env, twin = small_env(CANDLES, action_scheme=FailsOnce()), small_env(CANDLES, action_scheme=FailsOnce())
+    play(env, [1, 1])
+    play(twin, [1, 1])
+    twin.action_scheme.calls = 3  # type: ignore[attr-defined]
+
+    with pytest.raises(RuntimeError, match="no idea"):
+        env.step(1)
+    assert_same(env.step(1), twin.step(1))
 
 
 def test_the_bad_action_of_a_vector_is_named_by_its_sub_environment() -> None:

@@ -231,6 +231,17 @@ def test_an_order_between_two_steps_is_reported_once_by_the_next_step() -> None:
     assert env.exchange.trades == first["filled_orders"]
 
 
+def test_the_history_of_the_exchange_is_not_what_infos_hand_out() -> None:
+    env = small_env(candles_of(PRICES))
+    env.reset(seed=0)
+    info = env.step(1)[4]
+    kept = [dict(fill) for fill in info["filled_orders"]]
+    info["filled_orders"][0].clear()
+    info["filled_orders"].clear()
+
+    assert env.exchange.trades == kept
+
+
 def test_an_order_that_is_refused_between_two_steps_is_reported_too() -> None:
     env = small_env(candles_of(PRICES))
     env.reset(seed=0)

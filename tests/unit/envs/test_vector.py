@@ -70,6 +70,21 @@ def actions_for(count: int, steps: int, seed: int = 0) -> list[Any]:
     return list(np.random.default_rng(seed).integers(0, 3, (steps, count)))
 
 
+class Restless(CustomReward):
+    """Plain Python, with a memory: pays the number of the step, less for every fill of the episode."""
+
+    def __init__(self) -> None:
+        self.steps = self.fills = 0
+
+    def compute(self, prev_equity: float, curr_equity: float, info: Any) -> float:
+        self.steps += 1
+        self.fills += len(info["filled_orders"])
+        return self.steps - 0.1 * self.fills + curr_equity - prev_equity
+
+    def reset(self) -> None:
+        self.steps = self.fills = 0
+
+
 class Walker:
     """A single environment under an autoreset mode, stepped as a sub-environment should be."""
 
@@ -94,7 +109,15 @@ class Walker:
         return observation, reward, terminated, truncated, info, None
 
 
-@pytest.mark.parametrize("arguments", [COMMON, {**COMMON, "max_loss": 0.003}], ids=["windows", "ruin"])
+PLAYED: dict[str, dict[str, Any]] = {
+    "windows": COMMON,
+    "ruin": {**COMMON, "max_loss": 0.003},
+    "a reward in plain Python": {**INTERPRETED, "reward_scheme": Restless()},
+    "several candles for an action": {**INTERPRETED, "reward_scheme": Restless(), "steps_per_action": 2},
+}
+
+
+@pytest.mark.parametrize("arguments", PLAYED.values(), ids=PLAYED)
 @pytest.mark.parametrize("mode", MODES)
 def test_every_sub_environment_is_the_single_environment_of_its_seed(mode: str, arguments: dict[str, Any]) -> None:
     count = 5
@@ -258,6 +281,21 @@ def test_dictionaries_hold_the_numbers_of_the_flat_observation() -> None:
         assert two[0]["window"].shape == (3, 1, 2, 5)
         assert_same(one[0], np.concatenate([two[0]["window"].reshape(3, -1), two[0]["account"]], axis=1))
         assert parts.observation_space.contains(two[0]) and flat.observation_space.contains(one[0])
+
+
+def test_last_observations_are_dictionaries_where_observations_are() -> None:
+    flat = TradingVectorEnvironment(num_envs=3, autoreset_mode="same_step", **INTERPRETED)
+    parts = TradingVectorEnvironment(num_envs=3, autoreset_mode="same_step", flatten=False, **INTERPRETED)
+    seen = 0
+
+    for one, two in zip(play(flat, actions_for(3, 20)), play(parts, actions_for(3, 20)), strict=True):
+        if "final_obs" in one[-1]:
+            final = two[-1]["final_obs"]
+            assert_same(
+                one[-1]["final_obs"], np.concatenate([final["window"].reshape(3, -1), final["account"]], axis=1)
+            )
+            seen += 1
+    assert seen == 2
 
 
 def test_spaces_and_metadata_are_gymnasiums() -> None:
