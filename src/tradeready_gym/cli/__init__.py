@@ -16,6 +16,7 @@ app = App(
     name="tradeready",
     help="Train trading agents on historical candles, and judge them on candles that they have not seen.",
     version_flags=[],
+    suppress_keyboard_interrupt=False,
     help_format="plaintext",
 )
 # named, not imported: `tradeready version` must not load an engine

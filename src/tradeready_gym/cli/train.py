@@ -1,5 +1,6 @@
 """`tradeready train`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +95,17 @@ def train(
         f"training on {span}",
         soft_wrap=True,
     )
-    with progress() as shown:
-        for seed in experiment.seeds:
-            agent = StableBaselinesTradingStrategy(market, algorithm, seed=seed, strategy_label=label)
-            agent.train(steps, progress=shown.task(f"{algorithm}, seed {seed}", steps))
-            agent.save(experiment.folder_of(folder, seed))
-    experiment.save(folder, trained_on=span)
+    finished: list[int] = []
+    try:
+        with progress() as shown:
+            for seed in experiment.seeds:
+                agent = StableBaselinesTradingStrategy(market, algorithm, seed=seed, strategy_label=label)
+                agent.train(steps, progress=shown.task(f"{algorithm}, seed {seed}", steps))
+                agent.save(experiment.folder_of(folder, seed))
+                finished.append(seed)
+    finally:  # who stops in the third seed keeps the first two
+        if finished:
+            replace(experiment, seeds=tuple(finished)).save(folder, trained_on=span)
     console.print(f"saved in {folder}\nnext: tradeready evaluate {folder}", soft_wrap=True)
 
 

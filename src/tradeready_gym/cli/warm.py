@@ -42,4 +42,4 @@ def warm(*, actions: _Names = None, rewards: _Names = None, slippage: _Names = N
             environment.reset(seed=0)
             environment.step(environment.action_space.sample())
             done(number, len(combinations))
-    out().print(f"{len(combinations)} combinations of actions, reward and slippage are compiled and kept on disk")
+    out().print(f"compiled and kept on disk: {len(combinations)} of {len(combinations)} combinations")

@@ -14,8 +14,15 @@ from tradeready_gym.engine.blocks import copy_block
 from tradeready_gym.engine.episode import start_episode
 from tradeready_gym.engine.world import field
 from tradeready_gym.exchanges.draws import SLIPPAGE_STREAM, uniform
-from tradeready_gym.exchanges.execution import MARKET, cut_to_holding, execute_market
-from tradeready_gym.exchanges.matching import activate_legs, cancel_sells, match_book, rest_order, settle_locks
+from tradeready_gym.exchanges.execution import MARKET, RISK_LIMIT, cut_to_holding, execute_market, record_reject
+from tradeready_gym.exchanges.matching import (
+    activate_legs,
+    book_has_room,
+    cancel_sells,
+    match_book,
+    rest_order,
+    settle_locks,
+)
 from tradeready_gym.kernel import kernel
 from tradeready_gym.ledger.spot import mark
 from tradeready_gym.ledger.statistics import update_statistics
@@ -89,7 +96,10 @@ def execute_orders(
             if rounds == 2 and (order.side > 0) != (turn == 1):
                 continue
             j = order.symbol
-            if order.kind == MARKET:
+            bracket = order.stop_price != 0.0 or order.take_price != 0.0
+            if order.kind == MARKET and bracket and not book_has_room(account, book, order):
+                record_reject(account, order, rejects, RISK_LIMIT)
+            elif order.kind == MARKET:
                 quantity = execute_market(
                     account, positions[j], order, candles[j], newest[j], instruments[j], costs, fills, rejects
                 )

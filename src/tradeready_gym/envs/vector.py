@@ -236,6 +236,12 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         if engine.python_scheme:
             if len(actions) != self.num_envs:
                 raise errors.ActionError(f"one action for each of {self.num_envs} sub-environments; got {len(actions)}")
+            for i, action in enumerate(actions):
+                if not self.single_action_space.contains(action):
+                    raise errors.ActionError(
+                        f"action of sub-environment {i} must be in {self.single_action_space}; got {action!r}. "
+                        f"Nothing has been done: step again with legal actions"
+                    )
             return
         array = np.asarray(actions)
         wanted = engine.actions.shape if array.ndim == 2 else (self.num_envs,)

@@ -51,7 +51,10 @@ def ratio_change(change: float, memory: Any, window: int, downside: bool) -> flo
         memory[0] = count
     last = place == window - 1
     memory[4] = 0.0 if last else place + 1.0
-    if last:
+    leaving = _squared(old, downside)
+    squares = memory[2] + (_squared(change, downside) - leaving)
+    # what is left beside a return a thousand times larger is the rounding of its square
+    if last or squares < 1e-3 * leaving:
         total = 0.0
         squares = 0.0
         for k in range(window):
@@ -59,7 +62,6 @@ def ratio_change(change: float, memory: Any, window: int, downside: bool) -> flo
             squares += _squared(memory[SUMS + k], downside)
     else:
         total = memory[1] + (change - old)
-        squares = memory[2] + (_squared(change, downside) - _squared(old, downside))
     memory[1] = total
     memory[2] = squares
     ratio = 0.0

@@ -30,7 +30,8 @@ def native_environment(environment: Any) -> NativeEnvironment:
         raise ConfigurationError(
             f"a strategy plays the composition of an environment on a vector environment of its own, which would not have "
             f"the wrapper {type(inner).__name__}; give what it does as a parameter of the environment "
-            f"(observation_features, steps_per_action, reward_function ...)"
+            f"(observation_features, steps_per_action, reward_function ...). Observations are scaled by the strategies that "
+            f"need it"
         )
     if not isinstance(inner, NativeEnvironment):
         raise ConfigurationError(

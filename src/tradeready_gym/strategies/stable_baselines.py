@@ -144,13 +144,14 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         training = self._training_environment()
         self._columns, self._composition = columns_of(training.engine), dict(describe(training.engine.spec))
         adapter = StableBaselinesVecEnv(training)
-        adapter.seed(self.seed * self.num_envs)
         rewards = VecNormalize(adapter, norm_obs=False, gamma=self.model_kwargs.get("gamma", 0.99))
         first = self._model is None
         if first:
             self._model = self._algorithm(self.policy, rewards, seed=self.seed, **self._arguments(training))
         else:
             self._model.set_env(rewards)
+        # after the algorithm, which seeds the environment by its own seed: two seeds would share most of their windows
+        adapter.seed(self.seed * self.num_envs + self.trained_steps)
         callback = None if progress is None else ReportSteps(progress, self.trained_steps + steps)
         threads = torch.get_num_threads()
         torch.set_num_threads(self.num_threads)

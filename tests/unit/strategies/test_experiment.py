@@ -79,7 +79,7 @@ def test_a_damaged_card_is_refused_by_its_path(tmp_path: Path) -> None:
 
 def test_a_comparison_counts_who_was_ahead() -> None:
     agents = [MovingAverageCross(3, 10), Flat()]
-    result = compare(agents, market(), random_seeds=4)
+    result = compare(agents, market(interpreted=False), random_seeds=4)
     returns = [agent.metric("roi_pct")[0] for agent in result.agents]
     hold = BuyAndHold().evaluate(market()).metric("roi_pct")[0]
     assert result.buy_and_hold.metric("roi_pct")[0] == hold
@@ -90,7 +90,7 @@ def test_a_comparison_counts_who_was_ahead() -> None:
 
 
 def test_random_traders_of_a_comparison_trade_as_much_as_their_agent() -> None:
-    result = compare([MovingAverageCross(3, 10)], market(data=trend(bars=1_500, seed=0)), random_seeds=6)
+    result = compare([MovingAverageCross(3, 10)], market(interpreted=False), random_seeds=6)
     wanted = result.agents[0].metric("turnover")[0]
     assert np.mean(result.random[0].metric("turnover")) == pytest.approx(wanted, rel=0.15)
 

@@ -137,6 +137,19 @@ def test_an_environment_unlike_the_trained_one_is_refused(
         trained.environment = environment(**({"interpreted": True} | change))
 
 
+def test_training_repeats_with_its_seed_and_another_seed_sees_other_windows() -> None:
+    weights, seeds = [], []
+    for seed in (1, 1, 2):
+        strategy = learner(environment(), seed=seed)
+        strategy.train(2_000)
+        weights.append(torch.cat([p.detach().flatten() for p in strategy.model.policy.parameters()]))
+        engine = strategy.model.get_env().venv.environment.engine
+        seeds.append(set(engine.state.accounts["seed"].tolist()))
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert not seeds[0] & seeds[2]
+
+
 def test_training_is_written_to_the_journal_with_its_label() -> None:
     known = {run.run_id for run in list_runs()}
     strategy = learner(environment(), track_training=True, strategy_label="kept", window_bars=50)
