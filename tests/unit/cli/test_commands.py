@@ -1,0 +1,170 @@
+"""The command line: what it prints, what it leaves on disk, and how it fails."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tradeready_gym
+from tradeready_gym.cli import main
+from tradeready_gym.market import CandleStore
+from tradeready_gym.market.worlds import trend
+from tradeready_gym.tracking import list_runs
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of this test, but for compiled code."""
+    import os
+
+    place = tmp_path / "home"
+    place.mkdir()
+    (place / "compiled").symlink_to(Path(os.environ["TRADEREADY_HOME"]) / "compiled", target_is_directory=True)
+    monkeypatch.setenv("TRADEREADY_HOME", str(place))
+    return place
+
+
+def write_csv(path: Path, bars: int = 700) -> Path:
+    candles = trend(bars=bars, seed=0)
+    rows = np.column_stack(
+        [candles.times // 1_000, candles.open[0], candles.high[0], candles.low[0], candles.close[0], candles.volume[0]]
+    )
+    lines = ["timestamp,open,high,low,close,volume"]
+    lines += [f"{int(row[0])}," + ",".join(repr(float(value)) for value in row[1:]) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_version_names_this_package_and_what_it_stands_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    shown = capsys.readouterr().out
+    assert f"tradeready-gym {tradeready_gym.__version__}" in shown
+    assert f"numpy {np.__version__}" in shown
+
+
+def test_a_mistake_is_one_message_on_stderr_and_exit_code_1_without_a_traceback() -> None:
+    command = [sys.executable, "-m", "tradeready_gym.cli", "evaluate", "nothing-of-this-name"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: no experiment 'nothing-of-this-name'")
+    assert "Traceback" not in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_version_starts_without_the_engine_and_the_learners() -> None:
+    program = (
+        "import sys; from tradeready_gym.cli import main; main(['version']); "
+        "sys.exit(bool({'torch', 'numba', 'duckdb'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        (["train", "TradeReady-BTC-v1"], "Did you mean 'TradeReady-BTC-v0'"),
+        (["train", "--data", "no-such-file.csv"], "neither a file nor a directory"),
+        (["train", "ETHUSDT", "--data", "sample"], "packaged sample holds no other"),
+        (["train", "--data", "sample", "--features", "rsj_14"], "unknown feature 'rsj_14'"),
+        (["train", "--data", "sample", "--algorithm", "PPPO"], "Did you mean 'PPO'"),
+        (["train", "--data", "sample", "--seeds", "0"], "--seeds must be at least 1"),
+        (["train", "--data", "sample", "--end", "2030-01-01T00:00:00Z"], "2024-01-01T00:00:00Z"),
+        (["train", "--data", "sample", "--steps", "0"], "steps must be an integer of at least 1"),
+        (
+            ["data", "download", "BTCUSDT", "--start", "2024-02-01T00:00:00Z", "--end", "2024-01-01T00:00:00Z"],
+            "end must",
+        ),
+        (["data", "import", "no-such-file.csv", "--symbol", "BTCUSDT"], "does not exist"),
+        (["warm", "--actions", "hold"], "unknown action scheme 'hold'"),
+    ],
+)
+def test_wrong_arguments_say_what_was_wrong_and_leave_nothing(
+    tokens: list[str], said: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(tokens) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert not (home / "models").exists()
+    assert not (home / "candles").exists()
+
+
+def test_import_list_and_check_show_what_the_store_has(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "list"]) == 0
+    assert "is empty" in capsys.readouterr().out
+    file = write_csv(tmp_path / "mine.csv", bars=48)
+    assert main(["data", "import", str(file), "--symbol", "mineusdt", "--timeframe", "1h"]) == 0
+    assert "48 candles stored" in capsys.readouterr().out
+    assert main(["data", "list"]) == 0
+    shown = capsys.readouterr().out
+    assert "MINEUSDT" in shown
+    assert "2021-01-03T00:00:00Z" in shown
+    assert main(["data", "check"]) == 0
+    assert "MINEUSDT 1h: sound, 48 slots, 0 gaps" in capsys.readouterr().out
+    (series,) = CandleStore().list()
+    (series_file,) = (home / "candles" / series.symbol / "1h").glob("*.parquet")
+    series_file.write_bytes(b"damaged")
+    assert main(["data", "check"]) == 1
+    assert "DAMAGED" in capsys.readouterr().out
+
+
+def test_train_then_evaluate_print_an_honest_table(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_csv(tmp_path / "mine.csv")
+    arguments = ["--data", str(file), "--lookback", "5", "--features", "returns,position", "--reward", "pnl"]
+    cut = "2021-01-22T00:00:00Z"
+    assert (
+        main(["train", "BTCUSDT", *arguments, "--end", cut, "--steps", "2000", "--seeds", "2", "--label", "try"]) == 0
+    )
+    told = capsys.readouterr()
+    folder = home / "models" / "try"
+    assert f"saved in {folder}" in told.out
+    assert "PPO, seed 1: 2,000 of 2,000" in told.err
+    card = json.loads((folder / "experiment.json").read_text())
+    assert (card["end"], card["seeds"], card["arguments"]["fee_rate"]) == (cut, [0, 1], 0.001)
+    assert [run.strategy_label for run in list_runs()] == ["try", "try"]
+
+    assert main(["evaluate", "try", "--random-seeds", "3"]) == 0
+    told = capsys.readouterr()
+    for row in ("PPO, seed 0", "PPO, seed 1", "Buy and hold", "Flat", "MA cross 20/50", "Random, 6 traders"):
+        assert row in told.out
+    assert f"Held out: PPO learned from {card['start']} .. {cut} only." in told.out
+    assert "2 seeds, one market, one span: an anecdote, not a proof." in told.out
+    assert "fee 0.10% of each fill" in told.out
+
+    assert main(["evaluate", str(folder), "--start", card["start"], "--random-seeds", "2"]) == 0
+    assert "IN-SAMPLE" in capsys.readouterr().out
+
+
+def test_who_stops_in_the_second_seed_keeps_the_first(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tradeready_gym.strategies import StableBaselinesTradingStrategy
+
+    learn = StableBaselinesTradingStrategy.train
+
+    def interrupted(self: StableBaselinesTradingStrategy, steps: int, **arguments: Any) -> None:
+        if self.seed == 1:
+            raise KeyboardInterrupt
+        learn(self, steps, **arguments)
+
+    monkeypatch.setattr(StableBaselinesTradingStrategy, "train", interrupted)
+    arguments = ["--data", str(write_csv(tmp_path / "mine.csv")), "--lookback", "5", "--features", "returns,position"]
+    assert (
+        main(["train", "BTCUSDT", *arguments, "--reward", "pnl", "--steps", "500", "--seeds", "3", "--label", "k"])
+        == 130
+    )
+    assert json.loads((home / "models" / "k" / "experiment.json").read_text())["seeds"] == [0]
+
+
+def test_warm_compiles_what_it_is_told_to(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["warm", "--actions", "hold_buy_sell", "--rewards", "pnl"]) == 0
+    assert "kept on disk: 1 of 1" in capsys.readouterr().out
+    assert list((home / "compiled").glob("*/*/*advance*.nbc"))
