@@ -1,6 +1,6 @@
 """Every benchmark in one run: each peer in a virtual environment and process of its own, ratios in one table.
 
-    python benchmarks/run.py [--only single|vector|cold] [--output benchmarks/results.md]
+    python benchmarks/run.py [--only single|vector|training|cold] [--output benchmarks/results.md]
 
 Peers are installed into build/peers/ the first time. Absolute numbers belong to the machine; the ratios are the result.
 """
@@ -13,6 +13,8 @@ import sys
 import venv
 from pathlib import Path
 from typing import Any
+
+from training import training
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / "build" / "peers"
@@ -85,7 +87,7 @@ def cold() -> list[str]:
     ]
 
 
-PARTS = {"single": single, "vector": vector, "cold": cold}
+PARTS = {"single": single, "vector": vector, "training": training, "cold": cold}
 
 
 def main() -> None:

@@ -72,6 +72,8 @@ def _write_orders(engine: Engine, i: int, orders: Any) -> None:
     for order in wanted:
         record = order_record(order, engine.symbols)
         if record.symbol < 0:
+            record.order_id = account.next_order_id
+            account.next_order_id += 1
             record_reject(account, record, engine.state.rejects[i], UNKNOWN_SYMBOL)
             continue
         engine.state.orders[i][count] = record

@@ -21,7 +21,10 @@ class Exchange(abc.ABC):
 
     @abc.abstractmethod
     def submit(self, orders: Sequence[Order]) -> list[dict[str, Any]]:
-        """Take orders in order of submission; one plain answer each: `status` filled, pending or rejected, and why."""
+        """Take orders in order of submission; one plain answer each.
+
+        `status` is filled, pending, rejected (with its `reason`), or cancelled (`max_volume_share` left nothing of the candle).
+        """
 
     @abc.abstractmethod
     def match(self, candle: Any = None) -> list[Fill]:

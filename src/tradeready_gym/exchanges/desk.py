@@ -99,9 +99,8 @@ def submit_order(exchange: Any, state: AccountState, replayer: DataReplayer, ord
     record = order_record(order, exchange.symbols)
     if not _has_room(state):
         return {"status": "rejected", **reject_view(_refusal(record), exchange.symbols)}
-    # ids begin at 1: a bracket is known by its parent's id, and 0 is no parent
-    record.order_id = max(int(account.next_order_id), 1)
-    account.next_order_id = record.order_id + 1
+    record.order_id = account.next_order_id
+    account.next_order_id += 1
     if record.symbol < 0:
         record_reject(account, record, state.rejects[0], UNKNOWN_SYMBOL)
         return _rejection(state, exchange.symbols) | {"symbol": order.symbol}

@@ -166,6 +166,8 @@ class SimulatedExchange(Exchange):
         account = state.accounts[0]
         account.starting_balance = self.starting_balance
         account.row = account.start_row = row
+        # a bracket is known by its parent's id, and 0 is no parent
+        account.next_order_id = 1
         account.end_row = account.data_end_row = len(replayer)
         open_account(account, state.positions[0], len(self._symbols))
         reset_statistics(account)

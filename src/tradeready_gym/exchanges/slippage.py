@@ -73,7 +73,7 @@ def _square_root(value: float, quote_volume: float, volatility: float, draw: flo
     maximum = float(parameters[2])
     if quote_volume <= 0.0:
         return maximum
-    impact = float(parameters[0]) * volatility * math.sqrt(value / quote_volume)
+    impact = float(parameters[0]) * volatility * math.sqrt(max(value, 0.0) / quote_volume)
     return min(max(impact, float(parameters[1])), maximum)
 
 

@@ -14,11 +14,12 @@ from tradeready_gym.rewards.ratio import SUMS, ratio_change, simple_return
 def _pay(previous_equity: float, equity: float, account: Any, memory: Any, parameters: Any) -> float:
     window = int(parameters[4])
     bonus = parameters[5]
-    sortino = ratio_change(simple_return(previous_equity, equity), memory[1:], window, True)
+    sortino = ratio_change(simple_return(previous_equity, equity), memory[2:], window, True)
     starting_balance = parameters[6] if parameters[6] > 0.0 else account.starting_balance
     profit = (equity - previous_equity) / starting_balance
-    if account.fills > 0:
+    if account.trades > memory[1]:
         memory[0] = 0.0
+        memory[1] = account.trades
         activity = bonus
     else:
         memory[0] += 1.0
@@ -78,4 +79,4 @@ class CompositeReward(RewardScheme):
 
     @property
     def memory_size(self) -> int:
-        return 1 + SUMS + self.sortino_window
+        return 2 + SUMS + self.sortino_window
