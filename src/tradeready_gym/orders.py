@@ -23,6 +23,8 @@ class OrderType(IntEnum):
     LIMIT = 1
     STOP_LOSS = 2
     TAKE_PROFIT = 3
+    LIQUIDATION = 4
+    """Never submitted: the fill that closes a position of a margin account that was liquidated."""
 
 
 class Reject(IntEnum):

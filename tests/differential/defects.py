@@ -13,6 +13,7 @@ import pytest
 from generate import Knobs
 
 import tradeready_gym.engine.step as step
+from tradeready_gym.exchanges import book as order_book
 from tradeready_gym.exchanges import desk, execution, matching, quoting
 from tradeready_gym.ledger import spot, statistics
 from tradeready_gym.rewards import ratio
@@ -45,7 +46,7 @@ def defect(kind: str = "orders", reward: str | None = None, **knobs: Any) -> Cal
 
 def everywhere(patch: pytest.MonkeyPatch, name: str, replace: Callable[[Any], Any]) -> None:
     """Replace a kernel in every module that has imported it."""
-    for module in (execution, matching, desk, step):
+    for module in (execution, order_book, matching, desk, step):
         if hasattr(module, name):
             patch.setattr(module, name, replace(getattr(module, name)))
 
@@ -191,8 +192,8 @@ def the_volume_cap_belongs_to_each_order_alone(patch: pytest.MonkeyPatch) -> Non
 
 @defect()
 def a_stop_fills_at_its_price_although_the_market_opened_beyond(patch: pytest.MonkeyPatch) -> None:
-    def broken(account: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
-        price = stop_price(account, order, candle, phase, book)
+    def broken(account: Any, order: Any, *others: Any) -> float:
+        price = stop_price(account, order, *others)
         return float(order.price * (1.0 + order.side * order.slippage)) if price > 0.0 else 0.0
 
     stop_price = matching._stop_price
@@ -205,7 +206,7 @@ def a_cancelled_order_keeps_its_lock(patch: pytest.MonkeyPatch) -> None:
         book[place].locked = 0.0
         cancel_order(account, positions, book, place, symbols)
 
-    cancel_order = matching.cancel_order
+    cancel_order = order_book.cancel_order
     patch.setattr(desk, "cancel_order", broken)
 
 
@@ -219,14 +220,14 @@ def what_a_better_fill_leaves_of_a_lock_is_lost(patch: pytest.MonkeyPatch) -> No
 
 @defect(fee_rate=0.01)
 def a_lock_leaves_out_the_fee(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(matching, "lock_price", lambda order, costs: float(order.price))
+    patch.setattr(order_book, "lock_price", lambda order, costs: float(order.price))
 
 
 @defect(steps=100)
 def a_limit_fills_when_it_is_touched(patch: pytest.MonkeyPatch) -> None:
-    def broken(account: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
+    def broken(account: Any, position: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
         touched = phase == 1 and order.side > 0 and order.kind != execution.STOP_LOSS and candle.low == order.price
-        return float(order.price) if touched else float(execution_price(account, order, candle, phase, book))
+        return float(order.price) if touched else float(execution_price(account, position, order, candle, phase, book))
 
     execution_price = matching.execution_price
     patch.setattr(matching, "execution_price", broken)
@@ -239,8 +240,8 @@ def an_order_of_this_very_candle_is_a_maker(patch: pytest.MonkeyPatch) -> None:
 
 @defect(steps=100)
 def profits_are_taken_before_stops(patch: pytest.MonkeyPatch) -> None:
-    def broken(account: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
-        return float(execution_price(account, order, candle, (0, 1, 3, 2)[phase], book))
+    def broken(account: Any, position: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
+        return float(execution_price(account, position, order, candle, (0, 1, 3, 2)[phase], book))
 
     execution_price = matching.execution_price
     patch.setattr(matching, "execution_price", broken)
@@ -248,10 +249,10 @@ def profits_are_taken_before_stops(patch: pytest.MonkeyPatch) -> None:
 
 @defect(steps=100)
 def a_position_entered_inside_a_candle_takes_its_profit_there(patch: pytest.MonkeyPatch) -> None:
-    def broken(account: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
+    def broken(account: Any, position: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
         if phase == 3:
             order.entered_row = -1
-        return float(execution_price(account, order, candle, phase, book))
+        return float(execution_price(account, position, order, candle, phase, book))
 
     execution_price = matching.execution_price
     patch.setattr(matching, "execution_price", broken)
@@ -259,19 +260,19 @@ def a_position_entered_inside_a_candle_takes_its_profit_there(patch: pytest.Monk
 
 @defect()
 def both_legs_of_a_bracket_fill(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(matching, "_end_exits", lambda account, position, order, book: None)
+    patch.setattr(matching, "_end_exits", lambda *_: None)
 
 
 @defect()
 def the_legs_of_a_bracket_lock_twice(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(matching, "_is_second_leg", lambda account, book, place: False)
+    patch.setattr(order_book, "_is_second_leg", lambda account, book, place: False)
 
 
 @defect(steps=100)
 def a_stop_leg_sells_at_an_open_before_its_position_was_entered(patch: pytest.MonkeyPatch) -> None:
-    def broken(account: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
+    def broken(account: Any, position: Any, order: Any, candle: Any, phase: int, book: Any) -> float:
         order.entered_row = -1 if order.kind == execution.STOP_LOSS else order.entered_row
-        return float(execution_price(account, order, candle, phase, book))
+        return float(execution_price(account, position, order, candle, phase, book))
 
     execution_price = matching.execution_price
     patch.setattr(matching, "execution_price", broken)
@@ -279,9 +280,9 @@ def a_stop_leg_sells_at_an_open_before_its_position_was_entered(patch: pytest.Mo
 
 @defect(volume_share=True)
 def the_rest_of_a_capped_order_is_cancelled_but_keeps_its_lock(patch: pytest.MonkeyPatch) -> None:
-    def broken(account: Any, position: Any, order: Any, *others: Any) -> None:
+    def broken(account: Any, positions: Any, order: Any, *others: Any) -> None:
         before = int(account.fills)
-        fill_resting(account, position, order, *others)
+        fill_resting(account, positions, order, *others)
         if account.fills > before:
             order.alive = 0
 

@@ -1,7 +1,7 @@
 """One step, written once: spec, state, step, specialisation, cache."""
 
 from tradeready_gym.engine.engine import Engine
-from tradeready_gym.engine.records import HISTORY, REPORT
+from tradeready_gym.engine.records import HISTORY, MARGIN_REPORT, REPORT
 from tradeready_gym.engine.spec import EngineSpec
 from tradeready_gym.engine.step import ACT, ENDED, FILL, FILLED, OBSERVE, PAY, QUOTE, REFUSED, WHOLE_STEP
 
@@ -11,6 +11,7 @@ __all__ = [
     "FILL",
     "FILLED",
     "HISTORY",
+    "MARGIN_REPORT",
     "OBSERVE",
     "PAY",
     "QUOTE",

@@ -39,6 +39,8 @@ REPORT = (
     "rejects",
     "progress_pct",
 )
+# what a margin account tells besides, read from the account itself
+MARGIN_REPORT = ("financing_paid", "bankruptcy_loss")
 # what is kept of every step of a single environment; then the value held of each symbol
 HISTORY = ("row", "equity", "cash")
 

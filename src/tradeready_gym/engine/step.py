@@ -13,17 +13,13 @@ import numpy as np
 from tradeready_gym.engine.blocks import copy_block
 from tradeready_gym.engine.episode import start_episode
 from tradeready_gym.engine.world import field
-from tradeready_gym.exchanges.draws import SLIPPAGE_STREAM, uniform
+from tradeready_gym.exchanges.book import activate_legs, book_has_room, cancel_sells, rest_order, settle_locks
+from tradeready_gym.exchanges.draws import LIQUIDATION_STREAM, SLIPPAGE_STREAM, uniform
 from tradeready_gym.exchanges.execution import MARKET, RISK_LIMIT, cut_to_holding, execute_market, record_reject
-from tradeready_gym.exchanges.matching import (
-    activate_legs,
-    book_has_room,
-    cancel_sells,
-    match_book,
-    rest_order,
-    settle_locks,
-)
+from tradeready_gym.exchanges.margin import execute_margin_market, exposed_quantity
+from tradeready_gym.exchanges.matching import match_book
 from tradeready_gym.kernel import kernel
+from tradeready_gym.ledger.margin import charge_financing
 from tradeready_gym.ledger.spot import mark
 from tradeready_gym.ledger.statistics import update_statistics
 
@@ -62,8 +58,8 @@ _LARGEST = 3.4028234663852886e38
 
 
 @kernel
-def prepare_orders(account: Any, positions: Any, book: Any, orders: Any, symbols: int) -> None:
-    """Number the orders of an action, and cut its sells to what is held."""
+def prepare_orders(account: Any, positions: Any, book: Any, orders: Any, costs: Any, symbols: int) -> None:
+    """Number the orders of an action, and cut its sells to what is held; a margin account may sell more."""
     for k in range(account.pending):
         order = orders[k]
         order.order_id = account.next_order_id
@@ -71,7 +67,8 @@ def prepare_orders(account: Any, positions: Any, book: Any, orders: Any, symbols
         if order.side < 0 and order.sized == 1:
             if order.whole == 1 and account.resting > 0:
                 cancel_sells(account, positions, book, order.symbol, symbols)
-            cut_to_holding(positions[order.symbol], order)
+            if order.whole == 1 or costs.leverage == 0.0:
+                cut_to_holding(positions[order.symbol], order)
 
 
 @kernel
@@ -100,14 +97,19 @@ def execute_orders(
             if order.kind == MARKET and bracket and not book_has_room(account, book, order):
                 record_reject(account, order, rejects, RISK_LIMIT)
             elif order.kind == MARKET:
-                quantity = execute_market(
-                    account, positions[j], order, candles[j], newest[j], instruments[j], costs, fills, rejects
-                )
+                if costs.leverage > 0.0:
+                    quantity = execute_margin_market(
+                        account, positions, order, candles, newest, instruments[j], costs, fills, rejects, symbols
+                    )
+                else:
+                    quantity = execute_market(
+                        account, positions[j], order, candles[j], newest[j], instruments[j], costs, fills, rejects
+                    )
                 if quantity > 0.0 and (order.stop_price > 0.0 or order.take_price > 0.0):
                     activate_legs(account, order, quantity, book, -1)
                     settle_locks(account, positions, book, symbols)
             else:
-                rest_order(account, positions[j], order, newest[j], instruments[j], costs, book, rejects)
+                rest_order(account, positions, order, newest, instruments[j], costs, book, rejects, symbols)
     account.pending = 0
 
 
@@ -226,7 +228,7 @@ def make_step(
                 account.pending = act(
                     actions[i], account, positions, rows[account.row - 1], orders, action_parameters, symbols
                 )
-                prepare_orders(account, positions, book, orders, symbols)
+                prepare_orders(account, positions, book, orders, costs, symbols)
 
             while candles_left > 0:
                 candles_left -= 1
@@ -247,11 +249,21 @@ def make_step(
                         seen = newest[order.symbol]
                         value = order.quantity * seen.close
                         order.slippage = slippage(value, seen.quote_volume, seen.volatility, draw, slippage_parameters)
+                    if costs.leverage > 0.0:
+                        for j in range(symbols):
+                            seen = newest[j]
+                            draw = uniform(np.uint64(account.seed), account.episode, step, LIQUIDATION_STREAM, j)
+                            value = exposed_quantity(account, positions[j], orders, j) * seen.close
+                            positions[j].exit_slippage = slippage(
+                                value, seen.quote_volume, seen.volatility, draw, slippage_parameters
+                            )
 
                 if phases & FILL and account.row < account.end_row:
                     # ---- 3. fill: market orders at the open, then what rests, against the candle that begins now
                     candles = rows[account.row]
                     fills = all_fills[i]
+                    if costs.leverage > 0.0:
+                        charge_financing(account, positions, rows[account.row - 1], candles[0].time, costs, symbols)
                     if account.pending > 0:
                         execute_orders(
                             account,
@@ -266,8 +278,18 @@ def make_step(
                             all_rejects[i],
                             symbols,
                         )
-                    if account.resting > 0:
-                        match_book(account, positions, candles, instruments, costs, book, fills, symbols)
+                    if account.resting > 0 or costs.leverage > 0.0:
+                        match_book(
+                            account,
+                            positions,
+                            candles,
+                            rows[account.row - 1],
+                            instruments,
+                            costs,
+                            book,
+                            fills,
+                            symbols,
+                        )
                     if costs.max_volume_share > 0.0:
                         for j in range(symbols):
                             positions[j].volume_used = 0.0

@@ -13,6 +13,8 @@ from tradeready_gym.market import parse_time
 
 # relative to the equity; engine.md's own figure
 TOLERANCE = 1e-9
+_HOUR = 3_600_000_000
+_YEAR = 365.25 * 24 * _HOUR
 
 
 class Audit:
@@ -27,7 +29,8 @@ class Audit:
         self._cash = self._exchange.starting_balance
         self._quantity = dict.fromkeys(self._symbols, 0.0)
         self._entry = dict.fromkeys(self._symbols, 0.0)
-        self._realized = self._fees = 0.0
+        self._realized = self._fees = self._financing = self._forgiven = 0.0
+        self._margin = self._exchange.account
         if info["filled_orders"] or info["rejected_orders"] or info["step"] != 0:
             raise CheckFailed(
                 f"reset() must begin with no fills, no rejections and step 0; its info has {info['filled_orders']}, "
@@ -38,13 +41,44 @@ class Audit:
     def step(self, info: Mapping[str, Any], candles: int) -> None:
         """Take in the info of a step in which `candles` candles passed; `CheckFailed` if it does not add up."""
         before, self._clock = self._clock, self._clock + candles
+        financed = before
         for fill in info["filled_orders"]:
             row = self._replayer.row_at(parse_time(fill["filled_at"]))
+            financed = self._finance(financed, min(row, self._clock - 1) + 1)
             if not before <= row < self._clock:
                 raise CheckFailed(f"step {info['step']} reports a fill outside its candles: {fill}")
             self._check_price(fill, row, info)
             self._apply(fill, info)
+        self._finance(financed, self._clock)
+        self._forgive(info)
         self._compare(info)
+
+    def _finance(self, first: int, end: int) -> int:
+        # what the account owes at the open of each candle in [first, end), for what it borrowed during the one before
+        if self._margin is None:
+            return end
+        step = self._replayer.timeframe.microseconds
+        for row in range(first, end):
+            closes = dict(zip(self._symbols, self._replayer.rows[row - 1]["close"].tolist(), strict=True))
+            time = int(self._replayer.times[row])
+            if self._margin.funding_rate is None:
+                borrowed = max(-self._cash, 0.0) + sum(max(-q, 0.0) * closes[s] for s, q in self._quantity.items())
+                charge = self._margin.annual_borrow_rate * (step / _YEAR) * borrowed
+            else:
+                interval = self._margin.funding_hours * _HOUR
+                times = time // interval - (time - step) // interval
+                charge = self._margin.funding_rate * times * sum(q * closes[s] for s, q in self._quantity.items())
+            self._cash -= charge
+            self._financing += charge
+        return max(first, end)
+
+    def _forgive(self, info: Mapping[str, Any]) -> None:
+        liquidated = any(fill["type"] == "liquidation" for fill in info["filled_orders"])
+        if self._margin is None or not (liquidated or all(q == 0.0 for q in self._quantity.values())):
+            return
+        if self._cash < 0.0:
+            self._forgiven -= self._cash
+            self._cash = 0.0
 
     def _candle(self, fill: Mapping[str, Any], row: int) -> Any:
         return self._replayer.rows[row][self._symbols.index(fill["symbol"])]
@@ -56,6 +90,13 @@ class Audit:
             raise CheckFailed(
                 f"slippage must lie between 0 and {exchange.slippage.maximum:%}; step {info['step']}: {fill}"
             )
+        if fill["type"] == "liquidation":
+            worst = candle["low"] if way < 0.0 else candle["high"]
+            rule = exchange.instruments.get(fill["symbol"])
+            room = TOLERANCE * worst + (0.0 if rule is None else rule.tick_size)
+            if abs(fill["price"] - worst * (1.0 + way * slip)) > room:
+                raise CheckFailed(f"a liquidation fills at the candle's worst price {worst!r} less slippage: {fill}")
+            return
         if fill["type"] != "market":
             if fill["type"] != "stop_loss" and not candle["low"] <= fill["price"] <= candle["high"]:
                 raise CheckFailed(f"step {info['step']} fills a limit outside its candle {candle}: {fill}")
@@ -76,7 +117,9 @@ class Audit:
     def _apply(self, fill: Mapping[str, Any], info: Mapping[str, Any]) -> None:
         symbol, quantity, price, fee = fill["symbol"], fill["quantity"], fill["price"], fill["fee"]
         value = quantity * price
-        rates = (self._exchange.fee_rate, self._exchange.maker_fee_rate)
+        rates: tuple[float, ...] = (self._exchange.fee_rate, self._exchange.maker_fee_rate)
+        if fill["type"] == "liquidation" and self._margin is not None:
+            rates = (self._exchange.fee_rate + self._margin.liquidation_fee,) * 2
         if not any(math.isclose(fee, rate * value, rel_tol=TOLERANCE, abs_tol=1e-300) for rate in rates):
             raise CheckFailed(
                 f"every fill costs fee_rate x price x quantity, {rates[0] * value!r} (or the maker's {rates[1] * value!r}); "
@@ -85,6 +128,9 @@ class Audit:
         held = self._quantity[symbol]
         self._fees += fee
         self._cash -= fee
+        if self._margin is not None:
+            self._trade_on_margin(symbol, quantity if fill["side"] == "buy" else -quantity, price)
+            return
         if fill["side"] == "buy":
             self._entry[symbol] = (self._entry[symbol] * held + value) / (held + quantity)
             self._quantity[symbol] = held + quantity
@@ -95,6 +141,21 @@ class Audit:
         self._realized += (price - self._entry[symbol]) * quantity
         self._quantity[symbol] = held - quantity if quantity < held * (1.0 - TOLERANCE) else 0.0
         self._cash += value
+
+    def _trade_on_margin(self, symbol: str, signed: float, price: float) -> None:
+        held = self._quantity[symbol]
+        after = held + signed
+        if abs(after) < abs(signed) * TOLERANCE:
+            after = 0.0
+        self._cash -= signed * price
+        if held * signed >= 0.0:
+            self._entry[symbol] = (self._entry[symbol] * held + price * signed) / after
+        else:
+            closed = min(abs(held), abs(signed)) * math.copysign(1.0, held)
+            self._realized += (price - self._entry[symbol]) * closed
+            if held * after < 0.0:
+                self._entry[symbol] = price
+        self._quantity[symbol] = after
 
     def _compare(self, info: Mapping[str, Any]) -> None:
         closes = dict(zip(self._symbols, self._replayer.rows[self._clock - 1]["close"], strict=True))
@@ -108,7 +169,9 @@ class Audit:
             "realized_pnl": self._realized,
             "fees_paid": self._fees,
         }
-        room = TOLERANCE * max(self._exchange.starting_balance, abs(self._cash) + value)
+        if self._margin is not None:
+            expected |= {"financing_paid": self._financing, "bankruptcy_loss": self._forgiven}
+        room = TOLERANCE * max(self._exchange.starting_balance, abs(self._cash) + abs(value))
         for name, wanted in expected.items():
             found = sum(info[part] for part in name.split(" + "))
             if not abs(found - wanted) <= room:
@@ -116,5 +179,5 @@ class Audit:
                     f"the reported fills make {name} {wanted!r}; info of step {info['step']} says {found!r}, "
                     f"{found - wanted:+g} beside it. Money moves by fills and fees only, and is valued at the last close"
                 )
-        if info["available_cash"] < 0.0 or info["locked_cash"] < 0.0:
+        if (self._margin is None and info["available_cash"] < 0.0) or info["locked_cash"] < 0.0:
             raise CheckFailed(f"cash is never negative; step {info['step']} has {info['available_cash']!r} available")

@@ -22,6 +22,7 @@ EXCHANGE_SHORTHANDS = (
     "fill_at",
     "instruments",
     "max_volume_share",
+    "account",
 )
 EXCHANGES = ("simulated",)
 
@@ -106,6 +107,7 @@ def describe(spec: EngineSpec) -> Mapping[str, Any]:
         "fee_rate": exchange.fee_rate,
         "slippage": repr(exchange.slippage),
         "fill_at": exchange.fill_at,
+        "account": "spot" if exchange.account is None else repr(exchange.account),
         "action_scheme": repr(spec.action_scheme),
         "reward_scheme": repr(spec.reward_scheme),
         "features": repr(spec.features),

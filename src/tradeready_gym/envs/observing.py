@@ -16,7 +16,7 @@ def observation_space(engine: Engine, flatten: bool) -> spaces.Box | spaces.Dict
     shape = (symbols, lookback, pipeline.width)
     window_low = np.broadcast_to(pipeline.low, shape).astype(np.float32)
     window_high = np.broadcast_to(pipeline.high, shape).astype(np.float32)
-    low, high = account_bounds(pipeline.account_features, symbols)
+    low, high = account_bounds(pipeline.account_features, symbols, engine.spec.exchange.account is not None)
     if not flatten:
         return spaces.Dict(
             {

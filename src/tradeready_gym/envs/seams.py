@@ -11,7 +11,7 @@ from tradeready_gym.engine import ACT, FILL, PAY, QUOTE, Engine
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.exchanges.desk import order_record
 from tradeready_gym.exchanges.execution import UNKNOWN_SYMBOL, record_reject
-from tradeready_gym.exchanges.quoting import quote
+from tradeready_gym.exchanges.quoting import quote, quote_liquidations
 
 
 def act(engine: Engine, i: int, action: Any) -> None:
@@ -89,6 +89,8 @@ def _quote(engine: Engine, i: int) -> None:
     resting = [engine.state.book[i][k] for k in range(int(account.resting))]
     for order in pending + resting:
         order.slippage = quote(model, parameters, account, order, newest[order.symbol])
+    if engine.spec.exchange.account is not None:
+        quote_liquidations(model, parameters, account, engine.state.positions[i], engine.state.orders[i], newest)
 
 
 _NOTHING = np.zeros(0, np.float32)

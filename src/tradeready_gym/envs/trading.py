@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from tradeready_gym import errors
 from tradeready_gym.actions import ActionScheme
-from tradeready_gym.engine import OBSERVE, REPORT, WHOLE_STEP, Engine
+from tradeready_gym.engine import MARGIN_REPORT, OBSERVE, REPORT, WHOLE_STEP, Engine
 from tradeready_gym.engine.world import plain
 from tradeready_gym.envs import seams
 from tradeready_gym.envs.clock import ClockTexts
@@ -132,6 +132,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._width = engine.width
         self._as_dictionary = not self.flatten
         self._shows = self.render_mode == "human"
+        self._margin = engine.spec.exchange.account is not None
         self._count = int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -265,6 +266,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             "fees_paid": fees,
             "rejected_orders": self._reject_views(int(rejects)) if rejects else [],
         }
+        if self._margin:
+            info.update(self._margin_info())
         observation = as_dictionary(self.engine, flat) if self._as_dictionary else flat
         if not done and not self._shows:
             return observation, reward, False, False, info
@@ -397,7 +400,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
     def _build_info(self) -> dict[str, Any]:
         values = dict(zip(REPORT, self._column.tolist(), strict=True))
         step = int(values["step"])
-        return {
+        info = {
             "equity": values["equity"],
             "available_cash": values["available_cash"],
             "position_value": values["position_value"],
@@ -412,6 +415,11 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             "fees_paid": values["fees_paid"],
             "rejected_orders": self._reject_views(int(values["rejects"])),
         }
+        return info | self._margin_info() if self._margin else info
+
+    def _margin_info(self) -> dict[str, float]:
+        account = self.engine.state.accounts[0]
+        return {name: float(account[name]) for name in MARGIN_REPORT}
 
     def _begin_episode(self) -> None:
         engine, account = self.engine, self.engine.state.accounts[0]

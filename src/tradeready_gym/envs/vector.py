@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 
 from tradeready_gym import errors
 from tradeready_gym.actions import ActionScheme
-from tradeready_gym.engine import ENDED, FILLED, OBSERVE, REFUSED, REPORT, WHOLE_STEP, Engine
+from tradeready_gym.engine import ENDED, FILLED, MARGIN_REPORT, OBSERVE, REFUSED, REPORT, WHOLE_STEP, Engine
 from tradeready_gym.envs import seams
 from tradeready_gym.envs.composition import compose, describe, refuse_platform
 from tradeready_gym.envs.observing import as_dictionary, observation_space
@@ -107,7 +107,8 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         self._foreign_reward = not type(spec.reward_scheme).__module__.startswith("tradeready_gym.")
         self._all = np.ones(self.num_envs, np.bool_)
         self._all.flags.writeable = False
-        self._masks = {f"_{name}": self._all for name in _INFO}
+        self._margin = MARGIN_REPORT if spec.exchange.account is not None else ()
+        self._masks = {f"_{name}": self._all for name in (*_INFO, *self._margin)}
         self._flat = self.engine.new_observations()
         self._seeded = False
         self._ready = False
@@ -309,7 +310,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
             "realized_pnl": float(account.realized_pnl),
             "fees_paid": float(account.fees_paid),
             "rejected_orders": rejects,
-        }
+        } | {name: float(account[name]) for name in self._margin}
 
     def _clock(self, row: int) -> int:
         return int(self.engine.times[row - 1]) + self.engine.market.timeframe.microseconds
@@ -325,6 +326,8 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         infos["progress_pct"] = report[_COLUMN["progress_pct"]]
         infos["filled_orders"] = engine.collect("fills", report[_COLUMN["fills"]] if news & FILLED else None)
         infos["rejected_orders"] = engine.collect("rejects", report[_COLUMN["rejects"]] if news & REFUSED else None)
+        for name in self._margin:
+            infos[name] = engine.state.accounts[name].copy()
         infos.update(self._masks)
         return infos
 

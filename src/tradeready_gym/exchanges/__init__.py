@@ -1,5 +1,6 @@
 """What happens to an order: costs, slippage, matching, and the exchange that owns them."""
 
+from tradeready_gym.exchanges.account import MarginAccount
 from tradeready_gym.exchanges.base import Exchange
 from tradeready_gym.exchanges.simulated import SimulatedExchange
 from tradeready_gym.exchanges.slippage import (
@@ -21,6 +22,7 @@ __all__ = [
     "Exchange",
     "FixedSlippage",
     "HalfSpreadSlippage",
+    "MarginAccount",
     "NoSlippage",
     "SimulatedExchange",
     "SlippageModel",

@@ -6,16 +6,12 @@ from typing import Any
 import numpy as np
 
 from tradeready_gym.errors import ConfigurationError, UnknownName
+from tradeready_gym.exchanges.book import activate_legs, book_has_room, cancel_order, rest_order, settle_locks
 from tradeready_gym.exchanges.execution import MARKET, UNKNOWN_SYMBOL, execute_market, record_reject
-from tradeready_gym.exchanges.matching import (
-    activate_legs,
-    book_has_room,
-    cancel_order,
-    rest_order,
-    settle_locks,
-)
+from tradeready_gym.exchanges.margin import execute_margin_market
 from tradeready_gym.exchanges.quoting import quote
 from tradeready_gym.exchanges.state import AccountState
+from tradeready_gym.ledger.margin import charge_financing
 from tradeready_gym.ledger.records import ACCOUNT_DTYPE
 from tradeready_gym.ledger.spot import mark
 from tradeready_gym.market import DataReplayer, format_time
@@ -32,7 +28,7 @@ from tradeready_gym.orders import (
 )
 
 _SIDES = {name: code for code, name in SIDE_NAMES.items()}
-_TYPES = {name: code for code, name in TYPE_NAMES.items()}
+_TYPES = {name: code for code, name in TYPE_NAMES.items() if name != "liquidation"}
 
 
 def fill_view(fill: Any, symbols: tuple[str, ...], replayer: DataReplayer) -> dict[str, Any]:
@@ -91,6 +87,19 @@ def value_account(state: AccountState, replayer: DataReplayer, closes: Any = Non
     return mark(account, positions, newest, positions.shape[0])
 
 
+def finance(exchange: Any, state: AccountState, replayer: DataReplayer) -> None:
+    """Charge a margin account for what it borrowed during the candle that ended at the clock, once."""
+    account, rows = state.accounts[0], replayer.rows.view(np.recarray)
+    charge_financing(
+        account,
+        state.positions[0],
+        rows[account.row - 1],
+        float(rows[account.row][0].time),
+        exchange.costs_record()[0],
+        state.positions.shape[1],
+    )
+
+
 def submit_order(exchange: Any, state: AccountState, replayer: DataReplayer, order: Order) -> dict[str, Any]:
     """Take one order: a market order answers with its fill at the open of the candle that begins at the clock."""
     account = state.accounts[0]
@@ -106,11 +115,17 @@ def submit_order(exchange: Any, state: AccountState, replayer: DataReplayer, ord
         return _rejection(state, exchange.symbols) | {"symbol": order.symbol}
     j = int(record.symbol)
     rows = replayer.rows.view(np.recarray)
-    newest, candle = rows[account.row - 1][j], rows[account.row][j]
-    position, costs = state.positions[0][j], exchange.costs_record()[0]
+    newest, candles = rows[account.row - 1], rows[account.row]
+    positions, costs, symbols = state.positions[0], exchange.costs_record()[0], state.positions.shape[1]
     instrument = exchange.instrument_records()[j]
+    margin = exchange.account is not None
+    if margin:
+        finance(exchange, state, replayer)
     if record.kind != MARKET:
-        if not rest_order(account, position, record, newest, instrument, costs, state.book[0], state.rejects[0]):
+        rests = rest_order(
+            account, positions, record, newest, instrument, costs, state.book[0], state.rejects[0], symbols
+        )
+        if not rests:
             return _rejection(state, exchange.symbols)
         rested = state.book[0][int(account.resting) - 1]
         return {"status": "pending", **order_view(rested, exchange.symbols)}
@@ -119,11 +134,16 @@ def submit_order(exchange: Any, state: AccountState, replayer: DataReplayer, ord
         return _rejection(state, exchange.symbols)
     refused = int(account.rejects)
     record.slippage = quote(
-        exchange.slippage, np.array(exchange.slippage.parameters, dtype=np.float64), account, record, newest
+        exchange.slippage, np.array(exchange.slippage.parameters, dtype=np.float64), account, record, newest[j]
     )
-    quantity = execute_market(
-        account, position, record, candle, newest, instrument, costs, state.fills[0], state.rejects[0]
-    )
+    if margin:
+        quantity = execute_margin_market(
+            account, positions, record, candles, newest, instrument, costs, state.fills[0], state.rejects[0], symbols
+        )
+    else:
+        quantity = execute_market(
+            account, positions[j], record, candles[j], newest[j], instrument, costs, state.fills[0], state.rejects[0]
+        )
     if account.rejects > refused:
         return _rejection(state, exchange.symbols)
     if quantity <= 0.0:

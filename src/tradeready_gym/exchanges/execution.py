@@ -92,19 +92,20 @@ def valid_price(price: float, tick_size: float) -> bool:
 
 
 @cold_kernel
-def order_prices_valid(order: Any, tick_size: float) -> bool:
-    """Every price that the order carries is a price; a bracket belongs to a buy and encloses nothing impossible."""
+def order_prices_valid(order: Any, tick_size: float, shorts: bool) -> bool:
+    """Every price that the order carries is a price; a bracket encloses something, and is on a sell only with `shorts`."""
     if order.kind != MARKET and not valid_price(order.price, tick_size):
         return False
     if order.stop_price == 0.0 and order.take_price == 0.0:
         return True
-    if order.side < 0:
+    if order.side < 0 and not shorts:
         return False
     if order.stop_price != 0.0 and not valid_price(order.stop_price, tick_size):
         return False
     if order.take_price != 0.0 and not valid_price(order.take_price, tick_size):
         return False
-    return not (order.stop_price > 0.0 and order.take_price > 0.0 and order.stop_price >= order.take_price)
+    both = order.stop_price > 0.0 and order.take_price > 0.0
+    return not (both and order.side * (order.take_price - order.stop_price) <= 0.0)
 
 
 @kernel
@@ -184,6 +185,37 @@ def snap_to_holding(account: Any, position: Any, quantity: float, close: float) 
 
 
 @kernel
+def admit_market(
+    account: Any, order: Any, candle: Any, newest: Any, instrument: Any, costs: Any, rejects: Any
+) -> float:
+    """The quantity of a market order in whole lots, or 0: refused for what it is, or a scheme's sale of nothing."""
+    if order.sized == 1 and order.quantity <= 0.0:
+        return 0.0
+    quantity = floor_to_lot(order.quantity, instrument.lot_size)
+    if not (quantity > 0.0 and quantity < math.inf):
+        record_reject(account, order, rejects, INVALID_QUANTITY)
+        return 0.0
+    if (order.stop_price != 0.0 or order.take_price != 0.0) and not order_prices_valid(
+        order, instrument.tick_size, costs.leverage > 0.0
+    ):
+        record_reject(account, order, rejects, INVALID_PRICE)
+        return 0.0
+    if quantity * newest.close < smallest_value(account, instrument, costs):
+        record_reject(account, order, rejects, MIN_NOTIONAL)
+        return 0.0
+    if candle.volume <= 0.0:
+        record_reject(account, order, rejects, MARKET_CLOSED)
+        return 0.0
+    return quantity
+
+
+@kernel
+def market_reference(candle: Any, newest: Any, costs: Any) -> float:
+    """The price of a market order before slippage."""
+    return float(newest.close if costs.fill_at_close == 1 else candle.open)
+
+
+@kernel
 def execute_market(
     account: Any,
     position: Any,
@@ -200,22 +232,10 @@ def execute_market(
     `newest` is the last visible candle: its close judges the minimum value, and is the price of `fill_at="close"`. An order
     for which `max_volume_share` leaves nothing is cancelled, and a scheme's sale of nothing is no order: neither is refused.
     """
-    if order.sized == 1 and order.quantity <= 0.0:
+    quantity = admit_market(account, order, candle, newest, instrument, costs, rejects)
+    if quantity <= 0.0:
         return 0.0
-    quantity = floor_to_lot(order.quantity, instrument.lot_size)
-    if not (quantity > 0.0 and quantity < math.inf):
-        record_reject(account, order, rejects, INVALID_QUANTITY)
-        return 0.0
-    if (order.stop_price != 0.0 or order.take_price != 0.0) and not order_prices_valid(order, instrument.tick_size):
-        record_reject(account, order, rejects, INVALID_PRICE)
-        return 0.0
-    if quantity * newest.close < smallest_value(account, instrument, costs):
-        record_reject(account, order, rejects, MIN_NOTIONAL)
-        return 0.0
-    if candle.volume <= 0.0:
-        record_reject(account, order, rejects, MARKET_CLOSED)
-        return 0.0
-    reference = newest.close if costs.fill_at_close == 1 else candle.open
+    reference = market_reference(candle, newest, costs)
     if order.side > 0:
         return _market_buy(
             account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects

@@ -12,6 +12,14 @@ COSTS_DTYPE = np.dtype(
         ("max_volume_share", "f8"),
         # share of the starting balance below which an order is dust
         ("dust", "f8"),
+        # a margin account; a leverage of 0 means a spot account
+        ("leverage", "f8"),
+        ("maintenance", "f8"),
+        ("interest_rate", "f8"),
+        ("funding_rate", "f8"),
+        ("funding_interval", "f8"),
+        ("candle_length", "f8"),
+        ("liquidation_fee", "f8"),
     ]
 )
 

@@ -1,4 +1,4 @@
-"""The simulated exchange: real or synthetic candles, one spot account, the engine's own matching."""
+"""The simulated exchange: real or synthetic candles, one account, the engine's own matching."""
 
 import copy
 import math
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from tradeready_gym.errors import ConfigurationError, EpisodeError, UnknownName
+from tradeready_gym.exchanges.account import MarginAccount, make_account
 from tradeready_gym.exchanges.base import Exchange
-from tradeready_gym.exchanges.desk import cancel_resting, fill_view, order_view, submit_order, value_account
+from tradeready_gym.exchanges.desk import cancel_resting, fill_view, finance, order_view, submit_order, value_account
 from tradeready_gym.exchanges.matching import match_book
 from tradeready_gym.exchanges.quoting import quote_book
 from tradeready_gym.exchanges.records import COSTS_DTYPE, INSTRUMENT_DTYPE
@@ -18,14 +19,16 @@ from tradeready_gym.exchanges.state import AccountState
 from tradeready_gym.ledger.spot import open_account
 from tradeready_gym.ledger.statistics import reset_statistics, update_statistics
 from tradeready_gym.market import Candles, DataReplayer, Instrument, Timeframe, format_time, parse_time, resolve
+from tradeready_gym.market.replayer import DAY_MICROSECONDS
 from tradeready_gym.orders import Fill, Order
 
 DUST = 1e-9
+YEAR_MICROSECONDS = 365.25 * DAY_MICROSECONDS
 FILL_AT = ("next_open", "close")
 
 
 class SimulatedExchange(Exchange):
-    """Candles, costs and one spot account.
+    """Candles, costs and one account.
 
     Args:
         data: whatever `tradeready_gym.market.resolve` takes: a frame, a path, a mapping, `Candles`, a list of data sets,
@@ -40,6 +43,7 @@ class SimulatedExchange(Exchange):
         instruments: filters by symbol (lot size, tick size, minimum notional).
         max_volume_share: the share of a candle's volume that can be filled, or None.
         max_open_orders: places in the book; the legs of a bracket take one each.
+        account: "spot", "margin" or a `MarginAccount`: shorts, leverage, interest, funding, liquidation.
 
     Raises:
         ConfigurationError: an argument is outside its domain.
@@ -59,6 +63,7 @@ class SimulatedExchange(Exchange):
         instruments: Mapping[str, Instrument] | None = None,
         max_volume_share: float | None = None,
         max_open_orders: int = 64,
+        account: MarginAccount | str | None = "spot",
     ) -> None:
         self.data = data
         self._symbols = _symbols(data, symbols)
@@ -81,6 +86,7 @@ class SimulatedExchange(Exchange):
         if max_open_orders < 1:
             raise ConfigurationError(f"max_open_orders must be at least 1; got {max_open_orders!r}")
         self.max_open_orders = max_open_orders
+        self.account = make_account(account)
         self._replayers: dict[tuple[Any, ...], list[DataReplayer]] = {}
         self._state: AccountState | None = None
         self._replayer: DataReplayer | None = None
@@ -92,7 +98,7 @@ class SimulatedExchange(Exchange):
         return (
             f"SimulatedExchange({_short(self.data)}, symbols={self._symbols!r}, timeframe={self.timeframe.label!r}, "
             f"starting_balance={self.starting_balance!r}, fee_rate={self.fee_rate!r}, slippage={self.slippage!r}, "
-            f"fill_at={self.fill_at!r})"
+            f"fill_at={self.fill_at!r}{'' if self.account is None else f', account={self.account!r}'})"
         )
 
     def copy(self) -> "SimulatedExchange":
@@ -132,7 +138,20 @@ class SimulatedExchange(Exchange):
         record[0].fill_at_close = int(self.fill_at == "close")
         record[0].max_volume_share = self.max_volume_share or 0.0
         record[0].dust = DUST
+        if self.account is not None:
+            self._write_margin(record[0], self.account)
         return record
+
+    def _write_margin(self, record: Any, account: MarginAccount) -> None:
+        step = self.timeframe.microseconds
+        record.leverage = account.leverage
+        record.maintenance = account.maintenance
+        record.interest_rate = account.annual_borrow_rate * step / YEAR_MICROSECONDS
+        record.liquidation_fee = account.liquidation_fee
+        record.candle_length = step
+        if account.funding_rate is not None:
+            record.funding_rate = account.funding_rate
+            record.funding_interval = account.funding_hours * 3_600_000_000
 
     def instrument_records(self) -> np.ndarray[Any, Any]:
         """The filters of each symbol, shape (S,); zeros mean none."""
@@ -154,7 +173,11 @@ class SimulatedExchange(Exchange):
     def reset(self, start: int | str | None = None) -> None:
         replayer = self.load(start=start)[0]
         state = AccountState.create(
-            environments=1, symbols=len(self._symbols), open_orders=self.max_open_orders, orders_per_action=1, spare=256
+            environments=1,
+            symbols=len(self._symbols),
+            open_orders=self.max_open_orders,
+            orders_per_action=1,
+            spare=256 + len(self._symbols),
         )
         first = min(replayer.day_bars if self.slippage.uses_last_day else 1, len(replayer) - 1)
         row = first if start is None else replayer.row_at(parse_time(start))
@@ -201,12 +224,16 @@ class SimulatedExchange(Exchange):
         candles = rows[account.row] if candle is None else candle
         before = int(account.fills)
         quote_book(self, state, rows[account.row - 1])
+        costs = self.costs_record()[0]
+        if self.account is not None:
+            finance(self, state, replayer)
         match_book(
             account,
             state.positions[0],
             candles,
+            rows[account.row - 1],
             self.instrument_records(),
-            self.costs_record()[0],
+            costs,
             state.book[0],
             state.fills[0],
             len(self._symbols),
@@ -236,7 +263,7 @@ class SimulatedExchange(Exchange):
     @property
     def portfolio(self) -> dict[str, float]:
         positions = self._open_state()[0].positions[0]
-        return {s: float(positions[j].quantity) for j, s in enumerate(self._symbols) if positions[j].quantity > 0.0}
+        return {s: float(positions[j].quantity) for j, s in enumerate(self._symbols) if positions[j].quantity != 0.0}
 
     @property
     def net_worth(self) -> float:

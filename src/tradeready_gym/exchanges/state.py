@@ -42,7 +42,8 @@ class AccountState:
         Within one candle each order fills at most once: those of the action, those that rest, and the legs they activate.
         """
         # a bracketed market order activates two legs; legs of resting orders have their places in the book already
-        fills = candles_per_action * (orders_per_action + open_orders) + spare
+        # a liquidation closes each symbol once, whatever the account
+        fills = candles_per_action * (orders_per_action + open_orders + symbols) + spare
         rejects = orders_per_action + spare
 
         def records(count: int, dtype: np.dtype[Any]) -> Records:

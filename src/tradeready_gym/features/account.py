@@ -39,9 +39,11 @@ def account_width(names: Sequence[str], symbol_count: int) -> int:
     return sum(symbol_count if ACCOUNT_CODES[name] == POSITION else 1 for name in names)
 
 
-def account_bounds(names: Sequence[str], symbol_count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lowest and highest value of each scalar of a spot account, two float32[account_width]."""
-    bounds = [_BOUNDS[code] for code in (ACCOUNT_CODES[name] for name in names)]
+def account_bounds(
+    names: Sequence[str], symbol_count: int, margin: bool = False
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Lowest and highest value of each scalar of a spot or a margin account, two float32[account_width]."""
+    bounds = [(-_UNKNOWN, _UNKNOWN) if margin else _BOUNDS[code] for code in (ACCOUNT_CODES[name] for name in names)]
     repeats = [symbol_count if ACCOUNT_CODES[name] == POSITION else 1 for name in names]
     low, high = np.array(bounds, dtype=np.float32).reshape(-1, 2).T
     return np.repeat(low, repeats), np.repeat(high, repeats)

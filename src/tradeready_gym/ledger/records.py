@@ -56,6 +56,10 @@ ACCOUNT_DTYPE = np.dtype(
         ("winning_trips", "i8"),
         ("gross_profit", "f8"),
         ("gross_loss", "f8"),
+        # margin accounts only: interest and funding, what an account below zero was forgiven, and the row it last paid at
+        ("financing_paid", "f8"),
+        ("bankruptcy_loss", "f8"),
+        ("financed_row", "i8"),
         ("data_end_row", "i8"),
         ("seed", "u8"),
         ("episode", "i8"),
@@ -71,5 +75,10 @@ POSITION_DTYPE = np.dtype(
         ("trip_pnl", "f8"),
         # what this candle has filled already, for `max_volume_share`
         ("volume_used", "f8"),
+        # margin accounts only: the price at which other symbols' trades value it, the slippage of its liquidation, and the row
+        # of the candle inside which it was opened
+        ("reference", "f8"),
+        ("exit_slippage", "f8"),
+        ("entered_row", "i8"),
     ]
 )

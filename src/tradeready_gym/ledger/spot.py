@@ -24,6 +24,9 @@ def open_account(account: Any, positions: Any, symbols: int) -> None:
     account.unrealized_pnl = 0.0
     account.realized_pnl = 0.0
     account.fees_paid = 0.0
+    account.financing_paid = 0.0
+    account.bankruptcy_loss = 0.0
+    account.financed_row = -1
     for j in range(symbols):
         position = positions[j]
         position.quantity = 0.0
@@ -31,6 +34,7 @@ def open_account(account: Any, positions: Any, symbols: int) -> None:
         position.average_entry = 0.0
         position.trip_pnl = 0.0
         position.volume_used = 0.0
+        position.entered_row = -1
 
 
 @kernel
@@ -80,7 +84,7 @@ def mark(account: Any, positions: Any, candles: Any, symbols: int) -> bool:
     held = False
     for j in range(symbols):
         quantity = positions[j].quantity
-        if quantity > 0.0:
+        if quantity != 0.0:
             close = candles[j].close
             value += quantity * close
             unrealized += (close - positions[j].average_entry) * quantity

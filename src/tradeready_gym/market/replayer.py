@@ -21,7 +21,8 @@ CANDLE_DTYPE = np.dtype(
         ("volume", "f8"),
         ("quote_volume", "f8"),
         ("volatility", "f8"),
-        ("gap", "f8"),
+        # the open time in microseconds, exact in a double for the next two centuries
+        ("time", "f8"),
     ]
 )
 
@@ -96,7 +97,7 @@ def _pack(candles: Candles, day_bars: int) -> npt.NDArray[np.void]:
     rows = np.zeros((len(candles), len(candles.symbols)), CANDLE_DTYPE)
     for name in ("open", "high", "low", "close", "volume"):
         rows[name] = getattr(candles, name).T
-    rows["gap"] = candles.gaps.T
+    rows["time"] = candles.times[:, np.newaxis]
     close: npt.NDArray[Any] = np.ascontiguousarray(candles.close.T)
     rows["quote_volume"] = trailing_sum(close * rows["volume"], day_bars)
     returns = np.zeros_like(close)
