@@ -61,7 +61,7 @@ def _documented(
     reward_function: Any = None,
     position_size: float | None = None,
     track_training: bool = True,
-    data: Any = "auto",
+    data: Any = None,
     exchange: Any = None,
     reward_scheme: Any = None,
     feature_pipeline: Any = None,
@@ -71,6 +71,10 @@ def _documented(
     from tradeready_gym.errors import ConfigurationError
     from tradeready_gym.features import DEFAULT_FEATURES
 
+    if "symbols" in others:
+        raise TypeError(
+            "a registered id takes pairs=, such as pairs=['ETHUSDT']; symbols= is an argument of the exchange"
+        )
     if reward_function is not None and reward_scheme is not None:
         raise TypeError("reward_function and reward_scheme are two names of one argument; give one of them")
     if observation_features is not None and feature_pipeline is not None:
@@ -90,7 +94,11 @@ def _documented(
         "track_training": track_training,
         **others,
     }
-    if exchange is not None:
-        return composed | {"exchange": exchange}
     symbols = (pairs,) if isinstance(pairs, str) else tuple(pairs)
-    return composed | {"data": data, "symbols": symbols}
+    if exchange is not None:
+        if symbols not in (*PAIRS.values(), PORTFOLIO_PAIRS):
+            raise TypeError(
+                f"pairs={list(symbols)!r} belongs to the exchange; give symbols= there or leave out exchange="
+            )
+        return composed | {"exchange": exchange} | ({} if data is None else {"data": data})
+    return composed | {"data": "auto" if data is None else data, "symbols": symbols}

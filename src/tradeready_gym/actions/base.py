@@ -36,6 +36,11 @@ class ActionScheme(abc.ABC):
         """The scheme's numbers, in the order in which its kernel reads them."""
         return ()
 
+    @property
+    def position_range(self) -> tuple[float, float]:
+        """The lowest and the highest share of the equity that the scheme asks for; below 0 or above 1 needs a margin account."""
+        return (0.0, 1.0)
+
     def check(self, symbols: int) -> None:
         """Raise `ConfigurationError` if the scheme cannot trade this many symbols."""
 

@@ -20,7 +20,7 @@ def rebalance(
         return count
     if difference > 0.0:
         return market_order(orders, count, symbol, 1, difference / close, 0)
-    return market_order(orders, count, symbol, -1, -difference / close, 1 if target <= 0.0 else 0)
+    return market_order(orders, count, symbol, -1, -difference / close, 1 if target == 0.0 else 0)
 
 
 @kernel

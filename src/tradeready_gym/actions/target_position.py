@@ -23,7 +23,8 @@ def _act(action: Any, account: Any, positions: Any, candles: Any, orders: Any, p
 class TargetPosition(ActionScheme):
     """Action i moves the position to `positions[i]` of the equity; differences up to `threshold` x equity wait.
 
-    A spot account holds shares from 0 (flat) to 1 (everything).
+    A spot account holds shares from 0 (flat) to 1 (everything); a margin account also below 0 (short) and above 1 (borrowed),
+    up to its leverage.
     """
 
     positions: tuple[float, ...] = (0.0, 1.0)
@@ -32,16 +33,19 @@ class TargetPosition(ActionScheme):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positions", tuple(float(p) for p in self.positions))
-        if len(self.positions) < 2 or not all(math.isfinite(p) and 0.0 <= p <= 1.0 for p in self.positions):
+        if len(self.positions) < 2 or not all(math.isfinite(p) for p in self.positions):
             raise ConfigurationError(
-                f"positions must be at least two shares of the equity in [0, 1] (a spot account cannot be short); "
-                f"got {self.positions!r}"
+                f"positions must be at least two finite shares of the equity; got {self.positions!r}"
             )
         require_share("threshold", self.threshold)
 
     @property
     def parameters(self) -> tuple[float, ...]:
         return (self.threshold, *self.positions)
+
+    @property
+    def position_range(self) -> tuple[float, float]:
+        return min(self.positions), max(self.positions)
 
     def action_space(self, symbols: int) -> spaces.Discrete:
         return spaces.Discrete(len(self.positions))
@@ -50,6 +54,9 @@ class TargetPosition(ActionScheme):
         require_one_symbol(self, symbols)
 
     def action_masks(self, cash: Any, equity: Any, quantities: Any) -> Mask:
+        low, high = self.position_range
+        if low < 0.0 or high > 1.0:
+            return np.ones((len(cash), len(self.positions)), np.bool_)
         held = quantities[:, 0] > 0.0
         can_buy = cash > SPENDABLE * equity
         # flat is where a flat account is: it can always be asked for, and everything else needs cash or a position

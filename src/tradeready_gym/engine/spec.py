@@ -50,3 +50,18 @@ class EngineSpec:
                 f"max_loss is the share of the starting balance whose loss ends the episode, in (0, 1]; got {self.max_loss!r}"
             )
         self.action_scheme.check(len(self.exchange.symbols))
+        self._check_positions()
+
+    def _check_positions(self) -> None:
+        low, high = self.action_scheme.position_range
+        account = self.exchange.account
+        if account is None and (low < 0.0 or high > 1.0):
+            raise ConfigurationError(
+                f"{type(self.action_scheme).__name__} asks for positions from {low:g} to {high:g} x equity; a spot account holds "
+                f"0 to 1. Use account='margin' (or a MarginAccount) on the exchange, or positions in [0, 1]"
+            )
+        if account is not None and max(-low, high) > account.leverage:
+            raise ConfigurationError(
+                f"{type(self.action_scheme).__name__} asks for positions from {low:g} to {high:g} x equity; the account's leverage "
+                f"is {account.leverage:g}. Raise it, or ask for less"
+            )

@@ -365,6 +365,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._shown = None
         self._take_action(action)
         observation = self._next_observation()
+        # what a hook leaves undone is done here: the report is the engine's, whoever observes
+        self._refresh_report()
         self._shown = None
         TradingEnvironment._info(self)
         reward = float(self._get_reward())
@@ -375,7 +377,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         if account.done:
             self._ready = False
         info = self._info()
-        self._log_fills(int(self.engine.state.accounts[0].fills))
+        self._log_fills(int(account.fills))
+        account.reported = 1
         if terminated or truncated:
             self._end_episode(info)
         if self._shows:

@@ -119,7 +119,9 @@ def record_fill(
     account: Any, order: Any, fills: Any, quantity: float, price: float, fee: float, slip: float, realized: float
 ) -> None:
     """Write down one execution, and count it."""
-    fill = fills[account.fills]
+    # there is always room; a write past the end must be impossible all the same
+    place = min(account.fills, fills.shape[0] - 1)
+    fill = fills[place]
     fill.order_id = order.order_id
     fill.symbol = order.symbol
     fill.side = order.side
@@ -130,7 +132,7 @@ def record_fill(
     fill.slippage = slip
     fill.realized_pnl = realized
     fill.row = account.row
-    account.fills += 1
+    account.fills = place + 1
     account.trades += 1
     account.traded_value += price * quantity
 
@@ -138,7 +140,8 @@ def record_fill(
 @kernel
 def record_reject(account: Any, order: Any, rejects: Any, reason: int) -> None:
     """Write down one refusal. Nothing else changes."""
-    reject = rejects[account.rejects]
+    place = min(account.rejects, rejects.shape[0] - 1)
+    reject = rejects[place]
     reject.order_id = order.order_id
     reject.symbol = order.symbol
     reject.side = order.side
@@ -147,7 +150,7 @@ def record_reject(account: Any, order: Any, rejects: Any, reason: int) -> None:
     reject.price = order.price
     reject.reason = reason
     reject.row = account.row
-    account.rejects += 1
+    account.rejects = place + 1
 
 
 @kernel

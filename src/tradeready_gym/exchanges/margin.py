@@ -163,7 +163,8 @@ def _record_liquidation(
     realized: float,
 ) -> None:
     # `record_fill` copies these from an order, and here there is none
-    fill = fills[account.fills]
+    place = min(account.fills, fills.shape[0] - 1)
+    fill = fills[place]
     fill.order_id = account.next_order_id
     account.next_order_id += 1
     fill.symbol = symbol
@@ -175,6 +176,6 @@ def _record_liquidation(
     fill.slippage = slippage
     fill.realized_pnl = realized
     fill.row = account.row
-    account.fills += 1
+    account.fills = place + 1
     account.trades += 1
     account.traded_value += price * quantity

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from tradeready_gym.engine import Engine
 from tradeready_gym.market import Span, format_time, parse_time
@@ -15,8 +16,8 @@ _WITNESSES = 256
 class Learned:
     """A span of a market, with some of its closes (by the time at which they were known) as witnesses.
 
-    Real candles of one symbol and time are the same market wherever they come from and whatever their timeframe;
-    synthetic ones of another seed are not.
+    Real candles of one symbol and time are the same market wherever they come from and whatever their timeframe, and so are
+    prices at another level that move alike; synthetic ones of another seed are not.
     """
 
     span: Span
@@ -54,7 +55,7 @@ class Learned:
             if not there.any():
                 return True  # too short a stretch for a witness: assume the worst
             closes = engine.rows["close"][segment["first_row"] + at[there]][:, theirs]
-            if np.isclose(closes, np.asarray(self.closes)[there][:, mine], rtol=1e-4, atol=0.0).mean() > 0.5:
+            if _same_market(closes, np.asarray(self.closes)[there][:, mine]):
                 return True
         return False
 
@@ -77,6 +78,14 @@ class Learned:
             tuple(values["times"]),
             tuple(map(tuple, values["closes"])),
         )
+
+
+def _same_market(closes: npt.NDArray[np.float64], witnesses: npt.NDArray[np.float64]) -> bool:
+    # moves between witnesses, since a level says nothing of a market; a single witness says nothing at all: assume the worst
+    if len(closes) < 2:
+        return True
+    moves, known = np.diff(np.log(closes), axis=0), np.diff(np.log(witnesses), axis=0)
+    return bool(np.isclose(moves, known, rtol=1e-3, atol=1e-4).mean() > 0.5)
 
 
 def spans_of(engine: Engine) -> tuple[Span, ...]:

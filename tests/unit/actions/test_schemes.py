@@ -288,9 +288,9 @@ def test_shares_outside_their_domain_are_refused(share: Any) -> None:
             build()
 
 
-@pytest.mark.parametrize("positions", [(1.0,), (), (0.0, 1.5), (-1.0, 0.0), (0.0, float("nan"))])
+@pytest.mark.parametrize("positions", [(1.0,), (), (0.0, float("nan"))])
 def test_impossible_targets_are_refused(positions: Any) -> None:
-    with pytest.raises(ConfigurationError, match="at least two shares"):
+    with pytest.raises(ConfigurationError, match="at least two finite shares"):
         TargetPosition(positions=positions)
 
 

@@ -76,6 +76,19 @@ def test_an_overridden_action_is_what_is_done() -> None:
     assert_same(play(env, [2, 0, 1]), play(twin, [1, 0, 2]))
 
 
+def test_an_observation_that_asks_nothing_of_ours_leaves_the_infos_true() -> None:
+    class Elsewhere(TradingEnvironment):
+        def _next_observation(self) -> Any:
+            return np.zeros(self.observation_space.shape, np.float32)
+
+    data = random_candles(900)
+    actions = [1, 2] * 420
+    blind, plain = (play(kind(data=data, **USUAL), actions) for kind in (Elsewhere, TradingEnvironment))
+
+    assert [outcome[1:] for outcome in blind[1:]] == [outcome[1:] for outcome in plain[1:]]
+    assert sum(len(outcome[-1]["filled_orders"]) for outcome in blind[1:]) > 700
+
+
 def test_an_overridden_observation_is_returned() -> None:
     class Blind(TradingEnvironment):
         def _next_observation(self) -> Any:

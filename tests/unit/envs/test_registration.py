@@ -14,6 +14,7 @@ import tradeready_gym
 from small_worlds import RAW, assert_same, play, random_candles
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment, check_trading_env
 from tradeready_gym.errors import ConfigurationError, PlatformUnavailable, TradeReadyError, UnknownName
+from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.features import DEFAULT_FEATURES
 from tradeready_gym.wrappers import NormalizationWrapper, VectorNormalizationWrapper
 
@@ -130,6 +131,17 @@ def test_two_names_of_one_argument_are_refused() -> None:
         make("TradeReady-BTC-v0", reward_function="pnl", reward_scheme="pnl")
     with pytest.raises(TypeError, match="observation_features and feature_pipeline"):
         make("TradeReady-BTC-v0", observation_features=["ohlcv"], feature_pipeline=["ohlcv"])
+
+
+def test_an_exchange_together_with_another_market_is_refused() -> None:
+    exchange = SimulatedExchange("synthetic", symbols=("ETHUSDT",))
+    for another in ({"data": "sample"}, {"pairs": ["DOGEUSDT"]}):
+        with pytest.raises(TypeError, match="belongs to the exchange"):
+            gymnasium.make("TradeReady-BTC-v0", exchange=exchange, track_training=False, **another)
+    with pytest.raises(TypeError, match="pairs="):
+        gymnasium.make("TradeReady-BTC-v0", data="synthetic", symbols=("ETHUSDT",), track_training=False)
+    env = gymnasium.make("TradeReady-BTC-v0", exchange=exchange, track_training=False)
+    assert env.unwrapped.exchange.symbols == ("ETHUSDT",)
 
 
 def test_position_size_needs_a_scheme_that_has_one() -> None:

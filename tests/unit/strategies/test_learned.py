@@ -29,6 +29,16 @@ def test_another_world_of_the_same_time_is_held_out() -> None:
     assert not lesson.is_in(engine(trend(bars=400, seed=0, symbol="ETHUSDT")))
 
 
+def test_a_synthetic_span_inside_the_one_that_was_learned_is_in_sample_although_its_prices_have_another_level() -> None:
+    def synthetic(start: str, end: str) -> Engine:
+        arguments: dict[str, Any] = {"feature_pipeline": ["returns"], "lookback_window": 2, "interpreted": True}
+        return TradingEnvironment(data="synthetic", start_time=start, end_time=end, **arguments).engine
+
+    (lesson,) = Learned.from_engine(synthetic("2021-03-01T00:00:00Z", "2021-06-01T00:00:00Z"))
+    assert lesson.is_in(synthetic("2021-04-01T00:00:00Z", "2021-05-01T00:00:00Z"))
+    assert not lesson.is_in(synthetic("2021-06-01T00:00:00Z", "2021-07-01T00:00:00Z"))
+
+
 def test_the_same_market_in_another_timeframe_is_in_sample() -> None:
     candles = trend(bars=2_000, seed=0)
     (lesson,) = Learned.from_engine(engine(candles))
