@@ -1,0 +1,145 @@
+"""The report: true numbers, everything inside the file, something sensible where there is nothing."""
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.rendering.report import Curve, Report, ReportFill, charts, render_report
+from tradeready_gym.rendering.report.svg import thinned
+
+HOUR = 3_600_000_000
+START = int(np.datetime64("2023-01-01T00:00", "us").astype(np.int64))
+
+
+def curve(equity: Any, name: str = "Agent", **arguments: Any) -> Curve:
+    values = np.asarray(equity, np.float64)
+    return Curve(name, START + np.arange(len(values)) * HOUR, values, **arguments)
+
+
+def report(equity: Any, **arguments: Any) -> Report:
+    return Report("A title", "a span", [curve(equity)], 8766.0, **arguments)
+
+
+def walk(steps: int) -> np.ndarray:
+    return np.asarray(10_000.0 * np.exp(np.cumsum(np.random.default_rng(0).normal(0.0, 0.004, steps))))
+
+
+class Balanced(HTMLParser):
+    """Complains about a tag that is closed without being open."""
+
+    VOID = ("meta", "path", "rect", "polygon", "i")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_return_of_a_month_is_from_the_last_equity_of_the_month_before() -> None:
+    days = np.array([0, 31, 59, 90, 365, 396]) * 24
+    equity = np.full(396 * 24 + 1, np.nan)
+    for day, value in zip(days, [100.0, 110.0, 99.0, 99.0, 198.0, 99.0], strict=True):
+        equity[day:] = value
+
+    table = charts.monthly_returns(report(equity))
+
+    assert table[2023][1] == pytest.approx(10.0)
+    assert table[2023][2] == pytest.approx(-10.0)
+    assert table[2023][3] == pytest.approx(0.0)
+    assert table[2023][0] == pytest.approx(98.0)
+    assert table[2024][1] == pytest.approx(-50.0)
+    assert table[2024][0] == pytest.approx(-50.0)
+
+
+def test_the_rolling_ratio_is_that_of_each_window_alone() -> None:
+    returns = np.random.default_rng(1).normal(0.001, 0.01, 500)
+    found = charts.rolling_sharpe(returns, 24)
+    expected = [np.mean(w) / np.std(w, ddof=1) for w in np.lib.stride_tricks.sliding_window_view(returns, 24)]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert np.isnan(charts.rolling_sharpe(np.concatenate([returns, np.zeros(50)]), 24)[-1])
+
+
+def test_a_thinned_line_keeps_its_lowest_and_highest_points_and_its_ends() -> None:
+    values = walk(1_000_000)
+    times, thin = thinned(np.arange(len(values)), values, 900)
+    assert len(thin) == 1800
+    assert (thin.min(), thin.max(), thin[0], thin[-1]) == (values.min(), values.max(), values[0], values[-1])
+    assert (np.diff(times) >= 0).all()
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing() -> None:
+    page = render_report(report(walk(500), card={"seeds": [1]}))
+    assert not re.search(r"https?://|src=|@import|url\(", page)
+    assert re.findall(r"<script[^>]*>", page) == ['<script type="application/json" id="result-card">']
+    parser = Balanced()
+    parser.feed(page.removeprefix("<!doctype html>"))
+    assert parser.open == []
+
+
+def test_the_card_can_be_read_back_from_the_page_whatever_it_says() -> None:
+    card = {"label": "</script><b>&", "sharpe": 1.25, "none": None}
+    page = render_report(report(walk(50), card=card))
+    found = re.search(r'id="result-card">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    assert json.loads(found.group(1)) == card
+    assert "<b>&" not in page
+
+
+def test_a_card_that_is_no_json_is_refused() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        render_report(report(walk(50), card={"sharpe": math.nan}))
+
+
+def test_names_are_text_not_markup() -> None:
+    page = render_report(Report("<i>", "a & b", [curve(walk(50), "<u>")], 8766.0, remarks=["1 < 2"]))
+    assert "&lt;i&gt;" in page and "&lt;u&gt;" in page and "1 &lt; 2" in page and "<u>" not in page
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 20])
+def test_a_short_run_says_what_is_missing(steps: int) -> None:
+    page = render_report(report([10_000.0] * steps))
+    assert "Too short a span." in page
+    assert ("No step has been played." in page) == (steps == 1)
+    assert "nan" not in page.lower()
+
+
+def test_a_ruined_account_can_be_drawn() -> None:
+    page = render_report(report([*walk(50), 0.0, 0.0]))
+    assert "nan" not in page.lower() and "inf" not in page.lower().replace("info", "")
+
+
+def test_every_candle_that_is_drawn_has_at_most_one_mark_a_side() -> None:
+    close = walk(4_000)
+    arrays = dict.fromkeys(("open", "high", "low", "close"), close)
+    times = START + np.arange(4_000) * HOUR
+    fills = [ReportFill(int(times[k]), 1 if k % 2 else -1, 1.0) for k in range(4_000)]
+    drawn = charts.trades_chart(report(close, times=times, fills=fills, symbol="BTCUSDT", **arrays))
+    assert drawn.count("<polygon") == 2 * charts.CANDLES_SHOWN
+    assert drawn.count("<rect") == charts.CANDLES_SHOWN
+
+
+def test_curves_far_apart_are_drawn_by_logarithm_with_round_marks() -> None:
+    drawn = charts.equity_chart(report([100.0, 1_000.0, 50.0]))
+    assert ">1,000<" in drawn and ">100<" in drawn and ">500<" in drawn
+
+
+def test_a_curve_that_does_not_fit_together_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="one length"):
+        Curve("x", np.arange(3), np.ones(2))
+    with pytest.raises(ConfigurationError, match="finite"):
+        curve([1.0, math.nan])
+    with pytest.raises(ConfigurationError, match="at least one curve"):
+        Report("t", "s", [], 8766.0)
