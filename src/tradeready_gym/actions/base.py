@@ -27,6 +27,10 @@ class ActionScheme(abc.ABC):
 
     kernel: ClassVar[Callable[..., int] | None] = None
 
+    rests: ClassVar[bool] = True
+    """Whether its orders may rest in the book or carry a bracket. A scheme of market orders says False: thousands of accounts
+    then need no book."""
+
     @abc.abstractmethod
     def action_space(self, symbols: int) -> spaces.Space[Any]:
         """The space of one action for `symbols` symbols."""
@@ -95,7 +99,7 @@ def market_order(orders: Any, count: int, symbol: int, side: int, quantity: floa
 
     `whole` sells everything that is held of the symbol, and cancels its resting sells first.
     """
-    if not (quantity > 0.0 or whole == 1):
+    if not (quantity > 0.0 or whole == 1) or count >= orders.shape[0]:
         return count
     order = orders[count]
     order.symbol = symbol

@@ -30,6 +30,7 @@ class ContinuousOrder(ActionScheme):
     position_size: float = 0.1
     dead_zone: float = 0.05
     kernel = staticmethod(_act)
+    rests = False
 
     def __post_init__(self) -> None:
         require_share("position_size", self.position_size)

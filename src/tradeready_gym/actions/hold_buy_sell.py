@@ -25,6 +25,7 @@ class HoldBuySell(ActionScheme):
 
     position_size: float = 0.1
     kernel = staticmethod(_act)
+    rests = False
 
     def __post_init__(self) -> None:
         require_share("position_size", self.position_size)

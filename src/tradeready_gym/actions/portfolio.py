@@ -50,6 +50,7 @@ class PortfolioWeights(ActionScheme):
 
     threshold: float = 0.01
     kernel = staticmethod(_act)
+    rests = False
 
     def __post_init__(self) -> None:
         require_share("threshold", self.threshold)

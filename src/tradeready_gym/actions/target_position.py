@@ -30,6 +30,7 @@ class TargetPosition(ActionScheme):
     positions: tuple[float, ...] = (0.0, 1.0)
     threshold: float = 0.01
     kernel = staticmethod(_act)
+    rests = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positions", tuple(float(p) for p in self.positions))

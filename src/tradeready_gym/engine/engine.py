@@ -79,7 +79,7 @@ class Engine:
     def _allocate(self) -> None:
         spec, n, symbols = self.spec, self.environments, len(self.symbols)
         scheme, model, reward = spec.action_scheme, spec.exchange.slippage, spec.reward_scheme
-        market_only = not isinstance(scheme, CustomActionScheme) and n > 1
+        market_only = not scheme.rests and n > 1
         self.state = AccountState.create(
             environments=n,
             symbols=symbols,
@@ -125,6 +125,10 @@ class Engine:
             self.schemes = [copy.deepcopy(scheme) for _ in range(n)]
         if isinstance(reward, CustomReward):
             self.rewards = [copy.deepcopy(reward) for _ in range(n)]
+        # a single environment quotes by the exchange's own, so that a person's orders meet the same model
+        self.slippages: list[CustomSlippage] = []
+        if isinstance(model, CustomSlippage):
+            self.slippages = [model] if n == 1 else [copy.deepcopy(model) for _ in range(n)]
 
     def _compile(self) -> None:
         spec = self.spec
@@ -229,6 +233,8 @@ class Engine:
             self.schemes[i].reset()
         for i in np.flatnonzero(mask) if self.rewards else ():
             self.rewards[i].reset()
+        for i in np.flatnonzero(mask) if self.slippages else ():
+            self.slippages[i].reset()
 
     def segment_of(self, row: int) -> tuple[DataReplayer, int]:
         """The data set that a row of the concatenated market belongs to, and the row within it."""

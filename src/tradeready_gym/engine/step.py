@@ -225,9 +225,8 @@ def make_step(
                     account.rejects = 0
                     account.reported = 0
                 account.reward = 0.0
-                account.pending = act(
-                    actions[i], account, positions, rows[account.row - 1], orders, action_parameters, symbols
-                )
+                made = act(actions[i], account, positions, rows[account.row - 1], orders, action_parameters, symbols)
+                account.pending = min(made, orders.shape[0])
                 prepare_orders(account, positions, book, orders, costs, symbols)
 
             while candles_left > 0:

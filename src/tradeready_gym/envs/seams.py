@@ -84,7 +84,7 @@ def _write_orders(engine: Engine, i: int, orders: Any) -> None:
 def _quote(engine: Engine, i: int) -> None:
     account = engine.state.accounts[i]
     newest = engine.rows.view(np.recarray)[account.row - 1]
-    model, parameters = engine.spec.exchange.slippage, engine.parameters[1]
+    model, parameters = engine.slippages[i], engine.parameters[1]
     pending = [engine.state.orders[i][k] for k in range(int(account.pending))]
     resting = [engine.state.book[i][k] for k in range(int(account.resting))]
     for order in pending + resting:

@@ -201,8 +201,14 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         if self.tracker is not None:
             self.tracker.register_run()
         self._shown = None
-        info = self._build_info()
-        observation = flat if self.flatten else as_dictionary(self.engine, flat)
+        if self._by_phases:
+            observation = self._next_observation()
+            self._refresh_report()
+            info = self._info()
+            self.engine.state.accounts[0].reported = 1
+        else:
+            info = self._build_info()
+            observation = flat if self.flatten else as_dictionary(self.engine, flat)
         if self._shows:
             self.render()
         return observation, info

@@ -206,6 +206,6 @@ def order_record(order: Order, symbols: tuple[str, ...]) -> Any:
 def _has_room(state: AccountState) -> bool:
     account = state.accounts[0]
     return bool(
-        account.fills + state.book.shape[1] + state.orders.shape[1] + 2 < state.fills.shape[1]
+        account.fills + state.fills_per_action + 2 < state.fills.shape[1]
         and account.rejects + state.orders.shape[1] + 2 < state.rejects.shape[1]
     )

@@ -263,6 +263,9 @@ def _market_buy(
     rejects: Any,
 ) -> float:
     price = round_price(reference * (1.0 + order.slippage), 1, instrument.tick_size)
+    if not (price > 0.0 and price < math.inf):
+        record_reject(account, order, rejects, INVALID_PRICE)
+        return 0.0
     unit_cost = price * (1.0 + costs.fee_rate)
     spends_all = False
     if quantity * unit_cost > account.cash + ROUNDING * account.starting_balance:
@@ -313,6 +316,9 @@ def _market_sell(
         if quantity <= 0.0:
             return 0.0
     price = round_price(reference * (1.0 - order.slippage), -1, instrument.tick_size)
+    if not (price > 0.0 and price < math.inf):
+        record_reject(account, order, rejects, INVALID_PRICE)
+        return 0.0
     fee = costs.fee_rate * price * quantity
     position.volume_used += quantity
     realized = apply_sell(account, position, quantity, price, fee)

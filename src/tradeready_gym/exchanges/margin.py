@@ -5,6 +5,7 @@ from typing import Any
 
 from tradeready_gym.exchanges.execution import (
     INSUFFICIENT_BALANCE,
+    INVALID_PRICE,
     MARKET,
     MIN_NOTIONAL,
     ROUNDING,
@@ -99,6 +100,9 @@ def execute_margin_market(
     price = round_price(
         market_reference(candles[j], newest[j], costs) * (1.0 + side * order.slippage), side, instrument.tick_size
     )
+    if not (price > 0.0 and price < math.inf):
+        record_reject(account, order, rejects, INVALID_PRICE)
+        return 0.0
     set_references(positions, candles, newest, costs, symbols)
     most = affordable_trade(account, positions, j, side, price, costs.fee_rate, costs, symbols)
     if exceeds(account, quantity, most, price):

@@ -5,6 +5,7 @@ A candle does not say whether its high or its low came first; the rule is pessim
 (d) profit-side exits, never of a position entered in (b). Within a phase the older order goes first.
 """
 
+import math
 from typing import Any
 
 from tradeready_gym.exchanges.book import activate_legs, compact_book, settle_locks
@@ -55,7 +56,9 @@ def match_book(
             if candles[j].volume <= 0.0:
                 continue
             price = execution_price(account, positions[j], order, candles[j], phase, book)
-            if price <= 0.0 or (margin and liquidated_first(account, positions, order, candles, phase, costs, symbols)):
+            if not (price > 0.0 and price < math.inf) or (
+                margin and liquidated_first(account, positions, order, candles, phase, costs, symbols)
+            ):
                 continue
             fill_resting(
                 account, positions, order, price, phase, candles[j], instruments[j], costs, book, fills, symbols

@@ -106,6 +106,7 @@ class SimulatedExchange(Exchange):
         other = copy.copy(self)
         other._state = other._replayer = other._history = None
         other._fills, other._curve = [], []
+        other.slippage = copy.deepcopy(self.slippage)
         return other
 
     @property
@@ -171,7 +172,9 @@ class SimulatedExchange(Exchange):
         self._state, self._replayer, self._fills, self._history = state, replayer, fills, history
 
     def reset(self, start: int | str | None = None) -> None:
-        replayer = self.load(start=start)[0]
+        day = max(1, DAY_MICROSECONDS // self.timeframe.microseconds)
+        history = day if self.slippage.uses_last_day else 1
+        replayer = self.load(start=start, history_bars=history)[0]
         state = AccountState.create(
             environments=1,
             symbols=len(self._symbols),
@@ -179,7 +182,7 @@ class SimulatedExchange(Exchange):
             orders_per_action=1,
             spare=256 + len(self._symbols),
         )
-        first = min(replayer.day_bars if self.slippage.uses_last_day else 1, len(replayer) - 1)
+        first = min(history, len(replayer) - 1)
         row = first if start is None else replayer.row_at(parse_time(start))
         if not 1 <= row < len(replayer):
             earliest = format_time(int(replayer.times[1]))

@@ -199,6 +199,9 @@ class CustomSlippage(SlippageModel):
     def maximum(self) -> float:
         return 0.10
 
+    def reset(self) -> None:
+        """Forget the episode; called at every reset. Each account has a copy of its own."""
+
     @abc.abstractmethod
     def fraction(self, value: float, quote_volume: float, volatility: float, draw: float) -> float:
         """The fraction for one order; the arguments are those of a kernel."""

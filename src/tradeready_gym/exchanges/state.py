@@ -25,6 +25,8 @@ class AccountState:
     orders: Records
     fills: Records
     rejects: Records
+    fills_per_action: int
+    """Places in `fills` that the candles of one action may need."""
 
     @classmethod
     def create(
@@ -43,7 +45,7 @@ class AccountState:
         """
         # a bracketed market order activates two legs; legs of resting orders have their places in the book already
         # a liquidation closes each symbol once, whatever the account
-        fills = candles_per_action * (orders_per_action + open_orders + symbols) + spare
+        most = candles_per_action * (orders_per_action + open_orders + symbols)
         rejects = orders_per_action + spare
 
         def records(count: int, dtype: np.dtype[Any]) -> Records:
@@ -54,6 +56,7 @@ class AccountState:
             positions=records(symbols, POSITION_DTYPE),
             book=records(open_orders, ORDER_DTYPE),
             orders=records(orders_per_action, ORDER_DTYPE),
-            fills=records(fills, FILL_DTYPE),
+            fills=records(most + spare, FILL_DTYPE),
             rejects=records(rejects, REJECT_DTYPE),
+            fills_per_action=most,
         )

@@ -11,14 +11,16 @@ from gymnasium import spaces
 from small_worlds import assert_same, candles_of, drawn, play, random_candles, small_env
 from tradeready_gym.actions import (
     AccountView,
+    ActionScheme,
     ContinuousOrder,
     CustomActionScheme,
     HoldBuySell,
     PortfolioWeights,
     TargetPosition,
     make_action_scheme,
+    market_order,
 )
-from tradeready_gym.envs import TradingVectorEnvironment
+from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError, UnknownName
 from tradeready_gym.orders import Order
 
@@ -411,3 +413,33 @@ def test_a_python_scheme_is_reset_and_copied_for_each_environment() -> None:
     for _ in range(2):
         assert [len(outcome[4]["filled_orders"]) for outcome in play(env, [0, 0, 0])[1:]] == [1, 0, 0]
     assert original.bought is False
+
+
+class RestingBuys(ActionScheme):
+    """A compiled scheme of somebody else, whose orders rest."""
+
+    @staticmethod
+    def kernel(
+        action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int
+    ) -> int:
+        market_order(orders, 0, 0, 1, 0.01 * account.equity / candles[0].close, 0)
+        orders[0].kind = 1
+        orders[0].price = 0.5 * candles[0].close
+        return 1
+
+    def action_space(self, symbols: int) -> spaces.Discrete:
+        return spaces.Discrete(2)
+
+
+def test_the_resting_orders_of_a_foreign_kernel_rest_in_both_environments() -> None:
+    usual: dict[str, Any] = {"data": random_candles(60), "action_scheme": RestingBuys(), "interpreted": True}
+    single = TradingEnvironment(**usual, lookback_window=2)
+    vector = TradingVectorEnvironment(**usual, lookback_window=2, num_envs=2)
+    single.reset(seed=0)
+    vector.reset(seed=0)
+    for _ in range(10):
+        locked = single.step(0)[4]["locked_cash"]
+        both = vector.step(np.zeros(2, np.int64))[4]
+    assert locked > 400.0
+    assert both["locked_cash"].tolist() == [locked, locked]
+    assert len(both["rejected_orders"]) == 0

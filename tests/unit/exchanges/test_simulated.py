@@ -261,3 +261,9 @@ def test_a_candle_fills_no_more_than_its_share_of_the_volume() -> None:
 
 def test_an_exchange_prints_short() -> None:
     assert len(repr(SimulatedExchange(random_candles(60)))) < 400
+
+
+def test_an_exchange_alone_loads_the_history_that_its_slippage_needs() -> None:
+    exchange = SimulatedExchange("synthetic")
+    exchange.reset("2021-03-01T00:00:00Z")
+    assert exchange.submit([Order("BTCUSDT", "buy", 0.001)])[0]["filled_at"] == "2021-03-01T00:00:00Z"

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from small_worlds import candles_of, play, random_candles, small_env
+from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError, UnknownName
 from tradeready_gym.exchanges import (
     CustomSlippage,
     FixedSlippage,
     HalfSpreadSlippage,
     NoSlippage,
+    SimulatedExchange,
     SquareRootSlippage,
     UniformSlippage,
     VolumeShareSlippage,
@@ -164,3 +166,39 @@ def test_impossible_models_are_refused(build: Any) -> None:
 def test_an_unknown_model_names_the_nearest() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'uniform'"):
         make_slippage("uniforms")
+
+
+class Counting(CustomSlippage):
+    """A stateful model: each quote is dearer than the one before."""
+
+    def __init__(self) -> None:
+        self.quotes = 0
+
+    def fraction(self, value: float, quote_volume: float, volatility: float, draw: float) -> float:
+        self.quotes += 1
+        return 0.0001 * self.quotes
+
+    def reset(self) -> None:
+        self.quotes = 0
+
+
+def test_each_account_has_a_stateful_model_of_its_own_that_forgets_at_reset() -> None:
+    vector = TradingVectorEnvironment(data=random_candles(60), slippage=Counting(), num_envs=3, lookback_window=2)
+    for _ in range(2):
+        vector.reset(seed=0)
+        assert vector.step(np.ones(3, np.int64))[4]["filled_orders"]["slippage"].tolist() == [0.0001] * 3
+    shared = SimulatedExchange(random_candles(60), slippage=Counting())
+    for env in [TradingEnvironment(shared, lookback_window=2) for _ in range(2)]:
+        env.reset(seed=0)
+        assert env.step(1)[4]["filled_orders"][0]["slippage_pct"] == pytest.approx(0.01)
+
+
+def test_a_model_that_says_nan_is_refused_by_name() -> None:
+    class Broken(CustomSlippage):
+        def fraction(self, value: float, quote_volume: float, volatility: float, draw: float) -> float:
+            return math.nan
+
+    env = TradingEnvironment(data=random_candles(60), slippage=Broken(), lookback_window=2)
+    env.reset(seed=0)
+    with pytest.raises(ConfigurationError, match="Broken.fraction returned nan"):
+        env.step(1)
