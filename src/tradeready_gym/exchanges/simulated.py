@@ -1,6 +1,7 @@
 """The simulated exchange: real or synthetic candles, one account, the engine's own matching."""
 
 import copy
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -107,6 +108,24 @@ class SimulatedExchange(Exchange):
         other._state = other._replayer = other._history = None
         other._fills, other._curve = [], []
         other.slippage = copy.deepcopy(self.slippage)
+        return other
+
+    def with_costs(self, times: float) -> "SimulatedExchange":
+        """A copy on which fees, slippage and interest are `times` as high; 0 is trading for nothing.
+
+        Raises:
+            ConfigurationError: a rate would leave its domain.
+        """
+        other = self.copy()
+        other.fee_rate = _rate("fee_rate", times * self.fee_rate)
+        other.maker_fee_rate = _rate("maker_fee_rate", times * self.maker_fee_rate)
+        other.slippage = self.slippage.scaled(times)
+        if self.account is not None:
+            other.account = dataclasses.replace(
+                self.account,
+                annual_borrow_rate=times * self.account.annual_borrow_rate,
+                liquidation_fee=times * self.account.liquidation_fee,
+            )
         return other
 
     @property

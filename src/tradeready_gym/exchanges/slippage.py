@@ -14,8 +14,8 @@ to a fraction of the price (0.001 is 0.1 %). A plain Python model derives from `
 import abc
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, cast
 
 from tradeready_gym.errors import ConfigurationError, UnknownName
 from tradeready_gym.kernel import kernel
@@ -37,6 +37,23 @@ class SlippageModel(abc.ABC):
     @abc.abstractmethod
     def maximum(self) -> float:
         """The largest fraction that the model can return: what a stop buy has to lock."""
+
+    def scaled(self, times: float) -> "SlippageModel":
+        """The same model with `times` the slippage; every number of ours is proportional to it.
+
+        Raises:
+            ConfigurationError: a number would leave its domain, or the model is somebody else's and does not say how.
+        """
+        if times == 0.0:
+            return NoSlippage()
+        if type(self) not in SLIPPAGE_MODELS.values():
+            raise ConfigurationError(
+                f"{type(self).__name__} does not say what {times:g} times its slippage is; write its method scaled(times)"
+            )
+        ours: Any = self
+        return cast(
+            SlippageModel, replace(ours, **{part.name: times * getattr(self, part.name) for part in fields(ours)})
+        )
 
 
 def require_fraction(name: str, value: float) -> None:

@@ -141,6 +141,7 @@ def test_an_exchange_together_with_another_market_is_refused() -> None:
     with pytest.raises(TypeError, match="pairs="):
         gymnasium.make("TradeReady-BTC-v0", data="synthetic", symbols=("ETHUSDT",), track_training=False)
     env = gymnasium.make("TradeReady-BTC-v0", exchange=exchange, track_training=False)
+    assert isinstance(env.unwrapped, TradingEnvironment)
     assert env.unwrapped.exchange.symbols == ("ETHUSDT",)
 
 

@@ -1,0 +1,176 @@
+"""Walk-forward: train on what was, test on what came next, move on, and never look back.
+
+Each fold and seed begins with nothing: a new strategy, new statistics, a new process. The tests follow one another without a
+gap, so that their returns, chained, are one long result of which no part was known to whoever traded it.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.market import Span
+from tradeready_gym.strategies.baselines import BuyAndHold, Flat, MovingAverageCross
+from tradeready_gym.strategies.experiment import Experiment
+from tradeready_gym.strategies.learned import spans_of
+from tradeready_gym.strategies.performance import Evaluation, Performance
+
+Finished = Callable[["FoldResult"], None]
+FIRST_TRAINING_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The spans of one fold; between them lie the purged candles."""
+
+    number: int
+    training: Span
+    test: Span
+
+    def __str__(self) -> str:
+        return f"fold {self.number + 1}: trained on {self.training}, tested on {self.test}"
+
+
+@dataclass(frozen=True, eq=False)
+class FoldResult:
+    """What one seed did in the test of one fold (`seed` is None for a baseline, whose name is `evaluation.strategy`)."""
+
+    fold: Fold
+    seed: int | None
+    evaluation: Evaluation
+
+    @property
+    def performance(self) -> Performance:
+        """The one episode of the test."""
+        return self.evaluation.episodes[0]
+
+
+@dataclass(frozen=True, eq=False)
+class WalkForward:
+    """All folds of an experiment, with the baselines on the same tests."""
+
+    experiment: Experiment
+    folds: tuple[Fold, ...]
+    results: tuple[FoldResult, ...]
+    baselines: tuple[FoldResult, ...]
+
+    def chained(self, seed: int) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
+        """Times and equity of a seed over all tests, as if each had begun with what the one before left."""
+        return _chain([result.performance for result in self.results if result.seed == seed])
+
+    def chained_baseline(self, name: str) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
+        """The same of a baseline."""
+        return _chain([result.performance for result in self.baselines if result.evaluation.strategy == name])
+
+
+def make_folds(
+    span: Span,
+    step: int,
+    count: int,
+    *,
+    rolling: bool = False,
+    purge: int = 0,
+    first_share: float = FIRST_TRAINING_SHARE,
+) -> tuple[Fold, ...]:
+    """`count` folds of `span`: tests of one length follow one another from `first_share` of the span to its end.
+
+    Training begins with the span, or, if `rolling`, has the length of the first fold's. It ends `purge` candles before
+    its test, so that no reward or label reaches across. `step` is a candle in microseconds.
+
+    Raises:
+        ConfigurationError: there are not enough candles.
+    """
+    candles = (span.end - span.start) // step
+    if count < 1 or purge < 0 or not 0.0 < first_share < 1.0:
+        raise ConfigurationError(
+            f"folds must be at least 1, purge at least 0 and first_share within (0, 1); got {count}, {purge} and {first_share}"
+        )
+    first = int(candles * first_share)
+    length = (candles - first) // count
+    if length < 2 or first - purge < 2:
+        raise ConfigurationError(
+            f"{candles} candles are too few for {count} folds with {purge} purged candles: a test would have {length}, the first "
+            f"training {first - purge}. Take fewer folds or a longer span"
+        )
+    folds = []
+    begin = span.end - count * length * step
+    for number in range(count):
+        test = Span(begin + number * length * step, begin + (number + 1) * length * step)
+        end = test.start - purge * step
+        start = max(span.start, end - (begin - span.start)) if rolling else span.start
+        folds.append(Fold(number, Span(start, end), test))
+    return tuple(folds)
+
+
+def walk_forward(
+    experiment: Experiment,
+    *,
+    folds: int = 8,
+    rolling: bool = False,
+    purge: int = 24,
+    workers: int | None = None,
+    finished: Finished | None = None,
+) -> WalkForward:
+    """Train every seed of the experiment on every fold, each in a process of its own, and play the fold's test.
+
+    `workers` processes at a time (every processor by default); the numbers do not depend on it. `finished` is called
+    with each result as it comes.
+    """
+    whole = experiment.make(experiment.start, experiment.end)
+    planned = make_folds(
+        spans_of(whole.engine)[0], whole.engine.market.timeframe.microseconds, folds, rolling=rolling, purge=purge
+    )
+    baselines = tuple(_play_baselines(experiment, planned))
+    jobs = [(experiment, fold, seed) for fold in planned for seed in experiment.seeds]
+    results = []
+    for result in _run(jobs, workers or os.cpu_count() or 1):
+        results.append(result)
+        if finished is not None:
+            finished(result)
+    results.sort(key=lambda result: (result.fold.number, result.seed or 0))
+    return WalkForward(experiment, planned, tuple(results), baselines)
+
+
+def _run(jobs: Sequence[tuple[Experiment, Fold, int]], workers: int) -> Iterator[FoldResult]:
+    if workers == 1:
+        for job in jobs:
+            yield _train_and_test(*job)
+        return
+    # a forked process would inherit the threads' locks of PyTorch, but not the threads
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+        for future in as_completed([pool.submit(_train_and_test, *job) for job in jobs]):
+            yield future.result()
+
+
+def _train_and_test(experiment: Experiment, fold: Fold, seed: int) -> FoldResult:
+    from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
+
+    training = experiment.make(fold.training.start_time, fold.training.end_time)
+    agent = StableBaselinesTradingStrategy(training, experiment.algorithm, seed=seed, track_training=False)
+    agent.train(experiment.steps)
+    return FoldResult(fold, seed, agent.evaluate(experiment.make(fold.test.start_time, fold.test.end_time)))
+
+
+def _play_baselines(experiment: Experiment, folds: Sequence[Fold]) -> Iterator[FoldResult]:
+    for fold in folds:
+        environment = experiment.make(fold.test.start_time, fold.test.end_time)
+        for rule in (BuyAndHold(), Flat(), MovingAverageCross()):
+            yield FoldResult(fold, None, rule.evaluate(environment))
+
+
+def _chain(performances: Sequence[Performance]) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+    equity, times, level = [], [], performances[0].net_worth[0]
+    for place, performance in enumerate(performances):
+        first = 0 if place == 0 else 1
+        scaled = performance.net_worth * (level / performance.net_worth[0])
+        equity.append(scaled[first:])
+        times.append(performance.time[first:])
+        level = scaled[-1]
+    return np.concatenate(times), np.concatenate(equity)
