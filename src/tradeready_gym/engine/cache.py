@@ -12,19 +12,22 @@ import platform
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numba
+import numpy as np
 from numba import njit
 from numba.core import config
 
 ROOMS = ("ledger", "exchanges", "actions", "rewards", "engine")
 FILES = ("kernel.py", "market/replayer.py", "orders.py")
 KEPT_SECONDS = 30 * 86_400
+_CONSTANTS = (bool, int, float, complex, str, bytes, tuple, frozenset, type(None), np.generic, np.ndarray)
+_KNOWN_MODULES = ("builtins", "math", "numpy", "numba")
 
 _lock = threading.Lock()
 _announced: set[str] = set()
@@ -51,7 +54,10 @@ def source_key(functions: Iterable[Callable[..., Any]] = ()) -> str:
     ours = kernel_files()
     for path in ours:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    for function in _with_callees(functions):
+    callees, constants = _reached(functions)
+    for constant in constants:
+        digest.update(constant.encode() + b"\0")
+    for function in callees:
         digest.update(f"{function.__module__}.{function.__qualname__}".encode())
         file = inspect.getsourcefile(function)
         source = Path(file).resolve() if file else None
@@ -65,21 +71,42 @@ def source_key(functions: Iterable[Callable[..., Any]] = ()) -> str:
     return digest.hexdigest()[:24]
 
 
-def _with_callees(functions: Iterable[Callable[..., Any]]) -> list[FunctionType]:
+def _reached(functions: Iterable[Callable[..., Any]]) -> tuple[list[FunctionType], list[str]]:
+    # the functions that these call, and the numbers that they read, which the compiler takes for constants
     found: list[FunctionType] = []
+    constants: set[str] = set()
     waiting: list[Any] = list(functions)
     while waiting:
         function = waiting.pop(0)
         if not isinstance(function, FunctionType) or function in found:
             continue
         found.append(function)
-        cells = {
-            name: cell.cell_contents
-            for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-        }
-        scope = {**function.__globals__, **cells}
-        waiting += [scope[name] for name in (*function.__code__.co_names, *cells) if name in scope]
-    return found
+        for name, value in _names_of(function):
+            if isinstance(value, _CONSTANTS):
+                shown = value.tobytes().hex() if isinstance(value, np.ndarray) else repr(value)
+                constants.add(f"{function.__module__}.{function.__qualname__} {name} = {shown}")
+            else:
+                waiting.append(value)
+    return found, sorted(constants)
+
+
+def _names_of(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    cells = {
+        name: cell.cell_contents
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    }
+    scope = {**function.__globals__, **cells}
+    waiting = [(name, scope[name]) for name in (*function.__code__.co_names, *cells) if name in scope]
+    seen: list[ModuleType] = []
+    while waiting:
+        name, value = waiting.pop(0)
+        if not isinstance(value, ModuleType):
+            yield name, value
+        elif value not in seen and value.__name__.partition(".")[0] not in _KNOWN_MODULES:
+            # `helpers.scale(x)`: whatever of the module the function may name
+            seen.append(value)
+            attributes = [part for part in function.__code__.co_names if hasattr(value, part)]
+            waiting += [(f"{name}.{part}", getattr(value, part)) for part in attributes]
 
 
 def compiled(function: Callable[..., Any], key: str) -> Any:

@@ -106,7 +106,8 @@ def execute_orders(
                         account, positions[j], order, candles[j], newest[j], instruments[j], costs, fills, rejects
                     )
                 if quantity > 0.0 and (order.stop_price > 0.0 or order.take_price > 0.0):
-                    activate_legs(account, order, quantity, book, -1)
+                    opened = account.opened if costs.leverage > 0.0 else quantity
+                    activate_legs(account, order, opened, book, -1)
                     settle_locks(account, positions, book, symbols)
             else:
                 rest_order(account, positions, order, newest, instruments[j], costs, book, rejects, symbols)

@@ -200,7 +200,7 @@ def activate_legs(account: Any, parent: Any, quantity: float, book: Any, entered
 
     `entered_row` is the candle's row if the parent filled inside it, and -1 if it filled at the open.
     """
-    if parent.stop_price <= 0.0 and parent.take_price <= 0.0:
+    if (parent.stop_price <= 0.0 and parent.take_price <= 0.0) or quantity <= 0.0:
         return
     joined = False
     for k in range(account.resting):

@@ -150,7 +150,7 @@ def submit_order(exchange: Any, state: AccountState, replayer: DataReplayer, ord
         # `max_volume_share` left nothing of this candle
         return {"status": "cancelled", **order_view(record, exchange.symbols)}
     filled = fill_view(state.fills[0][int(account.fills) - 1], exchange.symbols, replayer)
-    activate_legs(account, record, quantity, state.book[0], -1)
+    activate_legs(account, record, float(account.opened) if margin else quantity, state.book[0], -1)
     settle_locks(account, state.positions[0], state.book[0], state.positions.shape[1])
     return {"status": "filled", **filled}
 

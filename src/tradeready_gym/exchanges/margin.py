@@ -56,8 +56,10 @@ def affordable_trade(
             equity += positions[j].quantity * positions[j].reference
             others += abs(positions[j].quantity) * positions[j].reference
     room = costs.leverage * equity - others - side * held * price
-    closing = closing_part(positions[symbol], side, math.inf)
-    return max(room / (price * (1.0 + costs.leverage * fee_rate)), closing)
+    most = room / (price * (1.0 + costs.leverage * fee_rate))
+    if most * price <= ROUNDING * account.starting_balance:
+        most = 0.0
+    return max(most, closing_part(positions[symbol], side, math.inf))
 
 
 @cold_kernel

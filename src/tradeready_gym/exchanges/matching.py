@@ -162,13 +162,13 @@ def fill_resting(
     elif slips:
         price = _round_within_limit(price, order, instrument.tick_size)
     rate = costs.maker_fee_rate if maker else costs.fee_rate
+    limit = volume_left(position, candle, costs)
     if costs.leverage > 0.0:
-        if not _cut_to_margin(account, positions, order, price, rate, instrument, costs, symbols):
+        if limit <= 0.0 or not _cut_to_margin(account, positions, order, price, rate, instrument, costs, symbols):
             return
     elif order.side > 0 and not _cut_to_lock(account, order, price * (1.0 + rate), instrument):
         return
     quantity = float(order.quantity)
-    limit = volume_left(position, candle, costs)
     if quantity > limit:
         quantity = floor_to_lot(limit, instrument.lot_size)
     if costs.leverage > 0.0:
@@ -183,9 +183,12 @@ def fill_resting(
     settle_lots(position, instrument.lot_size)
     position.volume_used += quantity
     record_fill(account, order, fills, quantity, price, fee, order.slippage if slips else 0.0, realized)
-    activate_legs(account, order, quantity, book, account.row if phase == 1 else -1)
+    opened = float(account.opened) if costs.leverage > 0.0 else quantity
+    activate_legs(account, order, opened, book, account.row if phase > 0 else -1)
     order.quantity -= quantity
-    if order.quantity <= 0.0:
+    if order.quantity <= 0.0 or (
+        costs.leverage > 0.0 and order.quantity * price <= ROUNDING * account.starting_balance
+    ):
         order.alive = 0
     _end_exits(account, position, order, book, costs.leverage > 0.0)
 
@@ -205,7 +208,7 @@ def _move(
     if costs.leverage > 0.0:
         before = position.quantity
         realized = apply_trade(account, position, order.side, quantity, price, fee)
-        if phase == 1 and before * position.quantity <= 0.0:
+        if phase > 0 and before * position.quantity <= 0.0 and position.quantity != 0.0:
             position.entered_row = account.row
         return float(realized)
     if order.side > 0:

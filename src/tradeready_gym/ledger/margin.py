@@ -25,6 +25,7 @@ def apply_trade(account: Any, position: Any, side: int, quantity: float, price: 
     """One execution; through zero it is a close and an open, which share the fee. Returns the realised PnL without it."""
     closing = closing_part(position, side, quantity)
     opening = quantity - closing
+    account.opened = opening
     account.cash -= side * price * quantity + fee
     account.fees_paid += fee
     realized = 0.0

@@ -60,6 +60,8 @@ ACCOUNT_DTYPE = np.dtype(
         ("financing_paid", "f8"),
         ("bankruptcy_loss", "f8"),
         ("financed_row", "i8"),
+        # what the last execution opened, beyond what it closed
+        ("opened", "f8"),
         ("data_end_row", "i8"),
         ("seed", "u8"),
         ("episode", "i8"),

@@ -27,6 +27,7 @@ def open_account(account: Any, positions: Any, symbols: int) -> None:
     account.financing_paid = 0.0
     account.bankruptcy_loss = 0.0
     account.financed_row = -1
+    account.opened = 0.0
     for j in range(symbols):
         position = positions[j]
         position.quantity = 0.0

@@ -75,10 +75,22 @@ print(source_key([own_reward.pay]))
 OWN = """
 from tradeready_gym.kernel import kernel
 from own_helper import scaled
+from own_numbers import SHARE
+import own_numbers
+import own_module
 FACTOR = 1.0
 @kernel
 def pay(previous_equity, equity, account, memory, parameters):
-    return scaled(equity - previous_equity) * FACTOR
+    return scaled(equity - previous_equity) * FACTOR * SHARE + own_module.turned(own_numbers.OFFSET)
+"""
+NUMBERS = """
+SHARE = 0.5
+OFFSET = 1.0
+"""
+MODULE = """
+from own_helper import scaled
+def turned(x):
+    return -scaled(x)
 """
 HELPER = """
 from tradeready_gym.kernel import kernel
@@ -94,11 +106,16 @@ def scaled(x):
         ("own_reward.py", "FACTOR = 1.0", "FACTOR = 3.0"),
         ("own_reward.py", "equity - previous_equity", "previous_equity - equity"),
         ("own_helper.py", "2.0 * x", "5.0 * x"),
+        ("own_numbers.py", "SHARE = 0.5", "SHARE = 0.7"),
+        ("own_numbers.py", "OFFSET = 1.0", "OFFSET = 2.0"),
+        ("own_module.py", "-scaled(x)", "scaled(x)"),
     ],
 )
 def test_an_edit_in_a_users_own_kernels_changes_the_key(tmp_path: Path, file: str, before: str, after: str) -> None:
     (tmp_path / "own_reward.py").write_text(OWN)
     (tmp_path / "own_helper.py").write_text(HELPER)
+    (tmp_path / "own_numbers.py").write_text(NUMBERS)
+    (tmp_path / "own_module.py").write_text(MODULE)
     source = str(PACKAGE.parent)
     first = run(LOADS, tmp_path, Path(source))
 
