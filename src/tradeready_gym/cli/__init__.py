@@ -20,13 +20,21 @@ app = App(
     help_format="plaintext",
 )
 # named, not imported: `tradeready version` must not load an engine
-app.command(f"{_ROOM}.train:train", name="train")
-app.command(f"{_ROOM}.evaluate:evaluate", name="evaluate")
-app.command(f"{_ROOM}.warm:warm", name="warm")
-app.command(f"{_ROOM}.version:version", name="version")
+for _name, _help in {
+    "train": "Train an agent on a span of candles, once per seed, and keep it.",
+    "evaluate": "Play a span with a trained agent and with four baselines, at the same costs.",
+    "warm": "Compile the usual combinations of components ahead of time.",
+    "version": "Say which versions are installed.",
+}.items():
+    app.command(f"{_ROOM}.{_name}:{_name}", name=_name, help=_help)
 data = App(name="data", help="Candles on this machine: download, list, check and import them.")
-for _name in ("download", "list", "check", "import"):
-    data.command(f"{_ROOM}.data:{_name}_candles", name=_name)
+for _name, _help in {
+    "download": "Fetch candles of Binance's public archive into the store.",
+    "list": "What the store has.",
+    "check": "Read every candle of the store and say what is wrong with it.",
+    "import": "Take a CSV or Parquet file into the store.",
+}.items():
+    data.command(f"{_ROOM}.data:{_name}_candles", name=_name, help=_help)
 app.command(data)
 
 

@@ -43,10 +43,3 @@ REPORT = (
 MARGIN_REPORT = ("financing_paid", "bankruptcy_loss")
 # what is kept of every step of a single environment; then the value held of each symbol
 HISTORY = ("row", "equity", "cash")
-
-TERMINATED = 1
-TRUNCATED = 2
-
-BALANCE = 0
-POSITION = 1
-UNREALIZED_PNL = 2

@@ -34,10 +34,10 @@ class EngineSpec:
     candles_per_action: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("lookback_window", "candles_per_action"):
+        for name, called in (("lookback_window", "lookback_window"), ("candles_per_action", "steps_per_action")):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigurationError(f"{name} must be an integer of at least 1; got {value!r}")
+                raise ConfigurationError(f"{called} must be an integer of at least 1; got {value!r}")
         length = self.episode_length
         if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
             raise ConfigurationError(

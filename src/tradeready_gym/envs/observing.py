@@ -1,7 +1,5 @@
 """The spaces of observations, and one observation as a dictionary."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
@@ -39,8 +37,3 @@ def as_dictionary(engine: Engine, observation: npt.NDArray[np.float32]) -> dict[
         "account": observation[..., engine.window_width :],
         "window": observation[..., : engine.window_width].reshape(shape),
     }
-
-
-def record_texts(engine: Engine) -> dict[str, Any]:
-    """Names of every column of an observation: `window` (F names) and `account`."""
-    return {"window": engine.pipeline.column_names, "account": engine.pipeline.account_features}

@@ -42,6 +42,7 @@ def scene_of(engine: Engine, fills: Sequence[dict[str, Any]]) -> Scene:
         equity=equity,
         position_share=np.divide(values, equity, out=np.zeros_like(values), where=equity > 0.0),
         starting_balance=engine.spec.exchange.starting_balance,
+        title="OPTIMISTIC: fills at the close" if engine.spec.exchange.fill_at == "close" else "",
     )
 
 

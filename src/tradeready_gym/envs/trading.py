@@ -339,6 +339,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         elif not self.action_space.contains(action):
             self._refuse(action)
         seams.act(engine, 0, action)
+        # from here on an error leaves half a step behind: the episode cannot go on
+        self._ready = False
         seams.trade(engine, 0, self._pay)
 
     def _next_observation(self) -> Any:
@@ -380,9 +382,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             # a hook that pays otherwise need not know of the engine's books
             account.reward, account.reward_sum = reward, earned + reward
         terminated, truncated = self._done()
-        if account.done:
-            self._ready = False
         info = self._info()
+        self._ready = not account.done
         self._log_fills(int(account.fills))
         account.reported = 1
         if terminated or truncated:

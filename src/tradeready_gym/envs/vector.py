@@ -280,10 +280,13 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         over = np.asarray(accounts["done"] != 0)
         if over.any():
             engine.restart(over, flat, report)
+        # an error on the way leaves half a step behind: only reset() helps then
+        self._ready = False
         for i in np.flatnonzero(~over).tolist():
             seams.act(engine, i, actions[i])
             seams.trade(engine, i, self._pay)
             seams.pay(engine, i, self._pay)
+        self._ready = True
         return engine.advance(engine.world, flat, report, 0, self.num_envs, OBSERVE)
 
     def _pay(self, i: int) -> Any:

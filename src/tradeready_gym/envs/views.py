@@ -1,6 +1,7 @@
 """Fills and rejections of a step as plain data: on the hot path, so unpacked from their bytes and looked up, not computed."""
 
 import struct
+from math import isfinite
 from typing import Any
 
 from tradeready_gym.envs.clock import ClockTexts
@@ -45,7 +46,8 @@ def reject_views(records: Any, count: int, symbols: tuple[str, ...]) -> list[dic
                 "symbol": symbols[symbol] if symbol >= 0 else None,
                 "side": SIDE_NAMES[side],
                 "type": TYPE_NAMES[kind],
-                "quantity": quantity,
+                # an impossible quantity is no JSON
+                "quantity": quantity if isfinite(quantity) else None,
                 "price": price or None,
                 "reason": REJECT_NAMES[reason],
             }

@@ -55,7 +55,7 @@ def reject_view(reject: Any, symbols: tuple[str, ...]) -> dict[str, Any]:
         "symbol": symbols[reject["symbol"]] if known else None,
         "side": SIDE_NAMES[int(reject["side"])],
         "type": TYPE_NAMES[int(reject["kind"])],
-        "quantity": float(reject["quantity"]),
+        "quantity": float(reject["quantity"]) if math.isfinite(reject["quantity"]) else None,
         "price": float(reject["price"]) or None,
         "reason": REJECT_NAMES[int(reject["reason"])],
     }

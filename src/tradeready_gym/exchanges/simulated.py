@@ -11,7 +11,15 @@ import numpy as np
 from tradeready_gym.errors import ConfigurationError, EpisodeError, UnknownName
 from tradeready_gym.exchanges.account import MarginAccount, make_account
 from tradeready_gym.exchanges.base import Exchange
-from tradeready_gym.exchanges.desk import cancel_resting, fill_view, finance, order_view, submit_order, value_account
+from tradeready_gym.exchanges.desk import (
+    cancel_resting,
+    fill_view,
+    finance,
+    order_record,
+    order_view,
+    submit_order,
+    value_account,
+)
 from tradeready_gym.exchanges.matching import match_book
 from tradeready_gym.exchanges.quoting import quote_book
 from tradeready_gym.exchanges.records import COSTS_DTYPE, INSTRUMENT_DTYPE
@@ -191,6 +199,10 @@ class SimulatedExchange(Exchange):
         self._state, self._replayer, self._fills, self._history = state, replayer, fills, history
 
     def reset(self, start: int | str | None = None) -> None:
+        if self._history is not None:
+            raise EpisodeError(
+                "an environment steps this account; reset() the environment, or a copy() of the exchange"
+            )
         day = max(1, DAY_MICROSECONDS // self.timeframe.microseconds)
         history = day if self.slippage.uses_last_day else 1
         replayer = self.load(start=start, history_bars=history)[0]
@@ -222,8 +234,11 @@ class SimulatedExchange(Exchange):
     def submit(self, orders: Sequence[Order]) -> list[dict[str, Any]]:
         state, replayer = self._open_state()
         account = state.accounts[0]
-        if account.row >= account.end_row:
-            raise EpisodeError("the exchange is at the end of its data; reset() it before submitting orders")
+        if account.row >= account.end_row or account.done:
+            raise EpisodeError("the exchange is at the end of its data or episode; reset() it before submitting orders")
+        # all of them are understood before the first is executed
+        for order in orders:
+            order_record(order, self._symbols)
         answers = [submit_order(self, state, replayer, order) for order in orders]
         value_account(state, replayer)
         return answers

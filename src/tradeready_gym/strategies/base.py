@@ -86,6 +86,10 @@ class TradingStrategy(abc.ABC):
         """
         if isinstance(episodes, bool) or not isinstance(episodes, int) or episodes < 1:
             raise ConfigurationError(f"episodes must be an integer of at least 1; got {episodes!r}")
+        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+            raise ConfigurationError(
+                f"steps must be an integer of at least 1, or None for the whole episode; got {steps!r}"
+            )
         native = self.environment if environment is None else native_environment(environment)
         self.check(native)
         played = vectorise(native, episodes)
@@ -96,7 +100,8 @@ class TradingStrategy(abc.ABC):
         in_sample = any(lesson.is_in(played.engine) for lesson in self.learned) or any(
             a.start < b.end and b.start < a.end for a in spans for b in fitted
         )
-        return Evaluation(self.name, spans, in_sample, performances)
+        optimistic = played.engine.spec.exchange.fill_at == "close"
+        return Evaluation(self.name, spans, in_sample, performances, optimistic)
 
     def run(
         self,

@@ -57,17 +57,19 @@ class Evaluation:
     """Episodes that one strategy played without learning.
 
     `spans` are the spans they were drawn from. `in_sample` is True if the strategy, or a scaler among the features, has
-    learned from any part of them: such figures say nothing about the future.
+    learned from any part of them: such figures say nothing about the future. `optimistic` is True if orders were filled at the
+    close that they were decided on (`fill_at="close"`).
     """
 
     strategy: str
     spans: tuple[Span, ...]
     in_sample: bool
     episodes: tuple[Performance, ...]
+    optimistic: bool = False
 
     def __repr__(self) -> str:
         where = ", ".join(map(str, self.spans))
-        sample = "in-sample" if self.in_sample else "held out"
+        sample = ("in-sample" if self.in_sample else "held out") + (", OPTIMISTIC fills" if self.optimistic else "")
         return f"Evaluation({self.strategy}, {where}, {sample}, {len(self.episodes)} episodes)"
 
     def metric(self, name: str) -> Numbers:

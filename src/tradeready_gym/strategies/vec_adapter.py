@@ -23,13 +23,13 @@ except ImportError as error:  # pragma: no cover - in an installation without th
 class StableBaselinesVecEnv(VecEnv):
     """Any Stable-Baselines3 algorithm on N accounts that one compiled call moves.
 
-    `environment` is a `TradingVectorEnvironment(autoreset_mode="SAME_STEP", copy=True)`; build it with
-    `episode_end="gymnasium"` to train, since the flags decide what a learner may bootstrap. Infos are empty but at the end of
+    `environment` is a `TradingVectorEnvironment(autoreset_mode="SAME_STEP", copy=True, episode_end="gymnasium")`: the
+    flags decide what a learner may bootstrap. Infos are empty but at the end of
     an episode, when they hold what Stable-Baselines3 and its `Monitor` define (`terminal_observation`,
     `TimeLimit.truncated`, `episode`) and `episode_metrics`.
 
     Raises:
-        ConfigurationError: another autoreset mode, or an environment that overwrites its observations.
+        ConfigurationError: another autoreset mode or `episode_end`, or an environment that overwrites its observations.
     """
 
     def __init__(self, environment: TradingVectorEnvironment) -> None:
@@ -41,6 +41,11 @@ class StableBaselinesVecEnv(VecEnv):
         if not environment._copy:
             raise ConfigurationError(
                 "Stable-Baselines3 keeps the last observation; build the environment with copy=True"
+            )
+        if environment.engine.spec.episode_end != "gymnasium":
+            raise ConfigurationError(
+                "Stable-Baselines3 bootstraps what is truncated: with episode_end='documented' that would be ruin, and the end of "
+                "the data a failure. Build the environment with episode_end='gymnasium'"
             )
         self.environment = environment
         self._actions: Any = None

@@ -8,6 +8,8 @@ import pytest
 from small_worlds import RAW, assert_same, play, random_candles
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.envs.trading import HOOKS
+from tradeready_gym.errors import ResetNeeded
+from tradeready_gym.rewards import CustomReward
 
 USUAL: dict[str, Any] = {"lookback_window": 2, "interpreted": True, "feature_pipeline": RAW, "slippage": "uniform"}
 ACTIONS = [1, 0, 2, 1, 1, 0, 2, 2, 0, 1] * 4
@@ -144,3 +146,21 @@ def test_an_overridden_info_is_returned_after_the_reward_has_seen_the_plain_one(
 
     assert outcomes[0][1]["mood"] == outcomes[1][4]["mood"] == "calm"
     assert list(outcomes[1][4]) == list(outcomes[0][1])
+
+
+def test_an_episode_that_a_reward_broke_off_has_to_begin_anew() -> None:
+    class Failing(CustomReward):
+        def compute(self, prev_equity: float, curr_equity: float, info: dict[str, Any]) -> float:
+            if info["step"] == 2:
+                raise RuntimeError("no more")
+            return 0.0
+
+    env = TradingEnvironment(data=random_candles(60), **USUAL | {"reward_scheme": Failing()})
+    env.reset(seed=0)
+    env.step(1)
+    with pytest.raises(RuntimeError, match="no more"):
+        env.step(1)
+    with pytest.raises(ResetNeeded):
+        env.step(1)
+    env.reset()
+    assert env.step(1)[4]["step"] == 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from small_worlds import candles_of, random_candles, small_env
-from tradeready_gym.errors import ConfigurationError, EpisodeError
+from tradeready_gym.errors import ConfigurationError, EpisodeError, UnknownName
 from tradeready_gym.exchanges import Exchange, SimulatedExchange
 from tradeready_gym.market import Instrument
 from tradeready_gym.orders import Fill, Order
@@ -267,3 +267,22 @@ def test_an_exchange_alone_loads_the_history_that_its_slippage_needs() -> None:
     exchange = SimulatedExchange("synthetic")
     exchange.reset("2021-03-01T00:00:00Z")
     assert exchange.submit([Order("BTCUSDT", "buy", 0.001)])[0]["filled_at"] == "2021-03-01T00:00:00Z"
+
+
+def test_nothing_is_executed_if_one_of_several_orders_cannot_be_understood() -> None:
+    exchange = SimulatedExchange(random_candles(60))
+    exchange.reset()
+    with pytest.raises(UnknownName, match="hold"):
+        exchange.submit([Order("BTCUSDT", "buy", 1.0), Order("BTCUSDT", "hold", 1.0)])
+    assert (exchange.trades, exchange.balance) == ([], 10_000.0)
+
+
+def test_the_exchange_of_an_environment_is_reset_by_the_environment_alone() -> None:
+    env = small_env(random_candles(60))
+    env.reset(seed=0)
+    with pytest.raises(EpisodeError, match="reset\\(\\) the environment"):
+        env.exchange.reset()
+    while not any(env.step(1)[2:4]):
+        pass
+    with pytest.raises(EpisodeError, match="episode"):
+        env.exchange.submit([Order("BTCUSDT", "buy", 1.0)])

@@ -84,14 +84,15 @@ def test_the_adapter_equals_the_vector_environment() -> None:
             assert np.array_equal(infos[i]["terminal_observation"], report["final_obs"][i])
 
 
-def test_the_end_of_the_data_is_not_bootstrapped_in_the_documented_reading_and_is_in_that_of_gymnasium() -> None:
-    for episode_end, bootstrap in (("documented", False), ("gymnasium", True)):
-        env = adapter(episode_length=None, episode_end=episode_end)
-        env.reset()
-        dones = np.zeros(COUNT, np.bool_)
-        while not dones.any():
-            _, _, dones, infos = env.step(np.zeros(COUNT, np.int64))
-        assert all(info["TimeLimit.truncated"] is bootstrap for info in infos)
+def test_the_end_of_the_data_is_bootstrapped_and_the_documented_reading_of_the_flags_is_refused() -> None:
+    env = adapter(episode_length=None)
+    env.reset()
+    dones = np.zeros(COUNT, np.bool_)
+    while not dones.any():
+        _, _, dones, infos = env.step(np.zeros(COUNT, np.int64))
+    assert all(info["TimeLimit.truncated"] is True for info in infos)
+    with pytest.raises(ConfigurationError, match="episode_end='gymnasium'"):
+        adapter(episode_end="documented")
 
 
 def test_the_return_of_an_episode_is_the_sum_of_its_rewards_for_a_reward_in_plain_python() -> None:
