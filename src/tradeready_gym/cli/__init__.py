@@ -23,10 +23,13 @@ app = App(
 for _name, _help in {
     "train": "Train an agent on a span of candles, once per seed, and keep it.",
     "evaluate": "Play a span with a trained agent and with four baselines, at the same costs.",
+    "compare": "Play one span with the agents of several runs.",
+    "walk-forward": "Train and test fold by fold, every seed anew.",
     "warm": "Compile the usual combinations of components ahead of time.",
     "version": "Say which versions are installed.",
 }.items():
-    app.command(f"{_ROOM}.{_name}:{_name}", name=_name, help=_help)
+    _function = _name.replace("-", "_")
+    app.command(f"{_ROOM}.{_function}:{_function}", name=_name, help=_help)
 data = App(name="data", help="Candles on this machine: download, list, check and import them.")
 for _name, _help in {
     "download": "Fetch candles of Binance's public archive into the store.",

@@ -1,34 +1,32 @@
 """`tradeready evaluate`."""
 
-from typing import TYPE_CHECKING
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from tradeready_gym.cli.console import err, out
+from tradeready_gym.cli.tables import evaluations_table
 
 if TYPE_CHECKING:
     from tradeready_gym.exchanges import SimulatedExchange
     from tradeready_gym.strategies.comparison import Comparison
     from tradeready_gym.strategies.experiment import Experiment
-    from tradeready_gym.strategies.performance import Evaluation
-
-# heading, metric, format
-_COLUMNS = (
-    ("return\n%", "roi_pct", "{:.1f}"),
-    ("Sharpe", "sharpe_ratio", "{:.2f}"),
-    ("Sortino", "sortino_ratio", "{:.2f}"),
-    ("max\nDD %", "max_drawdown_pct", "{:.1f}"),
-    ("trades", "total_trades", "{:.0f}"),
-    ("turn-\nover", "turnover", "{:.1f}"),
-    ("fees", "fees_paid", "{:.0f}"),
-    ("time in\n%", "exposure", "{:.0%}"),
-)
 
 
-def evaluate(run: str, *, start: str | None = None, end: str | None = None, random_seeds: int = 20) -> None:
+def evaluate(
+    run: str,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    random_seeds: int = 20,
+    report: Path | None = None,
+    record: bool = True,
+) -> None:
     """Play a span with a trained agent and with four baselines, at the same costs, and print what came of it.
+
+    Every look at a span is counted as a trial, below TRADEREADY_HOME/trials: the deflated Sharpe ratio needs to know.
 
     Parameters
     ----------
@@ -40,48 +38,81 @@ def evaluate(run: str, *, start: str | None = None, end: str | None = None, rand
         End of the span; the end of the data by default.
     random_seeds
         How many random traders to compare with.
+    report
+        Where to write the report (HTML; the result card lies beside it as JSON); report.html in the run's folder by default.
+    record
+        Count this look as a trial.
     """
+    from tradeready_gym.strategies.card import result_card
     from tradeready_gym.strategies.comparison import compare
     from tradeready_gym.strategies.experiment import Experiment, find_folder
+    from tradeready_gym.strategies.learned import spans_of
+    from tradeready_gym.strategies.sensitivity import MULTIPLES, cost_sensitivity
     from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
+    from tradeready_gym.strategies.trials import TrialStore, agent_of, market_of, trial_of
 
     folder = find_folder(run)
     experiment = Experiment.load(folder)
     environment = experiment.make(start or experiment.end, end)
-    agents = [
-        StableBaselinesTradingStrategy.load(experiment.folder_of(folder, seed), environment)
-        for seed in experiment.seeds
-    ]
+    places = [experiment.folder_of(folder, seed) for seed in experiment.seeds]
+    agents = [StableBaselinesTradingStrategy.load(place, environment) for place in places]
     with err().status("playing") as status:
         result = compare(agents, environment, random_seeds=random_seeds, progress=lambda what: status.update(what))
-    candles = environment.engine.market.candles
+        status.update("costs times 0, 1, 2, 4")
+        # the costs as they are have been played already
+        others = tuple(times for times in MULTIPLES if times != 1.0)
+        played = [cost_sensitivity(agent, environment, multiples=others) for agent in agents]
+        costs = {t: result.agents if t == 1.0 else [one[t] for one in played] for t in MULTIPLES}
+    engine, store = environment.engine, TrialStore()
+    mine = [trial_of(e, engine, agent_of(p), experiment.label) for e, p in zip(result.agents, places, strict=True)]
+    made = [trial for trial in mine if trial is not None]
+    if record:
+        store.record(made)
+    known = store.known(market_of(engine), spans_of(engine)[0]) if record else tuple(made)
+    card = result_card(
+        result,
+        environment,
+        learned=[lesson for agent in agents for lesson in agent.learned][:1],
+        seeds=experiment.seeds,
+        trials=known,
+        costs=costs,
+        command=_command(run, start, end, random_seeds),
+    )
+    candles = engine.market.candles
     console = out()
-    console.print(_table(result, f"{'/'.join(candles.symbols)} {candles.timeframe}, {result.flat.spans[0]}"))
-    for line in _remarks(result, experiment, environment.engine.spec.exchange):
+    title = f"{'/'.join(candles.symbols)} {candles.timeframe}, {result.flat.spans[0]}"
+    baselines = (result.buy_and_hold, result.flat, result.moving_averages, result.random_traders)
+    console.print(evaluations_table(title, result.agents, baselines))
+    remarks = [*_remarks(result, experiment, engine.spec.exchange), *_doubts(card, experiment.algorithm)]
+    for line in remarks:
         console.print(line, soft_wrap=True)
+    page = report.expanduser() if report is not None else folder / "report.html"
+    _write(page, f"{experiment.algorithm} on {title.split(',')[0]}", agents[0], result, environment, card, remarks)
+    console.print(f"\nreport: {page}\ncard:   {page.with_suffix('.json')}", soft_wrap=True)
 
 
-def _table(result: "Comparison", title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("")
-    for heading, _, _ in _COLUMNS:
-        table.add_column(heading, justify="right")
-    for agent in result.agents:
-        table.add_row(agent.strategy, *_cells(agent))
-    table.add_section()
-    for baseline in (result.buy_and_hold, result.flat, result.moving_averages, result.random_traders):
-        count = len(baseline.episodes)
-        table.add_row(baseline.strategy + (f", {count} traders" if count > 1 else ""), *_cells(baseline))
-    return table
+def _write(
+    page: Path, title: str, agent: Any, result: "Comparison", environment: Any, card: dict[str, Any], remarks: list[str]
+) -> None:
+    from tradeready_gym.errors import StoreError
+    from tradeready_gym.rendering.report import render_report
+    from tradeready_gym.strategies.pages import comparison_report
+    from tradeready_gym.strategies.trace import trace
+
+    document = render_report(comparison_report(title, result, environment, trace(agent, environment), card, remarks))
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(document, encoding="utf-8")
+        page.with_suffix(".json").write_text(json.dumps(card, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"the report cannot be written to {page}: {error}") from error
 
 
-def _cells(evaluation: "Evaluation") -> list[str]:
-    cells = []
-    for _, metric, form in _COLUMNS:
-        values = evaluation.metric(metric)
-        known = values[np.isfinite(values)]
-        cells.append(form.format(np.median(known)) if len(known) else "-")
-    return [cell.removesuffix("%") for cell in cells]
+def _command(run: str, start: str | None, end: str | None, random_seeds: int) -> str:
+    parts = ["tradeready evaluate", run]
+    for name, value in (("--start", start), ("--end", end)):
+        parts += [name, value] if value else []
+    return " ".join([*parts, "--random-seeds", str(random_seeds)])
 
 
 def _remarks(result: "Comparison", experiment: "Experiment", exchange: "SimulatedExchange") -> list[str]:
@@ -102,6 +133,26 @@ def _remarks(result: "Comparison", experiment: "Experiment", exchange: "Simulate
         f"staying flat with {result.ahead_of(result.flat)}.",
         f"Random traders with its turnover (their row is the median) returned {spread[0]:.1f} to {spread[1]:.1f} % (5 to 95 "
         f"% of them); {algorithm} was ahead of {shares} of those like itself.",
-        f"{seeds}, one market, one span: an anecdote, not a proof.",
     ]
+    return lines
+
+
+def _doubts(card: dict[str, Any], algorithm: str) -> list[str]:
+    count, trials = len(card["agents"]), card["trials"]["count"]
+    deflated = [agent["deflated_sharpe"] for agent in card["agents"] if agent["deflated_sharpe"] is not None]
+    lines = []
+    if deflated:
+        lines.append(
+            f"Deflated Sharpe ratio, best seed: {max(deflated):.2f} after {trials} trial{'s' if trials != 1 else ''} on this market "
+            f"and time. {'Luck alone would rarely do this.' if max(deflated) > 0.95 else 'Luck is a sufficient explanation.'}"
+        )
+    medians = {
+        times: float(np.median([one["metrics"]["roi_pct"] for one in found]))
+        for times, found in card["cost_multiples"].items()
+    }
+    if medians:
+        said = ", ".join(f"{times}x {roi:.1f} %" for times, roi in medians.items())
+        lines.append(f"Median return of {algorithm} at multiples of these costs: {said}.")
+    if count < 10:
+        lines.append(f"{'1 seed' if count == 1 else f'{count} seeds'}, one market, one span: an anecdote, not a proof.")
     return lines

@@ -71,19 +71,9 @@ def train(
     require_stable_baselines()
     if seeds < 1:
         raise ConfigurationError(f"--seeds must be at least 1; got {seeds}")
-    identity, arguments = _environment(environment)
-    arguments |= {
-        "data": data if data in ("auto", "sample", "synthetic") else str(Path(data).expanduser().absolute()),
-        "timeframe": timeframe,
-        "lookback_window": lookback,
-        "reward_function": reward,
-        "fee_rate": fee_rate,
-        "starting_balance": starting_balance,
-    }
-    if features is not None:
-        arguments["observation_features"] = [name.strip() for name in features.split(",")]
-    if position_size is not None:
-        arguments["position_size"] = position_size
+    identity, arguments = experiment_arguments(
+        environment, data, timeframe, lookback, reward, fee_rate, starting_balance, features, position_size
+    )
     label = label or f"{algorithm.lower()}-{environment.lower()}"
     experiment = Experiment(identity, arguments, start, end, algorithm, steps, tuple(range(seeds)), label)
     market = experiment.training_environment()
@@ -107,6 +97,34 @@ def train(
         if finished:
             replace(experiment, seeds=tuple(finished)).save(folder, trained_on=span)
     console.print(f"saved in {folder}\nnext: tradeready evaluate {folder}", soft_wrap=True)
+
+
+def experiment_arguments(
+    environment: str,
+    data: str,
+    timeframe: str,
+    lookback: int,
+    reward: str,
+    fee_rate: float,
+    starting_balance: float,
+    features: str | None,
+    position_size: float | None,
+) -> tuple[str, dict[str, Any]]:
+    """The id and the arguments of `gymnasium.make` that the options of a command stand for."""
+    identity, arguments = _environment(environment)
+    arguments |= {
+        "data": data if data in ("auto", "sample", "synthetic") else str(Path(data).expanduser().absolute()),
+        "timeframe": timeframe,
+        "lookback_window": lookback,
+        "reward_function": reward,
+        "fee_rate": fee_rate,
+        "starting_balance": starting_balance,
+    }
+    if features is not None:
+        arguments["observation_features"] = [name.strip() for name in features.split(",")]
+    if position_size is not None:
+        arguments["position_size"] = position_size
+    return identity, arguments
 
 
 def _environment(name: str) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,193 @@
+"""The result card: one JSON object with everything that a sceptic needs, to believe a result or to repeat it."""
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+import tradeready_gym
+from tradeready_gym.engine import Engine
+from tradeready_gym.envs.composition import describe
+from tradeready_gym.errors import DataError
+from tradeready_gym.evaluation import (
+    Interval,
+    deflated_sharpe,
+    interquartile_mean,
+    probabilistic_sharpe,
+    return_moments,
+    stationary_bootstrap,
+    t_interval,
+)
+from tradeready_gym.market import format_time
+from tradeready_gym.strategies.comparison import Comparison
+from tradeready_gym.strategies.learned import Learned, spans_of
+from tradeready_gym.strategies.native import NativeEnvironment
+from tradeready_gym.strategies.performance import Evaluation
+from tradeready_gym.strategies.trials import Trial, per_period
+
+FORMAT = "tradeready-result-card/1"
+PACKAGES = ("gymnasium", "numpy", "numba", "TA-Lib", "torch", "stable-baselines3", "sb3-contrib")
+_RESAMPLES = 500
+
+
+def result_card(
+    comparison: Comparison,
+    environment: NativeEnvironment,
+    *,
+    learned: Sequence[Learned] = (),
+    seeds: Sequence[int] = (),
+    trials: Sequence[Trial] = (),
+    costs: Mapping[float, Sequence[Evaluation]] | None = None,
+    command: str = "",
+) -> dict[str, Any]:
+    """The card of a comparison on an environment, as plain data; numbers that do not exist are None.
+
+    `learned` is where the agents learned, `trials` what the store knows of this market and time (the agents' own among
+    them), `costs` the agents' evaluations by multiple of the costs, `command` how to do it again.
+    """
+    engine = environment.engine
+    return {
+        "format": FORMAT,
+        "created_by": f"tradeready-gym {tradeready_gym.__version__}",
+        "command": command,
+        "data": describe_data(engine),
+        "spans": {
+            "training": [str(lesson.span) for lesson in learned],
+            "evaluation": [str(span) for span in spans_of(engine)],
+            "in_sample": comparison.in_sample,
+        },
+        "fills": {"convention": engine.spec.exchange.fill_at, "optimistic": engine.spec.exchange.fill_at == "close"},
+        "environment": dict(describe(engine.spec)),
+        "seeds": list(seeds),
+        "agents": [_agent(agent, engine, trials) for agent in comparison.agents],
+        "across_seeds": across_seeds(comparison.agents),
+        "baselines": [
+            _figures(one)
+            for one in (comparison.buy_and_hold, comparison.flat, comparison.moving_averages, comparison.random_traders)
+        ],
+        "ahead_of_random_traders": list(comparison.ahead_of_random),
+        "trials": describe_trials(trials, engine),
+        "cost_multiples": {f"{times:g}": [_figures(one) for one in found] for times, found in (costs or {}).items()},
+        "versions": versions(),
+    }
+
+
+def describe_data(engine: Engine) -> dict[str, Any]:
+    """Which candles: symbols, source, span, and a hash of every price and volume."""
+    digest = hashlib.sha256()
+    candles = [replayer.candles for replayer in engine.replayers]
+    for one in candles:
+        digest.update(one.times.tobytes())
+        for name in ("open", "high", "low", "close", "volume"):
+            digest.update(getattr(one, name).tobytes())
+    return {
+        "symbols": list(engine.symbols),
+        "timeframe": engine.market.timeframe.label,
+        "sources": sorted({one.source for one in candles}),
+        "first": format_time(min(one.start for one in candles)),
+        "end": format_time(max(one.end for one in candles)),
+        "candles": sum(len(one) for one in candles),
+        "gaps": int(sum(one.gaps.sum() for one in candles)),
+        "sha256": digest.hexdigest(),
+    }
+
+
+def describe_trials(trials: Sequence[Trial], engine: Engine) -> dict[str, Any]:
+    """How many looks this market and time have had, and how far apart their annual Sharpe ratios are."""
+    ratios = per_period(trials, _step_seconds(engine)) * np.sqrt(periods_per_year(engine))
+    return {
+        "count": len(trials),
+        "annual_sharpe_best": float(ratios.max()) if len(ratios) else None,
+        "annual_sharpe_variance": float(np.var(ratios, ddof=1)) if len(ratios) > 1 else None,
+        "note": "every different agent that was evaluated on an overlapping span of this market on this machine",
+    }
+
+
+def across_seeds(agents: Sequence[Evaluation]) -> dict[str, Any]:
+    """Mean with Student's interval, and interquartile mean, of return and Sharpe ratio; fewer than ten seeds say so."""
+    found: dict[str, Any] = {}
+    for name in ("roi_pct", "sharpe_ratio"):
+        values = np.array([agent.metric(name)[0] for agent in agents])
+        known = values[np.isfinite(values)]
+        if len(known):
+            interval = as_plain(t_interval(known)) if len(known) > 1 else None
+            found[name] = {"interquartile_mean": interquartile_mean(known), "mean": interval, "seeds": len(known)}
+    return found
+
+
+def sharpe_interval(evaluation: Evaluation, engine: Engine) -> Interval | None:
+    """The annual Sharpe ratio with its interval by the stationary bootstrap; None where there is none."""
+    equity = evaluation.episodes[0].net_worth
+    if len(equity) < 22 or not (equity > 0.0).all() or np.ptp(equity) == 0.0:
+        return None
+    annual = float(np.sqrt(periods_per_year(engine)))
+    per_step = stationary_bootstrap(np.diff(equity) / equity[:-1], resamples=_RESAMPLES)
+    return Interval(
+        annual * per_step.estimate,
+        annual * per_step.low,
+        annual * per_step.high,
+        per_step.confidence,
+        per_step.method,
+        per_step.warning,
+    )
+
+
+def as_plain(interval: Interval | None) -> dict[str, Any] | None:
+    """An interval as JSON takes it."""
+    if interval is None:
+        return None
+    return {
+        "estimate": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "confidence": interval.confidence,
+        "method": interval.method,
+        "warning": interval.warning,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that numbers may depend on, as far as they are installed."""
+    found = {"python": platform.python_version(), "tradeready-gym": tradeready_gym.__version__}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def periods_per_year(engine: Engine) -> float:
+    """Decisions in 365.25 days."""
+    return engine.market.timeframe.periods_per_year / engine.spec.candles_per_action
+
+
+def _agent(agent: Evaluation, engine: Engine, trials: Sequence[Trial]) -> dict[str, Any]:
+    equity = agent.episodes[0].net_worth
+    found: dict[str, Any] = {**_figures(agent), "sharpe_interval": as_plain(sharpe_interval(agent, engine))}
+    found["probabilistic_sharpe"] = found["deflated_sharpe"] = None
+    if len(equity) > 3 and (equity > 0.0).all():
+        try:
+            moments = return_moments(np.diff(equity) / equity[:-1])
+        except DataError:
+            return found  # it never traded: there is no ratio to speak of
+        found["probabilistic_sharpe"] = probabilistic_sharpe(moments)
+        ratios = per_period(trials, _step_seconds(engine))
+        found["deflated_sharpe"] = deflated_sharpe(moments, ratios if len(ratios) else [moments.sharpe])
+    return found
+
+
+def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    metrics: dict[str, Any] = {}
+    for name in evaluation.episodes[0].metrics:
+        values = evaluation.metric(name)
+        known = values[np.isfinite(values)]
+        metrics[name] = float(np.median(known)) if len(known) else None
+    return {"name": evaluation.strategy, "episodes": len(evaluation.episodes), "metrics": metrics}
+
+
+def _step_seconds(engine: Engine) -> float:
+    return engine.market.timeframe.microseconds * engine.spec.candles_per_action / 1e6
