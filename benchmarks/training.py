@@ -1,11 +1,12 @@
-"""Training end to end: PPO of Stable-Baselines3 with a 64 x 64 network, on our adapter and on its usual set-up.
+"""Training end to end: PPO with a 64 x 64 network, of Stable-Baselines3 on our adapter, in one file on our vector environment,
+and of Stable-Baselines3 on its usual set-up.
 
     python benchmarks/training.py [--steps 196608] [--seeds 5]
 
 The market is the trend world, so that it is known what can be earned: about 8 to 9 in log equity over the test's 9,900
-candles for whoever follows it, 0 on average for whoever does not. Both play it with positions 0 and 1, log returns and no
-costs, on windows of 30 candles with 5 features, in random episodes of 512. Both environments must agree on the equity of a
-random episode before anything is timed. PyTorch runs on one thread on both sides.
+candles for whoever follows it, 0 on average for whoever does not. All play it with positions 0 and 1, log returns and no
+costs, on windows of 30 candles with 5 features, in random episodes of 512. All environments must agree on the equity of a
+random episode before anything is timed. PyTorch runs on one thread everywhere.
 """
 
 import argparse
@@ -26,6 +27,7 @@ PINS = (
     ["gym-trading-env==0.3.5", "stable-baselines3==2.9.2", "gymnasium==1.4.0", "numpy==2.4.6", "pandas==3.1.1"],
 )
 STEPS, SEEDS = 196_608, 5
+ADAPTER, SINGLE_FILE = "ours, defaults of `tradeready train`", "ours, `examples/ppo_single_file.py`"
 
 
 def peer_interpreter() -> str:
@@ -53,23 +55,23 @@ def training(steps: int = STEPS, seeds: int = SEEDS) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         given = (folder, str(steps), str(seeds))
         rows = {
-            "ours, defaults of `tradeready train`": measure(sys.executable, "train_ours.py", *given),
+            ADAPTER: measure(sys.executable, "train_ours.py", *given),
+            SINGLE_FILE: measure(sys.executable, "train_cleanrl.py", *given),
             "8 x Gym-Trading-Env 0.3.5 in `DummyVecEnv`": measure(peer, "train_gym_trading_env.py", *given),
             "the same, features scaled by hand": measure(peer, "train_gym_trading_env.py", *given, "scaled"),
         }
-    ours = rows["ours, defaults of `tradeready train`"]
-    rate = mean(run["steps_per_second"] for run in ours)
-    share = mean(run["environment_share"] for run in ours)
+    rates = {name: mean(run["steps_per_second"] for run in runs) for name, runs in rows.items()}
+    share = mean(run["environment_share"] for run in rows[ADAPTER])
     lines = [
-        f"| PPO, 64 x 64, trend world, {seeds} seeds | steps | steps/s | ours is | log growth, test: mean (each seed) |",
-        "|---|---:|---:|---:|---|",
+        f"| PPO, 64 x 64, trend world, {seeds} seeds | steps | steps/s | our adapter is | the single file is "
+        "| log growth, test: mean (each seed) |",
+        "|---|---:|---:|---:|---:|---|",
     ]
     for name, runs in rows.items():
-        speed = mean(run["steps_per_second"] for run in runs)
         grown = [run["log_growth"] for run in runs]
-        times = "" if runs is ours else f"{rate / speed:.1f} x"
+        times = " | ".join("" if name == own else f"{rates[own] / rates[name]:.1f} x" for own in (ADAPTER, SINGLE_FILE))
         each = ", ".join(f"{value:.2f}" for value in grown)
-        lines.append(f"| {name} | {runs[0]['steps']:,} | {speed:,.0f} | {times} | {mean(grown):.2f} ({each}) |")
+        lines.append(f"| {name} | {runs[0]['steps']:,} | {rates[name]:,.0f} | {times} | {mean(grown):.2f} ({each}) |")
     return [*lines, "", f"Our vector environment took {share:.1%} of the time of training."]
 
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.market import Candles, Timeframe, parse_time
+from tradeready_gym.market.worlds import trend
 
 START = "2024-01-01T00:00:00Z"
 HOUR = 3_600_000_000
@@ -100,3 +101,16 @@ def assert_same(one: Any, other: Any, where: str = "result") -> None:
         assert one.tobytes() == other.tobytes(), f"{where}: {one} and {other}"
     else:
         assert one == other or (one is not None and np.isnan(one) and np.isnan(other)), f"{where}: {one} and {other}"
+
+
+def trend_env(**changes: Any) -> TradingEnvironment:
+    """The trend world, played by target positions, without slippage unless the test says otherwise."""
+    settings: dict[str, Any] = {
+        "data": trend(bars=300, seed=0),
+        "feature_pipeline": ["returns", "position"],
+        "action_scheme": "target_position",
+        "lookback_window": 5,
+        "slippage": "none",
+        "interpreted": True,
+    }
+    return TradingEnvironment(**(settings | changes))

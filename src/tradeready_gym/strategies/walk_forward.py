@@ -103,7 +103,7 @@ def make_folds(
     for number in range(count):
         test = Span(begin + number * length * step, begin + (number + 1) * length * step)
         end = test.start - purge * step
-        start = max(span.start, end - (begin - span.start)) if rolling else span.start
+        start = span.start + number * length * step if rolling else span.start
         folds.append(Fold(number, Span(start, end), test))
     return tuple(folds)
 

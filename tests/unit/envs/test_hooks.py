@@ -1,5 +1,6 @@
 """The hooks of TradingEnvironment: called in order, and honoured when a subclass overrides one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,7 @@ def test_an_overridden_info_is_returned_after_the_reward_has_seen_the_plain_one(
 
 def test_an_episode_that_a_reward_broke_off_has_to_begin_anew() -> None:
     class Failing(CustomReward):
-        def compute(self, prev_equity: float, curr_equity: float, info: dict[str, Any]) -> float:
+        def compute(self, prev_equity: float, curr_equity: float, info: Mapping[str, Any]) -> float:
             if info["step"] == 2:
                 raise RuntimeError("no more")
             return 0.0

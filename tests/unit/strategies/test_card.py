@@ -1,0 +1,135 @@
+"""The result card and its page say what was played, and nothing that was not."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from small_worlds import trend_env as market
+from tradeready_gym.envs import TradingEnvironment
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.evaluation import deflated_sharpe, return_moments
+from tradeready_gym.exchanges import CustomSlippage, MarginAccount, VolumeShareSlippage
+from tradeready_gym.market.worlds import trend
+from tradeready_gym.rendering.report import render_report
+from tradeready_gym.strategies import BuyAndHold, Flat, MovingAverageCross
+from tradeready_gym.strategies.card import result_card
+from tradeready_gym.strategies.comparison import Comparison, compare
+from tradeready_gym.strategies.pages import comparison_report
+from tradeready_gym.strategies.sensitivity import cost_sensitivity
+from tradeready_gym.strategies.trace import count_actions, trace
+from tradeready_gym.strategies.trials import Trial, trial_of
+
+
+def compared(**changes: Any) -> tuple[TradingEnvironment, Comparison]:
+    env = market(**changes)
+    return env, compare([MovingAverageCross(3, 9), BuyAndHold()], env, random_seeds=2)
+
+
+def test_a_card_is_json_and_has_what_a_sceptic_asks_for() -> None:
+    env, comparison = compared(fee_rate=0.002)
+    trials = [trial_of(agent, env.engine, str(k)) for k, agent in enumerate(comparison.agents)]
+    known = [t for t in trials if t is not None]
+    card = result_card(comparison, env, seeds=(3, 4), trials=known, command="tradeready evaluate x")
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+    assert card["environment"]["fee_rate"] == 0.002
+    assert card["spans"]["in_sample"] is False
+    assert card["fills"] == {"convention": "next_open", "optimistic": False}
+    assert card["trials"]["count"] == 2
+    assert card["command"] == "tradeready evaluate x"
+    assert {"python", "numpy", "numba", "tradeready-gym"} <= set(card["versions"])
+    equity = comparison.agents[0].episodes[0].net_worth
+    expected = deflated_sharpe(return_moments(np.diff(equity) / equity[:-1]), [t.sharpe * 60.0 for t in known])
+    assert card["agents"][0]["deflated_sharpe"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_more_trials_make_the_same_result_less_believable() -> None:
+    env, comparison = compared()
+    span = env.engine.times
+    mine = trial_of(comparison.agents[1], env.engine, "mine")
+    assert mine is not None
+    noise = np.random.default_rng(0).normal(0.0, 0.002, 50)
+    others = [Trial("BTCUSDT", int(span[0]), int(span[-1]), str(k), float(x)) for k, x in enumerate(noise)]
+    alone, among = (
+        result_card(comparison, env, trials=trials)["agents"][1]["deflated_sharpe"]
+        for trials in ([mine], [mine, *others])
+    )
+    assert among < alone
+
+
+def test_another_price_anywhere_is_another_hash() -> None:
+    one, other = (result_card(*reversed(compared(data=trend(bars=300, seed=s)))) for s in (0, 1))
+    assert one["data"]["sha256"] != other["data"]["sha256"]
+    assert one["data"]["candles"] == other["data"]["candles"] == 300
+
+
+def test_an_agent_that_never_trades_has_no_ratio_and_still_a_page() -> None:
+    env = market()
+    comparison = compare([Flat()], env, random_seeds=2)
+    card = result_card(comparison, env)
+    assert card["agents"][0]["deflated_sharpe"] is None
+    assert card["agents"][0]["sharpe_interval"] is None
+    page = render_report(comparison_report("Flat", comparison, env, trace(Flat(), env), card))
+    assert "it never traded" in page
+    assert "It did not trade." in page
+    assert "1 seed: an anecdote" in page
+
+
+def test_optimistic_fills_are_written_on_the_page_and_the_card() -> None:
+    env, comparison = compared(fill_at="close")
+    card = result_card(comparison, env)
+    assert card["fills"]["optimistic"] is True
+    assert all(agent.optimistic and "OPTIMISTIC" in repr(agent) for agent in comparison.agents)
+    page = render_report(comparison_report("x", comparison, env, trace(comparison_agent(), env), card))
+    assert "optimistic fills" in page
+
+
+def comparison_agent() -> MovingAverageCross:
+    return MovingAverageCross(3, 9)
+
+
+def test_a_trace_is_the_episode_that_was_evaluated() -> None:
+    env = market(fee_rate=0.002)
+    episode = comparison_agent().evaluate(env, seed=4).episodes[0]
+    traced = trace(comparison_agent(), env, seed=4)
+    assert traced.equity.tolist() == episode.net_worth.tolist()
+    assert traced.times.tolist() == episode.time.astype(np.int64).tolist()
+    assert len(traced.fills) == episode.metrics["total_trades"]
+    assert traced.rewards.sum() == pytest.approx(episode.metrics["cumulative_reward"])
+    assert (np.diff(traced.fill_times) > 0).all()
+
+
+def test_actions_are_counted_by_what_they_mean() -> None:
+    from gymnasium import spaces
+
+    assert count_actions(np.array([0, 1, 1, 2]), spaces.Discrete(3)) == {"hold": 1, "buy": 2, "sell": 1}
+    counted = count_actions(np.array([[-1.0], [0.99], [1.0]]), spaces.Box(-1.0, 1.0, (1,)))
+    assert (counted["-1"], counted["+0.75"], sum(counted.values())) == (1, 2, 3)
+    assert count_actions(np.zeros((2, 3)), spaces.Box(0.0, 1.0, (3,))) == {}
+
+
+def test_more_costs_leave_less_and_none_leave_the_most() -> None:
+    env = market(fee_rate=0.001, slippage=VolumeShareSlippage(minimum=0.0005))
+    found = cost_sensitivity(comparison_agent(), env)
+    roi = [found[times].metric("roi_pct")[0] for times in (0.0, 1.0, 2.0, 4.0)]
+    assert roi == sorted(roi, reverse=True)
+    assert len(set(roi)) == 4
+    assert found[0.0].metric("fees_paid")[0] == 0.0
+    assert roi[1] == comparison_agent().evaluate(env).metric("roi_pct")[0]
+    assert env.engine.spec.exchange.fee_rate == 0.001
+
+
+def test_interest_is_a_cost_and_a_model_that_does_not_scale_is_named() -> None:
+    env = market(account=MarginAccount(annual_borrow_rate=0.1))
+    assert env.exchange.with_costs(4.0).account == MarginAccount(annual_borrow_rate=0.4, liquidation_fee=0.02)
+
+    class Own(CustomSlippage):
+        def fraction(self, value: float, quote_volume: float, volatility: float, draw: float) -> float:
+            return 0.001
+
+    with pytest.raises(ConfigurationError, match=r"Own does not say what 2 times"):
+        cost_sensitivity(Flat(), market(slippage=Own()), multiples=(2.0,))
+    for wrong in ((), (-1.0,)):
+        with pytest.raises(ConfigurationError, match="at least 0"):
+            cost_sensitivity(Flat(), market(), multiples=wrong)

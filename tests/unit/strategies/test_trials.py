@@ -1,0 +1,74 @@
+"""Trials count themselves, and a result knows how many there were."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from small_worlds import trend_env as market
+from tradeready_gym.envs import TradingEnvironment
+from tradeready_gym.errors import StoreError
+from tradeready_gym.market import Span
+from tradeready_gym.market.worlds import trend
+from tradeready_gym.strategies import BuyAndHold, Flat
+from tradeready_gym.strategies.trials import Trial, TrialStore, agent_of, market_of, per_period, trial_of
+
+HOUR = 3_600_000_000
+
+
+def trial(agent: str, start: int = 0, end: int = 100 * HOUR, market: str = "BTCUSDT", sharpe: float = 0.01) -> Trial:
+    return Trial(market, start, end, agent, sharpe)
+
+
+def test_every_different_agent_on_an_overlapping_span_counts_once(tmp_path: Path) -> None:
+    store = TrialStore(tmp_path)
+    assert store.known("BTCUSDT", Span(0, HOUR)) == ()
+    store.record([trial("a"), trial("b"), trial("a")])
+    store.record([trial("a"), trial("c", start=200 * HOUR, end=300 * HOUR), trial("d", market="ETHUSDT")])
+
+    assert [t.agent for t in store.known("BTCUSDT", Span(50 * HOUR, 60 * HOUR))] == ["a", "b"]
+    assert [t.agent for t in store.known("BTCUSDT", Span(50 * HOUR, 250 * HOUR))] == ["a", "b", "c"]
+    assert [t.agent for t in store.known("ETHUSDT", Span(0, HOUR))] == ["d"]
+
+
+def test_a_torn_record_loses_itself_alone(tmp_path: Path) -> None:
+    store = TrialStore(tmp_path)
+    store.record([trial("a"), trial("b")])
+    whole = store.path.read_bytes()
+    store.path.write_bytes(whole[:-7])
+    store.record([trial("c")])
+    assert [t.agent for t in store.known("BTCUSDT", Span(0, HOUR))] == ["a", "c"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="not deflated"):
+        TrialStore(tmp_path / "file").record([trial("a")])
+
+
+def test_the_ratio_of_a_trial_is_that_of_its_returns_in_any_timeframe() -> None:
+    env = market()
+    evaluation = BuyAndHold().evaluate(env)
+    equity = evaluation.episodes[0].net_worth
+    returns = np.diff(equity) / equity[:-1]
+    made = trial_of(evaluation, env.engine, "hold")
+    assert made is not None
+    assert per_period([made], 3600.0)[0] == pytest.approx(returns.mean() / returns.std(ddof=1), rel=1e-12)
+    assert per_period([made], 4 * 3600.0)[0] == pytest.approx(2.0 * returns.mean() / returns.std(ddof=1), rel=1e-12)
+    assert trial_of(Flat().evaluate(env), env.engine, "flat") is None
+
+
+def test_real_candles_are_one_market_wherever_they_lie_and_simulated_ones_are_one_each() -> None:
+    sample = TradingEnvironment(data="sample", feature_pipeline=["returns"], timeframe="1d", lookback_window=2)
+    assert market_of(sample.engine) == "BTCUSDT"
+    one, other = (market_of(market(data=trend(bars=300, seed=seed)).engine) for seed in (0, 1))
+    assert one != other
+
+
+def test_an_agent_is_its_files(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.zip").write_bytes(b"weights")
+    assert agent_of(tmp_path / "one") == agent_of(tmp_path / "two")
+    (tmp_path / "two" / "model.zip").write_bytes(b"others")
+    assert agent_of(tmp_path / "one") != agent_of(tmp_path / "two")
