@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from tradeready_gym.envs.trading import TradingEnvironment
     from tradeready_gym.envs.vector import TradingVectorEnvironment
-    from tradeready_gym.exchanges import SimulatedExchange
+    from tradeready_gym.exchanges import MarginAccount, SimulatedExchange
     from tradeready_gym.features import FeaturePipeline
     from tradeready_gym.market import Candles
     from tradeready_gym.orders import Fill, Order
@@ -50,6 +50,7 @@ _HOMES = {
     "Fill": "orders",
     "HoldBuySell": "actions",
     "LogReturnReward": "rewards",
+    "MarginAccount": "exchanges",
     "Order": "orders",
     "PnLReward": "rewards",
     "PortfolioWeights": "actions",
@@ -75,6 +76,7 @@ __all__ = [
     "Fill",
     "HoldBuySell",
     "LogReturnReward",
+    "MarginAccount",
     "Order",
     "PnLReward",
     "PortfolioWeights",
