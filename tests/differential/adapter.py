@@ -20,9 +20,9 @@ from scripted import Idle, Scripted
 
 from tradeready_gym.actions import ContinuousOrder, HoldBuySell, PortfolioWeights, TargetPosition
 from tradeready_gym.envs import TradingEnvironment
-from tradeready_gym.exchanges import SimulatedExchange
+from tradeready_gym.exchanges import MarginAccount, SimulatedExchange
 from tradeready_gym.exchanges import slippage as models
-from tradeready_gym.exchanges.draws import SLIPPAGE_STREAM, uniform
+from tradeready_gym.exchanges.draws import LIQUIDATION_STREAM, SLIPPAGE_STREAM, uniform
 from tradeready_gym.market import Candles, Instrument
 from tradeready_gym.orders import Order
 
@@ -31,6 +31,7 @@ TIMEFRAMES = {24: "1h", 6: "4h", 1: "1d"}
 ACCOUNT_FEATURES = ("balance", "position", "unrealized_pnl")
 REWARDS = ("pnl", "log_return", "sharpe", "sortino", "drawdown_penalty", "composite")
 MONEY = ("equity", "locked_cash", "position_value", "unrealized_pnl", "realized_pnl", "fees_paid")
+MARGIN_MONEY = ("financing_paid", "bankruptcy_loss")
 OPEN_ORDERS = 400
 NO_SUCH_ORDER = 10**9
 
@@ -91,6 +92,8 @@ def run_engine(
         step.observation, step.reward, step.flags = observation, paid, (terminated, truncated)
         run.steps.append(step)
         ids.learn(result)
+        if terminated or truncated:
+            break  # too early, if the reference goes on: the comparison says so
     return run
 
 
@@ -106,6 +109,8 @@ def run_scheme(case: Case, *, interpreted: bool = False) -> EngineRun:
         step.observation, step.reward, step.flags = observation, paid, (terminated, truncated)
         run.steps.append(step)
         ids.learn(result)
+        if terminated or truncated:
+            break  # too early, if the reference goes on: the comparison says so
     return run
 
 
@@ -121,7 +126,8 @@ def run_exchange(case: Case) -> EngineRun:
         exchange.match()
         exchange.mark()
         account = exchange._open_state()[0].accounts[0]
-        info: dict[str, Any] = {name: float(account[name]) for name in MONEY}
+        names = MONEY if case.parameters.margin is None else MONEY + MARGIN_MONEY
+        info: dict[str, Any] = {name: float(account[name]) for name in names}
         info["available_cash"] = exchange.balance
         info["filled_orders"] = exchange.trades[count:]
         info["rejected_orders"] = [answer for answer in answers if answer["status"] == "rejected"]
@@ -165,6 +171,8 @@ def engine_draw(seed: int) -> Any:
 
     def draw(step: int, number: int) -> float:
         with np.errstate(over="ignore"):  # 64-bit counters wrap around on purpose
+            if number < 0:
+                return float(uniform(np.uint64(seed), 0, step, LIQUIDATION_STREAM, -1 - number))
             return float(uniform(np.uint64(seed), 0, step, SLIPPAGE_STREAM, number))
 
     return draw
@@ -219,6 +227,7 @@ def exchange_of(case: Case, slippage: Any = None) -> SimulatedExchange:
         instruments=_instruments(case),
         max_volume_share=parameters.max_volume_share,
         max_open_orders=OPEN_ORDERS,
+        account=_account(case),
     )
 
 
@@ -248,6 +257,14 @@ def symbol_name(index: int) -> str:
 def time_of(case: Case, row: int) -> int:
     """The open of a row, in microseconds."""
     return EPOCH + row * _step_of(case)
+
+
+def _account(case: Case) -> MarginAccount | None:
+    terms = case.parameters.margin
+    if terms is None:
+        return None
+    # row 0 opens at EPOCH, a midnight: the reference's `first_hour` is 0
+    return MarginAccount(**{name: value for name, value in vars(terms).items() if name != "first_hour"})
 
 
 def _step_of(case: Case) -> int:

@@ -1,6 +1,6 @@
 """Many random cases of every sweep through the engine and the Decimal ledger; counts, and the worst differences.
 
-    python tests/differential/campaign.py --cases 200 [--first 0] [--only "capped"]
+    python tests/differential/campaign.py --cases 200 [--account margin] [--first 0] [--only "capped"]
 
 Part of the soak, not of the suite. Exits 1 when the two disagree anywhere.
 """
@@ -12,7 +12,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from sweeps import SWEEPS, Tally, run_sweep
+from sweeps import MARGIN_SWEEPS, SWEEPS, Tally, run_sweep
+
+ACCOUNTS = {"spot": SWEEPS, "margin": MARGIN_SWEEPS}
 
 
 def main() -> int:
@@ -21,9 +23,10 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=100, help="cases of each sweep")
     parser.add_argument("--first", type=int, default=100_000, help="the first seed")
     parser.add_argument("--only", default="", help="sweeps whose name contains this")
+    parser.add_argument("--account", choices=sorted(ACCOUNTS), default="spot", help="what kind of account")
     arguments = parser.parse_args()
     total = Tally()
-    for name, sweep in SWEEPS.items():
+    for name, sweep in ACCOUNTS[arguments.account].items():
         if arguments.only not in name:
             continue
         begin = time.perf_counter()

@@ -11,6 +11,8 @@ Rows are slots of the candle grid: step s begins with the clock on row `start_ro
 in the candle of that row. Every submission, also one that a scheme makes, gets the next index 0, 1, 2, ...; `cancel` names
 these indices, or (index, "stop") and (index, "take") for the legs of a bracket. All input floats are taken exactly.
 
+With Parameters(margin=MarginTerms(...)) the account is a margin account (reference/margin_broker.py, with the choices [M..]).
+
 AMBIGUITIES: where the contract is silent or can be read in two ways, the choice of a careful trader, marked [A..] in the code.
 
 Submitting
@@ -90,6 +92,9 @@ from typing import Any
 from reference.account import Account
 from reference.broker import Broker
 from reference.inputs import Instrument, Parameters, Series, exact, exact_context
+from reference.margin_account import MarginAccount
+from reference.margin_broker import MarginBroker
+from reference.margin_terms import MarginTerms
 from reference.market import Market
 from reference.metrics import account_scalars, episode_metrics
 from reference.orders import Fill, OrderRequest, Rejection
@@ -112,6 +117,7 @@ __all__ = [
     "HalfSpreadSlippage",
     "HoldBuySell",
     "Instrument",
+    "MarginTerms",
     "NoSlippage",
     "OpenOrder",
     "OrderRequest",
@@ -172,6 +178,8 @@ class StepResult:
     account: dict[str, Decimal | list[Decimal]]
     terminated: bool
     truncated: bool
+    financing_paid: Decimal
+    bankruptcy_loss: Decimal
 
 
 class Episode:
@@ -191,7 +199,8 @@ class Episode:
             raise ValueError(f"rows {start_row} to {self.end_row} with {parameters.bars_per_day} rows of history")
         self.market = Market(series, parameters.bars_per_day)
         with localcontext(exact_context()):
-            self.broker = Broker(self.market, parameters, start_row)
+            kind = Broker if parameters.margin is None else MarginBroker
+            self.broker: Broker | MarginBroker = kind(self.market, parameters, start_row)
         self.results: list[StepResult] = []
         self.over = False
 
@@ -280,8 +289,10 @@ class Episode:
         return terminated, truncated
 
 
-def _snapshot(account: Account) -> dict[str, Any]:
+def _snapshot(account: Account | MarginAccount) -> dict[str, Any]:
     return {
+        "financing_paid": getattr(account, "financing_paid", Decimal(0)),
+        "bankruptcy_loss": getattr(account, "bankruptcy_loss", Decimal(0)),
         "cash": account.cash,
         "locked_cash": account.locked_cash,
         "positions": list(account.positions),

@@ -23,6 +23,7 @@ from decimal_ledger import (
     HalfSpreadSlippage,
     HoldBuySell,
     Instrument,
+    MarginTerms,
     NoSlippage,
     OrderRequest,
     Parameters,
@@ -34,6 +35,7 @@ from decimal_ledger import (
     UniformSlippage,
     VolumeShareSlippage,
 )
+from margin_scripts import margin_order, margin_terms, on_tick, price_near
 from reference.inputs import Draw
 
 MODELS = ("volume_share", "none", "fixed", "half_spread", "uniform", "square_root")
@@ -58,6 +60,8 @@ class Knobs:
     ruin: bool | None = None
     orders_per_step: int = 3
     unknown_symbols: bool = True
+    margin: bool = False
+    fragile: bool = False
 
 
 @dataclass
@@ -112,7 +116,10 @@ def build_case(seed: int, kind: str = "orders", knobs: Knobs | None = None, draw
         parameters = replace(parameters, max_loss=random.choice((0.01, 0.1)), episode_end=random.choice(endings))
     makes = random.random() < 0.5 if knobs.maker_fee_rate is None else knobs.maker_fee_rate
     if makes:
-        parameters = replace(parameters, maker_fee_rate=parameters.fee_rate * random.choice((0.0, 0.5, 1.0)))
+        shares = (0.0, 0.5, 1.0, 3.0) if knobs.margin else (0.0, 0.5, 1.0)
+        parameters = replace(parameters, maker_fee_rate=parameters.fee_rate * random.choice(shares))
+    if knobs.margin:
+        parameters = replace(parameters, margin=margin_terms(random, fragile=knobs.fragile))
     case = Case(seed, kind, model, series, start_row, parameters)
     _write_script(random, case, knobs, ticks)
     return case
@@ -137,7 +144,7 @@ def _series(random: Random, rows: int, level: float, tick: float, balance: float
     volatility = 10 ** random.uniform(-3, -1.3)
     depth = balance * 10 ** random.uniform(-2, 4)
     long_halts = random.random() < 0.15
-    previous, halted = _on_tick(level, tick), 0
+    previous, halted = on_tick(level, tick), 0
     for row in range(rows):
         if halted == 0 and row > 0 and random.random() < 0.03:
             halted = random.choice((1, 1, 2, 30 if long_halts else 4))
@@ -154,12 +161,12 @@ def _series(random: Random, rows: int, level: float, tick: float, balance: float
 
 def _candle(random: Random, previous: float, volatility: float, tick: float) -> tuple[float, float, float, float]:
     jump = random.gauss(0, 4 * volatility) if random.random() < 0.2 else 0.0
-    first = _on_tick(previous * math.exp(jump), tick)
+    first = on_tick(previous * math.exp(jump), tick)
     if random.random() < 0.05:
         return first, first, first, first
-    last = _on_tick(first * math.exp(random.gauss(0, volatility)), tick)
-    high = _on_tick(max(first, last) * math.exp(abs(random.gauss(0, volatility / 2))), tick)
-    low = _on_tick(min(first, last) * math.exp(-abs(random.gauss(0, volatility / 2))), tick)
+    last = on_tick(first * math.exp(random.gauss(0, volatility)), tick)
+    high = on_tick(max(first, last) * math.exp(abs(random.gauss(0, volatility / 2))), tick)
+    low = on_tick(min(first, last) * math.exp(-abs(random.gauss(0, volatility / 2))), tick)
     return first, max(high, first, last), min(low, first, last), last
 
 
@@ -168,10 +175,6 @@ def _append(one: Series, candle: tuple[float, float, float, float], volume: floa
         column.append(value)
     one.volume.append(volume)
     one.gap.append(gap)
-
-
-def _on_tick(price: float, tick: float) -> float:
-    return max(round(price / tick), 1) * tick
 
 
 def _tick(instrument: Instrument | None, level: float) -> float:
@@ -206,7 +209,9 @@ def _model(random: Random, name: str) -> Any:
 
 
 def _write_script(random: Random, case: Case, knobs: Knobs, ticks: list[float]) -> None:
-    scheme = _scheme(random, len(case.series), knobs.scheme) if case.kind != "orders" else None
+    scheme = None
+    if case.kind != "orders":
+        scheme = _scheme(random, len(case.series), knobs.scheme, case.parameters.margin)
     case.parameters = replace(case.parameters, scheme=scheme)
     episode = Episode(case.series, start_row=case.start_row, parameters=case.parameters)
     case.episode = episode
@@ -215,14 +220,15 @@ def _write_script(random: Random, case: Case, knobs: Knobs, ticks: list[float]) 
         if case.kind != "actions":
             count = min(random.choice((0, 0, 1, 1, 2, 3)), knobs.orders_per_step)
             entry["cancel"] = _cancellations(random, episode)
-            entry["submit"] = [_order(random, episode, knobs, ticks) for _ in range(count)]
+            write = margin_order if knobs.margin else _order
+            entry["submit"] = [write(random, episode, knobs, ticks) for _ in range(count)]
         if case.kind != "orders":
             entry["action"] = _action(random, scheme, len(case.series))
         case.steps.append(entry)
         case.results.append(episode.step(**entry))
 
 
-def _scheme(random: Random, symbols: int, name: str | None) -> Any:
+def _scheme(random: Random, symbols: int, name: str | None, margin: MarginTerms | None) -> Any:
     if symbols > 1:
         return Portfolio(random.choice((0.01, 0.1)))
     size = random.choice((0.1, 0.5, 1.0))
@@ -232,6 +238,9 @@ def _scheme(random: Random, symbols: int, name: str | None) -> Any:
         "target_position": TargetPositions((0.0, 0.3, 0.5, 1.0)),
         "portfolio": Portfolio(),
     }
+    if margin is not None:
+        most = margin.leverage
+        schemes["target_position"] = TargetPositions((-most, -1.0, -0.3, 0.0, 0.5, 1.0, most))
     return schemes[name or random.choice(sorted(schemes))]
 
 
@@ -265,12 +274,16 @@ def _order(random: Random, episode: Episode, knobs: Knobs, ticks: list[float]) -
     side = "sell" if (held > 0 and random.random() < 0.55) or random.random() < 0.03 else "buy"
     order: OrderRequest = {"symbol": symbol, "side": side, "type": kind, "quantity": 0.0}
     if kind != "market":
-        order["price"] = _near(random, episode, symbol, ticks[symbol])
+        order["price"] = price_near(random, episode, symbol, ticks[symbol])
     paid = order.get("price") or episode.series[symbol].open[episode.row]
     order["quantity"] = _quantity(random, episode, side, held, paid)
     if knobs.brackets and side == "buy" and random.random() < 0.4:
-        below = [price for price in (_near(random, episode, symbol, ticks[symbol]) for _ in range(4)) if price < last]
-        above = [price for price in (_near(random, episode, symbol, ticks[symbol]) for _ in range(4)) if price > last]
+        below = [
+            price for price in (price_near(random, episode, symbol, ticks[symbol]) for _ in range(4)) if price < last
+        ]
+        above = [
+            price for price in (price_near(random, episode, symbol, ticks[symbol]) for _ in range(4)) if price > last
+        ]
         order["stop_price"] = random.choice((min, max))(below) if below else None
         order["take_price"] = random.choice((min, max))(above) if above else None
         if random.random() < 0.02:
@@ -278,18 +291,6 @@ def _order(random: Random, episode: Episode, knobs: Knobs, ticks: list[float]) -
         if random.random() < 0.02:
             order["side"] = "sell"
     return order
-
-
-def _near(random: Random, episode: Episode, symbol: int, tick: float) -> float:
-    one, row = episode.series[symbol], episode.row
-    if random.random() < 0.4:
-        later = min(row + random.choice((0, 0, 1, 2, 5)), len(one) - 1)
-        return random.choice((one.low, one.high, one.open))[later]
-    wild = random.random()
-    if wild < 0.01:
-        return random.choice((0.0, -1.0, math.nan, math.inf))
-    price = one.close[row - 1] * math.exp(random.gauss(0, 0.02))
-    return price if wild < 0.03 else _on_tick(price, tick)
 
 
 def _quantity(random: Random, episode: Episode, side: str, held: float, price: float) -> float:

@@ -44,6 +44,35 @@ SWEEPS: dict[str, Sweep] = {
     ),
 }
 
+MARGIN_SWEEPS: dict[str, Sweep] = {
+    **{f"margin orders, {model} slippage": Sweep("orders", Knobs(margin=True, model=model)) for model in MODELS},
+    "margin orders at the last close": Sweep("orders", Knobs(margin=True, model="fixed", fill_at="close")),
+    "margin orders on lots and ticks": Sweep("orders", Knobs(margin=True, model="fixed", instruments=True)),
+    "margin orders with capped volume": Sweep("orders", Knobs(margin=True, model="fixed", volume_share=True)),
+    "margin orders with maker fees": Sweep(
+        "orders", Knobs(margin=True, model="fixed", fee_rate=0.01, maker_fee_rate=True)
+    ),
+    "margin orders until ruin": Sweep("orders", Knobs(margin=True, model="fixed", ruin=True)),
+    "margin orders of fragile accounts": Sweep("orders", Knobs(margin=True, model="uniform", fragile=True)),
+    "margin orders over 150 steps": Sweep("orders", Knobs(margin=True, model="fixed", steps=150)),
+    "margin orders on three symbols": Sweep("orders", Knobs(margin=True, model="fixed", symbols=3)),
+    **{
+        f"margin {kind}, {name}": Sweep(kind, Knobs(margin=True, scheme=name, model="volume_share"))
+        for kind in ("actions", "mixed")
+        for name in SCHEMES
+    },
+    "margin target positions with drawn slippage": Sweep(
+        "mixed", Knobs(margin=True, scheme="target_position", model="uniform")
+    ),
+    "a margin exchange alone": Sweep("orders", Knobs(margin=True), face="exchange"),
+    # fixed slippage for the same reason as on a spot account
+    "margin orders of a scheme in Python": Sweep(
+        "orders",
+        Knobs(margin=True, model="fixed", orders_per_step=1, unknown_symbols=False),
+        face="scheme",
+    ),
+}
+
 
 @dataclass
 class Tally:

@@ -18,6 +18,8 @@ CASES = [
     ("mixed", Knobs(scheme="continuous", model="volume_share")),
     ("mixed", Knobs(scheme="target_position", model="volume_share", instruments=True)),
     ("mixed", Knobs(scheme="portfolio", model="volume_share", symbols=3)),
+    ("orders", Knobs(margin=True, model="none", fragile=True, instruments=True, volume_share=True)),
+    ("mixed", Knobs(margin=True, scheme="target_position", model="uniform")),
 ]
 
 

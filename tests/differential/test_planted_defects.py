@@ -4,8 +4,10 @@ import pytest
 from adapter import agreed_case, run_engine
 from comparison import compare
 from defects import DEFECTS, Defect
+from margin_defects import MARGIN_DEFECTS
 
 TRIES = 12
+ALL = DEFECTS | MARGIN_DEFECTS
 
 
 def differences(defect: Defect, seeds: range) -> list[str]:
@@ -18,12 +20,12 @@ def differences(defect: Defect, seeds: range) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("name", DEFECTS)
+@pytest.mark.parametrize("name", ALL)
 def test_the_comparison_sees_the_defect(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    DEFECTS[name].plant(monkeypatch)
-    assert differences(DEFECTS[name], range(TRIES)), f"{name} goes unnoticed in {TRIES} cases"
+    ALL[name].plant(monkeypatch)
+    assert differences(ALL[name], range(TRIES)), f"{name} goes unnoticed in {TRIES} cases"
 
 
-@pytest.mark.parametrize("name", DEFECTS)
+@pytest.mark.parametrize("name", ALL)
 def test_the_interpreted_engine_without_the_defect_agrees(name: str) -> None:
-    assert differences(DEFECTS[name], range(1)) == []
+    assert differences(ALL[name], range(1)) == []

@@ -19,7 +19,7 @@ def _act(action: Any, account: Any, positions: Any, candles: Any, orders: Any, p
     if a > 0.0:
         return market_order(orders, 0, 0, 1, quantity, 0)
     if positions[0].quantity > 0.0:
-        return market_order(orders, 0, 0, -1, quantity, 0)
+        return market_order(orders, 0, 0, -1, min(quantity, positions[0].quantity), 0)
     return 0
 
 

@@ -13,11 +13,18 @@ import numpy as np
 from tradeready_gym.engine.blocks import copy_block
 from tradeready_gym.engine.episode import start_episode
 from tradeready_gym.engine.world import field
-from tradeready_gym.exchanges.book import activate_legs, book_has_room, cancel_sells, rest_order, settle_locks
+from tradeready_gym.exchanges.book import (
+    activate_legs,
+    book_has_room,
+    cancel_sells,
+    compact_book,
+    rest_order,
+    settle_locks,
+)
 from tradeready_gym.exchanges.draws import LIQUIDATION_STREAM, SLIPPAGE_STREAM, uniform
 from tradeready_gym.exchanges.execution import MARKET, RISK_LIMIT, cut_to_holding, execute_market, record_reject
 from tradeready_gym.exchanges.margin import execute_margin_market, exposed_quantity
-from tradeready_gym.exchanges.matching import match_book
+from tradeready_gym.exchanges.matching import end_legs, match_book
 from tradeready_gym.kernel import kernel
 from tradeready_gym.ledger.margin import charge_financing
 from tradeready_gym.ledger.spot import mark
@@ -101,6 +108,9 @@ def execute_orders(
                     quantity = execute_margin_market(
                         account, positions, order, candles, newest, instruments[j], costs, fills, rejects, symbols
                     )
+                    if account.resting > 0:
+                        end_legs(account, positions, book)
+                        compact_book(account, book)
                 else:
                     quantity = execute_market(
                         account, positions[j], order, candles[j], newest[j], instruments[j], costs, fills, rejects

@@ -6,9 +6,17 @@ from typing import Any
 import numpy as np
 
 from tradeready_gym.errors import ConfigurationError, UnknownName
-from tradeready_gym.exchanges.book import activate_legs, book_has_room, cancel_order, rest_order, settle_locks
+from tradeready_gym.exchanges.book import (
+    activate_legs,
+    book_has_room,
+    cancel_order,
+    compact_book,
+    rest_order,
+    settle_locks,
+)
 from tradeready_gym.exchanges.execution import MARKET, UNKNOWN_SYMBOL, execute_market, record_reject
 from tradeready_gym.exchanges.margin import execute_margin_market
+from tradeready_gym.exchanges.matching import end_legs
 from tradeready_gym.exchanges.quoting import quote
 from tradeready_gym.exchanges.state import AccountState
 from tradeready_gym.ledger.margin import charge_financing
@@ -140,6 +148,8 @@ def submit_order(exchange: Any, state: AccountState, replayer: DataReplayer, ord
         quantity = execute_margin_market(
             account, positions, record, candles, newest, instrument, costs, state.fills[0], state.rejects[0], symbols
         )
+        end_legs(account, state.positions[0], state.book[0])
+        compact_book(account, state.book[0])
     else:
         quantity = execute_market(
             account, positions[j], record, candles[j], newest[j], instrument, costs, state.fills[0], state.rejects[0]

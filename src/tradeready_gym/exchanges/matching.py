@@ -169,6 +169,8 @@ def fill_resting(
     elif order.side > 0 and not _cut_to_lock(account, order, price * (1.0 + rate), instrument):
         return
     quantity = float(order.quantity)
+    if order.group > 0 and costs.leverage > 0.0:
+        quantity = closing_part(position, order.side, quantity)
     if quantity > limit:
         quantity = floor_to_lot(limit, instrument.lot_size)
     if costs.leverage > 0.0:
@@ -223,9 +225,8 @@ def _cut_to_margin(
     account: Any, positions: Any, order: Any, price: float, rate: float, instrument: Any, costs: Any, symbols: int
 ) -> bool:
     # what the account no longer affords ends, and with it the order if that is all; a leg closes what is there
-    position = positions[order.symbol]
     if order.group > 0:
-        order.quantity = closing_part(position, order.side, float(order.quantity))
+        return True
     most = affordable_trade(account, positions, order.symbol, order.side, price, rate, costs, symbols)
     if exceeds(account, float(order.quantity), most, price):
         order.quantity = floor_to_lot(most, instrument.lot_size)

@@ -4,39 +4,20 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from reference.account import Account
-from reference.inputs import ONE, ZERO, Parameters, exact
+from reference.desk import Desk
+from reference.inputs import ZERO, Parameters, exact
 from reference.market import Market
 from reference.matching import PHASES, Execution, at_the_open
-from reference.orders import OPPOSITE, TYPES, Fill, Order, OrderRequest, Rejection, refusal_of_form
+from reference.orders import OPPOSITE, TYPES, Fill, Order, OrderRequest, refusal_of_form
 from reference.schemes import Wish
-from reference.slippage import Seen
-
-USED_UP = Decimal(10) ** -12  # a share of a candle's cap that is left by rounding alone
 
 
-class Broker:
-    """Takes the orders of one row after another; `start_row` says which row is step 0."""
+class Broker(Desk):
+    """The broker of a spot account: takes the orders of one row after another."""
 
     def __init__(self, market: Market, parameters: Parameters, start_row: int) -> None:
-        self.market = market
-        self.parameters = parameters
-        self.start_row = start_row
+        super().__init__(market, parameters, start_row)
         self.account = Account(exact(parameters.starting_balance), len(market.series))
-        self.book: list[Order] = []
-        self.submissions = 0
-        self.numbers = 0
-        self.fills: list[Fill] = []
-        self.rejects: list[Rejection] = []
-        self.row = start_row
-        self.capacity: list[Decimal | None] = []
-        self.instruments = [parameters.instrument(symbol) for symbol in range(len(market.series))]
-
-    def open_row(self, row: int) -> None:
-        """Turn to the next candle: nothing of its volume is used yet, nothing is filled, nothing refused."""
-        self.row = row
-        self.fills, self.rejects = [], []
-        share = self.parameters.max_volume_share
-        self.capacity = [None if share is None else exact(share) * exact(s.volume[row]) for s in self.market.series]
 
     def cancel(self, submission: int, leg: str = "") -> None:
         """Take an order out of the book, if it is there: the one of a submission, or one leg of its bracket [A11]."""
@@ -126,7 +107,7 @@ class Broker:
                 if self._is_dust(symbol, affordable):
                     return self._reject(order, "min_notional")
             order.quantity = affordable
-        quantity = self._within_capacity(order)
+        quantity = self._within_capacity(order.symbol, order.quantity)
         if quantity > 0:
             self._settle(order, quantity, base, price, order.fraction, self.parameters.taker)
             self._activate_legs(order, quantity, None)
@@ -159,7 +140,7 @@ class Broker:
         fee_rate = self.parameters.maker if execution.maker else self.parameters.taker
         if order.side == "buy" and not self._cut_to_lock(order, price, fee_rate):
             return True
-        quantity = self._within_capacity(order)
+        quantity = self._within_capacity(order.symbol, order.quantity)
         if quantity == 0:
             return False
         left = self.account.positions[order.symbol] - quantity
@@ -244,59 +225,10 @@ class Broker:
         if order.sibling is not None:
             self.book.remove(order.sibling)
 
-    def _model_fraction(self, order: Order) -> Decimal:
-        draw = self.parameters.draw
-        seen = Seen(
-            order_value=order.quantity * self.market.last_close(order.symbol, self.row),
-            quote_volume=self.market.quote_volume(order.symbol, self.row),
-            volatility=lambda: self.market.daily_volatility(order.symbol, self.row),
-            draw=lambda: draw(self.row - self.start_row, order.number) if draw else 0.0,
-        )
-        return self.parameters.slippage.fraction(seen)
-
-    def _slipped(self, order: Order, base: Decimal, fraction: Decimal) -> Decimal:
-        moved = base * (ONE + fraction) if order.side == "buy" else base * (ONE - fraction)
-        return self.instruments[order.symbol].round_against_trader(moved, order.side)
-
-    def _within_capacity(self, order: Order) -> Decimal:
-        left, share = self.capacity[order.symbol], self.parameters.max_volume_share
-        if left is None or share is None:
-            return order.quantity
-        if left <= USED_UP * exact(share) * exact(self.market.series[order.symbol].volume[self.row]):
-            return ZERO
-        instrument = self.instruments[order.symbol]
-        quantity = order.quantity if order.quantity <= left else instrument.floor_quantity(left)
-        self.capacity[order.symbol] = left - quantity
-        return quantity
-
     def _snapped_to_holding(self, symbol: int, quantity: Decimal) -> Decimal:
         unlocked = self.account.unlocked(symbol)
         value = abs(quantity - unlocked) * self.market.last_close(symbol, self.row)
         return quantity if self._is_more_than_rounding(value) else unlocked
-
-    def _is_more_than_rounding(self, value: Decimal) -> bool:
-        return value > self.parameters.rounding
-
-    def _is_dust(self, symbol: int, quantity: Decimal) -> bool:
-        value = quantity * self.market.last_close(symbol, self.row)
-        return value < max(self.parameters.dust, exact(self.instruments[symbol].min_notional or 0.0))
-
-    def _is_closed(self, order: Order) -> bool:
-        return self.market.series[order.symbol].closed(self.row)
-
-    def _new_order(self, symbol: int, side: str, kind: str, quantity: Decimal) -> Order:
-        self.numbers += 1
-        self.submissions += 1
-        return Order(self.numbers, self.submissions - 1, "", symbol, side, kind, quantity, self.row)
-
-    def _new_leg(self, parent: Order, leg: str, kind: str, price: Decimal) -> Order:
-        self.numbers += 1
-        order = Order(self.numbers, parent.order, leg, parent.symbol, "sell", kind, ZERO, self.row, price=price)
-        order.fraction = parent.fraction  # until it is asked for its own [A10]
-        return order
-
-    def _reject(self, order: Order, reason: str) -> None:
-        self.rejects.append(Rejection(self.row, order.number, order.order, order.symbol, reason))
 
 
 def _price(value: float | None) -> Decimal | None:

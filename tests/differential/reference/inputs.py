@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
+from reference.margin_terms import MarginTerms
 from reference.slippage import SlippageModel, VolumeShareSlippage
 
 PRECISION = 120
@@ -18,7 +19,12 @@ ROUNDING_SHARE = (
 GRID_TOLERANCE = Decimal(10) ** -6  # 0.3 must count as three lots of 0.1 although neither is a binary fraction
 
 Draw = Callable[[int, int], float]
-"""(step, order number) -> u in [0, 1)."""
+"""(step, order number) -> u in [0, 1); a negative number is that of `liquidation_draw`."""
+
+
+def liquidation_draw(symbol: int) -> int:
+    """What stands for an order number in the draw of a symbol's liquidation, which is quoted before there is an order."""
+    return -1 - symbol
 
 
 def exact_context() -> Context:
@@ -95,7 +101,10 @@ def _on_grid(count: Decimal) -> bool:
 
 @dataclass(frozen=True)
 class Parameters:
-    """The account, its costs and the rules of an episode. Fractions are fractions: a fee of 0.1 % is 0.001."""
+    """The account, its costs and the rules of an episode. Fractions are fractions: a fee of 0.1 % is 0.001.
+
+    With `margin` it is a margin account, without a spot account.
+    """
 
     starting_balance: float = 10_000.0
     fee_rate: float = 0.001
@@ -110,6 +119,7 @@ class Parameters:
     bars_per_day: int = 24
     scheme: Any = None
     draw: Draw | None = None
+    margin: MarginTerms | None = None
 
     @property
     def taker(self) -> Decimal:

@@ -57,20 +57,26 @@ def episode_metrics(
         "round_trips": len(trips),
         "win_rate": Decimal(sum(trip > 0 for trip in trips)) / len(trips) if trips else None,
         "profit_factor": gains / losses if losses else None,
-        "turnover": traded / sum(curve[1:], ZERO) * per_year if steps else None,
+        "turnover": traded / sum(curve[1:], ZERO) * per_year if any(curve[1:]) else None,
         "exposure": Decimal(sum(any(step.positions) for step in steps)) / len(steps) if steps else None,
     }
 
 
 def round_trips(fills: list[Fill], symbols: int) -> list[Decimal]:
-    """The gain after fees of every trip from flat to flat, in the order in which they ended."""
+    """The gain after fees of every trip from flat to flat, in the order in which they ended.
+
+    A trade through zero ends a trip and begins one; they share its fee by quantity.
+    """
     held, gain, trips = [ZERO] * symbols, [ZERO] * symbols, []
     for fill in fills:
-        held[fill.symbol] += fill.quantity if fill.side == "buy" else -fill.quantity
-        gain[fill.symbol] += fill.realized_pnl - fill.fee
-        if held[fill.symbol] == 0:
+        before = held[fill.symbol]
+        after = before + (fill.quantity if fill.side == "buy" else -fill.quantity)
+        later_fee = fill.fee * abs(after) / fill.quantity if before * after < 0 else ZERO
+        gain[fill.symbol] += fill.realized_pnl - (fill.fee - later_fee)
+        if after == 0 or before * after < 0:
             trips.append(gain[fill.symbol])
-            gain[fill.symbol] = ZERO
+            gain[fill.symbol] = -later_fee
+        held[fill.symbol] = after
     return trips
 
 

@@ -96,8 +96,13 @@ class Order:
         return self.entered_row == row
 
 
-def refusal_of_form(request: OrderRequest, symbols: int, instruments: list[Instrument]) -> str | None:
-    """The reason for which an order is refused before anybody looks at the account, or None."""
+def refusal_of_form(
+    request: OrderRequest, symbols: int, instruments: list[Instrument], *, short_brackets: bool = False
+) -> str | None:
+    """The reason for which an order is refused before anybody looks at the account, or None.
+
+    A bracket on a sell needs `short_brackets`; its stop is above its take-profit.
+    """
     if not 0 <= request["symbol"] < symbols:
         return "unknown_symbol"
     instrument = instruments[request["symbol"]]
@@ -112,8 +117,9 @@ def refusal_of_form(request: OrderRequest, symbols: int, instruments: list[Instr
         named.append(request.get("price") or 0.0)
     if not all(is_positive(price) and instrument.price_is_on_tick(exact(price)) for price in named):
         return "invalid_price"
-    if (stop is not None or take is not None) and request["side"] == "sell":
+    sells = request["side"] == "sell"
+    if (stop is not None or take is not None) and sells and not short_brackets:
         return "invalid_price"
-    if stop is not None and take is not None and stop >= take:
+    if stop is not None and take is not None and (stop <= take if sells else stop >= take):
         return "invalid_price"
     return None

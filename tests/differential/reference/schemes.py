@@ -18,12 +18,16 @@ class Situation:
 
 @dataclass(frozen=True)
 class Wish:
-    """An order of a scheme: `whole` sells everything, and first cancels the resting sells of the symbol."""
+    """An order of a scheme: `whole` sells everything, and first cancels the resting sells of the symbol.
+
+    On a spot account no sell exceeds the holding; on a margin account those that are `of_holding`.
+    """
 
     symbol: int
     side: str
     quantity: Decimal
     whole: bool = False
+    of_holding: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,10 @@ class Continuous:
 
     def wishes(self, action: float, now: Situation) -> list[Wish]:
         number = min(max(exact(float(action)), -ONE), ONE)
-        if abs(number) < exact(self.dead_zone) or (number < 0 and now.positions[0] == 0):
+        if abs(number) < exact(self.dead_zone) or (number < 0 and now.positions[0] <= 0):
             return []
         quantity = now.equity * abs(number) * exact(self.position_size) / now.closes[0]
-        return [Wish(0, "buy" if number > 0 else "sell", quantity)]
+        return [Wish(0, "buy" if number > 0 else "sell", quantity, of_holding=number < 0)]
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,6 @@ def _towards(symbol: int, weight: Decimal, threshold: Decimal, now: Situation) -
     missing = now.equity * weight - now.positions[symbol] * now.closes[symbol]
     if abs(missing) <= threshold * now.equity:
         return []
-    if weight == 0:
+    if weight == 0 and now.positions[symbol] >= 0:
         return [Wish(symbol, "sell", now.positions[symbol], whole=True)]
     return [Wish(symbol, "buy" if missing > 0 else "sell", abs(missing) / now.closes[symbol])]
