@@ -12,6 +12,7 @@ WORLDS = 1_000
 def test_the_best_of_many_that_know_nothing_rarely_passes_and_often_would_if_the_others_were_hidden(
     trials: int,
 ) -> None:
+    """Of 1,000 worlds with 5 / 20 / 100 trials: 1 / 1 / 0 pass; with the trials hidden 240 / 676 / 996."""
     generator = np.random.default_rng(trials)
     passed = hidden = 0
     for _ in range(WORLDS):

@@ -1,7 +1,10 @@
 """Whether to believe it: metrics, intervals, and what luck alone would have done. A leaf: numbers in, numbers out."""
 
+from tradeready_gym.evaluation.drawdowns import Drawdowns, drawdowns
 from tradeready_gym.evaluation.metrics import METRIC_NAMES, episode_metrics, plain_metrics
 from tradeready_gym.evaluation.overfitting import Overfitting, probability_of_overfitting
+from tradeready_gym.evaluation.performance import performance_metrics, trip_metrics
+from tradeready_gym.evaluation.round_trips import RoundTrips, round_trips
 from tradeready_gym.evaluation.sharpe import (
     ReturnMoments,
     deflated_sharpe,
@@ -11,39 +14,51 @@ from tradeready_gym.evaluation.sharpe import (
     probabilistic_sharpe,
     return_moments,
 )
+from tradeready_gym.evaluation.stationary import mean_of_rows, optimal_block, sharpe_of_rows, stationary_bootstrap
 from tradeready_gym.evaluation.statistics import EpisodeStatistics, statistics_from_curve
+from tradeready_gym.evaluation.student import t_quantile
 from tradeready_gym.evaluation.uncertainty import (
     Interval,
     interquartile_mean,
     iqm_interval,
-    optimal_block,
     probability_of_improvement,
-    stationary_bootstrap,
+    studentised_interval,
     t_interval,
-    t_quantile,
 )
+from tradeready_gym.evaluation.walk_forward import Split, walk_forward_splits
 
 __all__ = [
     "METRIC_NAMES",
+    "Drawdowns",
     "EpisodeStatistics",
     "Interval",
     "Overfitting",
     "ReturnMoments",
+    "RoundTrips",
+    "Split",
     "deflated_sharpe",
+    "drawdowns",
     "episode_metrics",
     "expected_maximum_sharpe",
     "interquartile_mean",
     "iqm_interval",
+    "mean_of_rows",
     "minimum_backtest_years",
     "minimum_track_record",
     "optimal_block",
+    "performance_metrics",
     "plain_metrics",
     "probabilistic_sharpe",
     "probability_of_improvement",
     "probability_of_overfitting",
     "return_moments",
+    "round_trips",
+    "sharpe_of_rows",
     "stationary_bootstrap",
     "statistics_from_curve",
+    "studentised_interval",
     "t_interval",
     "t_quantile",
+    "trip_metrics",
+    "walk_forward_splits",
 ]

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tradeready_gym.errors import DataError
 
+_MOST_NUMBERS = 2_000_000
+
 
 @dataclass(frozen=True)
 class Overfitting:
@@ -39,21 +41,30 @@ def probability_of_overfitting(returns: ArrayLike, parts: int = 16) -> Overfitti
     length = len(table) // parts
     blocks = table[len(table) - parts * length :].reshape(parts, length, -1)
     sums, squares = blocks.sum(axis=1), (blocks * blocks).sum(axis=1)
-    chosen = list(combinations(range(parts), parts // 2))
-    inside = np.zeros((len(chosen), parts))
-    inside[np.arange(len(chosen))[:, np.newaxis], np.array(chosen)] = 1.0
-    steps = length * parts // 2
-    best = np.argmax(_ratios(inside @ sums, inside @ squares, steps), axis=1)
-    outside = 1.0 - inside
-    ratios = _ratios(outside @ sums, outside @ squares, steps)
+    chosen = np.array(list(combinations(range(parts), parts // 2)))
+    # some at a time: a wide table would otherwise be held thousands of times over
+    rows = max(1, _MOST_NUMBERS // table.shape[1])
+    found = [_choose(sums, squares, chosen[k : k + rows], length) for k in range(0, len(chosen), rows)]
+    logits, outside = (np.concatenate(column) for column in zip(*found, strict=True))
+    return Overfitting(float(np.mean(logits <= 0.0)), float(np.mean(outside < 0.0)), logits)
+
+
+def _choose(
+    sums: NDArray[np.float64], squares: NDArray[np.float64], chosen: NDArray[np.int64], length: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    # the logit of the rank, and the sum of the returns, that the best in sample has out of sample
     rows = np.arange(len(chosen))
+    inside = np.zeros((len(chosen), len(sums)))
+    inside[rows[:, np.newaxis], chosen] = 1.0
+    outside = 1.0 - inside
+    steps = length * len(sums) // 2
+    best = np.argmax(_ratios(inside @ sums, inside @ squares, steps), axis=1)
+    ratios = _ratios(outside @ sums, outside @ squares, steps)
     own = ratios[rows, best][:, np.newaxis]
     # a tie is half above and half below
     rank = (ratios < own).sum(axis=1) + 0.5 * ((ratios == own).sum(axis=1) + 1)
-    share = rank / (table.shape[1] + 1)
-    logits = np.log(share / (1.0 - share))
-    losses = (outside @ sums)[rows, best] < 0.0
-    return Overfitting(float(np.mean(logits <= 0.0)), float(np.mean(losses)), logits)
+    share = rank / (sums.shape[1] + 1)
+    return np.log(share / (1.0 - share)), (outside @ sums)[rows, best]
 
 
 def _ratios(sums: NDArray[np.float64], squares: NDArray[np.float64], steps: int) -> NDArray[np.float64]:

@@ -80,20 +80,24 @@ def statistics_from_curve(
     empty, holds a value that is not finite, or falls to zero before its last value.
     """
     curve = np.asarray(equity, dtype=np.float64)
-    _check(curve)
-    before, after = curve[..., :-1], curve[..., 1:]
-    returns = (after - before) / before
+    require_curve(curve)
+    deepest, duration = _deepest_drawdown(curve)
+    # in place from here on: a long curve is worth more than one or two copies of it
+    returns = np.diff(curve, axis=-1)
+    returns /= curve[..., :-1]
     steps = returns.shape[-1]
     mean = returns.sum(axis=-1) / max(steps, 1)
-    deepest, duration = _deepest_drawdown(curve)
+    losses = np.minimum(returns, 0.0)
+    downside = np.square(losses, out=losses).sum(axis=-1)
+    returns -= mean[..., np.newaxis]
     return EpisodeStatistics(
         steps=np.full(curve.shape[:-1], steps, dtype=np.int64),
         return_mean=mean,
-        return_m2=np.square(returns - mean[..., np.newaxis]).sum(axis=-1),
-        downside_sum=np.square(np.minimum(returns, 0.0)).sum(axis=-1),
+        return_m2=np.square(returns, out=returns).sum(axis=-1),
+        downside_sum=downside,
         starting_balance=curve[..., 0],
         equity=curve[..., -1],
-        equity_sum=after.sum(axis=-1),
+        equity_sum=curve[..., 1:].sum(axis=-1),
         max_drawdown=deepest,
         drawdown_steps=duration,
         traded_value=traded_value,
@@ -108,11 +112,12 @@ def statistics_from_curve(
     )
 
 
-def _check(curve: NDArray[np.float64]) -> None:
-    if curve.ndim not in (1, 2) or curve.shape[-1] == 0:
+def require_curve(curve: NDArray[np.float64], dimensions: tuple[int, ...] = (1, 2)) -> None:
+    """Raise `DataError` unless this is an equity curve, or several of one length where `dimensions` has a 2."""
+    if curve.ndim not in dimensions or curve.shape[-1] == 0:
+        shapes = " or ".join(("(steps + 1,)", "(episodes, steps + 1)")[n - 1] for n in dimensions)
         raise DataError(
-            f"an equity curve has shape (steps + 1,) or (episodes, steps + 1) and starts with the starting balance; "
-            f"got shape {curve.shape}."
+            f"an equity curve has shape {shapes} and starts with the starting balance; got shape {curve.shape}."
         )
     wrong = ~np.isfinite(curve)
     wrong[..., :-1] |= curve[..., :-1] <= 0
@@ -127,14 +132,17 @@ def _check(curve: NDArray[np.float64]) -> None:
 
 def _deepest_drawdown(curve: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Depth as a fraction and duration in steps, along the last axis."""
-    index = np.arange(curve.shape[-1])
+    index = np.arange(curve.shape[-1], dtype=np.int32)
     peak = np.maximum.accumulate(curve, axis=-1)
-    drawdown = (peak - curve) / peak
+    on_peak = curve == peak
+    drawdown = peak - curve
+    drawdown /= peak
     bottom = drawdown.argmax(axis=-1)[..., np.newaxis]
-    depth = np.take_along_axis(drawdown, bottom, axis=-1)
-    on_peak = np.maximum.accumulate(np.where(curve == peak, index, 0), axis=-1)
-    start = np.take_along_axis(on_peak, bottom, axis=-1)
-    recovered = (index > bottom) & (curve >= np.take_along_axis(peak, bottom, axis=-1))
+    depth = np.take_along_axis(drawdown, bottom, axis=-1)[..., 0]
+    level = np.take_along_axis(peak, bottom, axis=-1)
+    del drawdown, peak
+    on_peak &= index <= bottom
+    start = index[-1] - on_peak[..., ::-1].argmax(axis=-1)
+    recovered = (index > bottom) & (curve >= level)
     end = np.where(recovered.any(axis=-1), recovered.argmax(axis=-1), index[-1])
-    duration = np.where(depth[..., 0] > 0, end - start[..., 0], 0)
-    return depth[..., 0], duration.astype(np.int64)
+    return depth, np.where(depth > 0, end - start, 0).astype(np.int64)

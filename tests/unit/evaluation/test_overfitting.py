@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tradeready_gym.errors import DataError
-from tradeready_gym.evaluation import probability_of_overfitting
+from tradeready_gym.evaluation import overfitting, probability_of_overfitting
 
 
 def test_it_is_what_the_definition_counts() -> None:
@@ -44,3 +44,13 @@ def test_tables_that_cannot_be_cut_are_refused() -> None:
     for returns, parts in ((np.zeros((100, 1)), 4), (np.zeros((100, 2)), 5), (np.zeros((10, 2)), 16), (np.zeros(9), 2)):
         with pytest.raises(DataError):
             probability_of_overfitting(returns, parts)
+
+
+def test_a_wide_table_cut_into_batches_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    returns = np.random.default_rng(2).normal(size=(240, 7))
+    whole = probability_of_overfitting(returns, 8)
+    monkeypatch.setattr(overfitting, "_MOST_NUMBERS", 70)
+    parts = probability_of_overfitting(returns, 8)
+    assert parts.probability == whole.probability
+    assert parts.loss_probability == whole.loss_probability
+    assert parts.logits == pytest.approx(whole.logits, rel=1e-12)
