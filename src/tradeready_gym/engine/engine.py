@@ -137,6 +137,7 @@ class Engine:
             _kernel_of(spec.exchange.slippage, no_slippage if self.python_slippage else None),
             _kernel_of(spec.reward_scheme, no_pay if self.python_reward else None),
             self.interpreted,
+            spec.exchange.account is not None,
         )
         arrays = self._arrays()
         self._plain_fills, self._plain_rejects = plain(self.state.fills), plain(self.state.rejects)

@@ -41,13 +41,19 @@ def no_pay(previous_equity: float, equity: float, account: Any, memory: Any, par
 
 @functools.cache
 def fuse(
-    act: Callable[..., int], slippage: Callable[..., float], pay: Callable[..., float], interpreted: bool = False
+    act: Callable[..., int],
+    slippage: Callable[..., float],
+    pay: Callable[..., float],
+    interpreted: bool = False,
+    margin: bool = False,
 ) -> FusedStep:
     """The step of these kernels. Parameters are run-time data: a new fee or window never compiles anything."""
     for function in (act, slippage, pay):
         kernel(function)
     if interpreted:
-        return FusedStep(make_step(act, slippage, pay), restart, collect)
-    key, shared = source_key((act, slippage, pay)), source_key()
+        return FusedStep(make_step(act, slippage, pay, margin), restart, collect)
+    key, shared = source_key((act, slippage, pay)) + ("-margin" if margin else ""), source_key()
     announce(key)
-    return FusedStep(compiled(make_step(act, slippage, pay), key), compiled(restart, shared), compiled(collect, shared))
+    return FusedStep(
+        compiled(make_step(act, slippage, pay, margin), key), compiled(restart, shared), compiled(collect, shared)
+    )

@@ -65,7 +65,7 @@ _LARGEST = 3.4028234663852886e38
 
 
 @kernel
-def prepare_orders(account: Any, positions: Any, book: Any, orders: Any, costs: Any, symbols: int) -> None:
+def prepare_orders(account: Any, positions: Any, book: Any, orders: Any, margin: bool, symbols: int) -> None:
     """Number the orders of an action, and cut its sells to what is held; a margin account may sell more."""
     for k in range(account.pending):
         order = orders[k]
@@ -74,7 +74,7 @@ def prepare_orders(account: Any, positions: Any, book: Any, orders: Any, costs: 
         if order.side < 0 and order.sized == 1:
             if order.whole == 1 and account.resting > 0:
                 cancel_sells(account, positions, book, order.symbol, symbols)
-            if order.whole == 1 or costs.leverage == 0.0:
+            if order.whole == 1 or not margin:
                 cut_to_holding(positions[order.symbol], order)
 
 
@@ -91,6 +91,7 @@ def execute_orders(
     fills: Any,
     rejects: Any,
     symbols: int,
+    margin: bool,
 ) -> None:
     """Execute or rest the orders of an action: sells before buys, then in the order in which they were made."""
     rounds = 2 if account.pending > 1 else 1
@@ -104,7 +105,7 @@ def execute_orders(
             if order.kind == MARKET and bracket and not book_has_room(account, book, order):
                 record_reject(account, order, rejects, RISK_LIMIT)
             elif order.kind == MARKET:
-                if costs.leverage > 0.0:
+                if margin:
                     quantity = execute_margin_market(
                         account, positions, order, candles, newest, instruments[j], costs, fills, rejects, symbols
                     )
@@ -116,7 +117,7 @@ def execute_orders(
                         account, positions[j], order, candles[j], newest[j], instruments[j], costs, fills, rejects
                     )
                 if quantity > 0.0 and (order.stop_price > 0.0 or order.take_price > 0.0):
-                    opened = account.opened if costs.leverage > 0.0 else quantity
+                    opened = account.opened if margin else quantity
                     activate_legs(account, order, opened, book, -1)
                     settle_locks(account, positions, book, symbols)
             else:
@@ -163,29 +164,44 @@ def write_account(account: Any, positions: Any, newest: Any, codes: Any, out: An
 @kernel
 def report_account(account: Any, report: Any, i: int) -> None:
     """What the step tells of this environment; the order is `records.REPORT`."""
-    report[0, i] = account.reward
-    report[1, i] = account.done
-    report[2, i] = account.equity
-    report[3, i] = account.cash
-    report[4, i] = account.locked_cash
-    report[5, i] = account.position_value
-    report[6, i] = account.unrealized_pnl
-    report[7, i] = account.realized_pnl
-    report[8, i] = account.fees_paid
-    report[9, i] = account.row - account.start_row
-    report[10, i] = account.end_row - account.start_row
-    report[11, i] = account.row
-    report[12, i] = account.fills
-    report[13, i] = account.rejects
+    row = account.row
+    first = account.start_row
+    step = row - first
+    total = account.end_row - first
+    equity = account.equity
+    cash = account.cash
+    locked_cash = account.locked_cash
+    position_value = account.position_value
+    unrealized_pnl = account.unrealized_pnl
+    realized_pnl = account.realized_pnl
+    fees_paid = account.fees_paid
+    reward = account.reward
+    done = account.done
+    fills = account.fills
+    rejects = account.rejects
+    report[0, i] = reward
+    report[1, i] = done
+    report[2, i] = equity
+    report[3, i] = cash
+    report[4, i] = locked_cash
+    report[5, i] = position_value
+    report[6, i] = unrealized_pnl
+    report[7, i] = realized_pnl
+    report[8, i] = fees_paid
+    report[9, i] = step
+    report[10, i] = total
+    report[11, i] = row
+    report[12, i] = fills
+    report[13, i] = rejects
     # two decimals, half to even
-    report[14, i] = round(10000.0 * (account.row - account.start_row) / (account.end_row - account.start_row)) / 100.0
+    report[14, i] = round(10000.0 * step / total) / 100.0
     account.reported = 1
 
 
 def make_step(
-    act: Callable[..., int], slippage: Callable[..., float], pay: Callable[..., float]
+    act: Callable[..., int], slippage: Callable[..., float], pay: Callable[..., float], margin: bool
 ) -> Callable[[Any, Any, Any, int, int, int], int]:
-    """The step of these three kernels: `advance(world, observations, report, first, last, phases) -> news`.
+    """The step of these three kernels on a margin or a spot account: `advance(world, observations, report, first, last, phases) -> news`.
 
     `news` says whether any of the environments ended (ENDED), filled or refused an order (FILLED, REFUSED).
     """
@@ -216,7 +232,7 @@ def make_step(
         # one action's orders at a time: a place that stays in the nearest cache, and is this range's own
         orders = all_orders[first]
 
-        for i in range(first, last):
+        for i in range(max(first, 0), last):
             account = accounts[i]
             positions = all_positions[i]
             book = all_books[i]
@@ -238,7 +254,7 @@ def make_step(
                 account.reward = 0.0
                 made = act(actions[i], account, positions, rows[account.row - 1], orders, action_parameters, symbols)
                 account.pending = min(made, orders.shape[0])
-                prepare_orders(account, positions, book, orders, costs, symbols)
+                prepare_orders(account, positions, book, orders, margin, symbols)
 
             while candles_left > 0:
                 candles_left -= 1
@@ -259,7 +275,7 @@ def make_step(
                         seen = newest[order.symbol]
                         value = order.quantity * seen.close
                         order.slippage = slippage(value, seen.quote_volume, seen.volatility, draw, slippage_parameters)
-                    if costs.leverage > 0.0:
+                    if margin:
                         for j in range(symbols):
                             seen = newest[j]
                             draw = uniform(np.uint64(account.seed), account.episode, step, LIQUIDATION_STREAM, j)
@@ -272,7 +288,7 @@ def make_step(
                     # ---- 3. fill: market orders at the open, then what rests, against the candle that begins now
                     candles = rows[account.row]
                     fills = all_fills[i]
-                    if costs.leverage > 0.0:
+                    if margin:
                         charge_financing(account, positions, rows[account.row - 1], candles[0].time, costs, symbols)
                     if account.pending > 0:
                         execute_orders(
@@ -287,8 +303,9 @@ def make_step(
                             fills,
                             all_rejects[i],
                             symbols,
+                            margin,
                         )
-                    if account.resting > 0 or costs.leverage > 0.0:
+                    if account.resting > 0 or margin:
                         match_book(
                             account,
                             positions,
