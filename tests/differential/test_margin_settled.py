@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from adapter import EngineStep
-from decimal_ledger import Continuous, MarginTerms
+from decimal_ledger import Continuous, Instrument, MarginTerms
 from playing import FLAT, Candle, fills, played, reasons, submit
 from worlds import order
 
@@ -20,10 +20,12 @@ def resting(step: EngineStep) -> list[tuple[str, Any]]:
     return [(one["side"], pytest.approx(one["quantity"])) for one in step.open_orders]
 
 
-def test_an_order_for_which_no_volume_is_left_is_not_cut() -> None:
-    # at 200 only 100 of the 190 are affordable, but the market order has used up the 2 that the candle can fill
+@pytest.mark.parametrize("volume", [20.0, 25.0])
+def test_an_order_for_which_no_lot_of_volume_is_left_is_not_cut(volume: float) -> None:
+    # at 200 only 100 of the 190 are affordable, but the market order has used up the 2 or 2.5 that the candle can fill
     script = [submit(order("buy", "stop_loss", 190.0, 101.0)), submit(order("buy", "market", 2.0))]
-    steps = on_margin([FLAT, (200.0,) * 4], script, volume=20.0, max_volume_share=0.1)
+    lots = (Instrument(lot_size=1.0),)
+    steps = on_margin([FLAT, (200.0,) * 4], script, volume=volume, max_volume_share=0.1, instruments=lots)
     assert len(fills(steps[1])) == 1 and resting(steps[1]) == [("buy", 190.0)]
 
 

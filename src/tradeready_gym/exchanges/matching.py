@@ -164,7 +164,9 @@ def fill_resting(
     rate = costs.maker_fee_rate if maker else costs.fee_rate
     limit = volume_left(position, candle, costs)
     if costs.leverage > 0.0:
-        if limit <= 0.0 or not _cut_to_margin(account, positions, order, price, rate, instrument, costs, symbols):
+        if order.quantity > limit and floor_to_lot(limit, instrument.lot_size) <= 0.0:
+            return
+        if not _cut_to_margin(account, positions, order, price, rate, instrument, costs, symbols):
             return
     elif order.side > 0 and not _cut_to_lock(account, order, price * (1.0 + rate), instrument):
         return
