@@ -1,18 +1,17 @@
 """What a picture of an environment shows: visible candles, fills and the equity of the episode."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tradeready_gym.engine import Engine
-from tradeready_gym.market import parse_time
+from tradeready_gym.orders import FILL_DTYPE
 from tradeready_gym.rendering import Scene, SceneFill
 
 SHOWN_CANDLES = 120
 
 
-def scene_of(engine: Engine, fills: Sequence[dict[str, Any]]) -> Scene:
+def scene_of(engine: Engine, fills: Sequence[bytes]) -> Scene:
     """The scene of a single environment at its clock; it holds nothing that is not visible yet."""
     account = engine.state.accounts[0]
     replayer, row = engine.segment_of(int(account.row) - 1)
@@ -35,8 +34,8 @@ def scene_of(engine: Engine, fills: Sequence[dict[str, Any]]) -> Scene:
         close=candles.close[:, shown],
         gaps=candles.gaps[:, shown],
         fills=[
-            SceneFill(parse_time(f["filled_at"]), engine.symbols.index(f["symbol"]), _sign(f["side"]), f["price"])
-            for f in fills[-4 * SHOWN_CANDLES :]
+            SceneFill(int(engine.times[fill["row"]]), int(fill["symbol"]), int(fill["side"]), float(fill["price"]))
+            for fill in np.frombuffer(b"".join(fills[-4 * SHOWN_CANDLES :]), FILL_DTYPE)
         ],
         equity_times=start + engine.market.timeframe.microseconds * np.arange(steps + 1, dtype=np.int64),
         equity=equity,
@@ -44,7 +43,3 @@ def scene_of(engine: Engine, fills: Sequence[dict[str, Any]]) -> Scene:
         starting_balance=engine.spec.exchange.starting_balance,
         title="OPTIMISTIC: fills at the close" if engine.spec.exchange.fill_at == "close" else "",
     )
-
-
-def _sign(side: str) -> int:
-    return 1 if side == "buy" else -1

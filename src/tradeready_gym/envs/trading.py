@@ -23,6 +23,7 @@ from tradeready_gym.envs.views import fill_views, reject_views
 from tradeready_gym.evaluation import EpisodeStatistics, plain_metrics
 from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.features import FeaturePipeline
+from tradeready_gym.orders import FILL_DTYPE
 from tradeready_gym.rewards import RewardScheme
 from tradeready_gym.tracking import TrainingTracker
 
@@ -106,7 +107,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self.observation_space = observation_space(self.engine, flatten)
         self.tracker = TrainingTracker(strategy_label, config=describe(spec)) if track_training else None
         self._window: Any = None
-        self._fills: list[dict[str, Any]] = []
+        self._fills: list[bytes] = []
         self._seeded = False
         self._ready = False
         self._total = 0
@@ -125,10 +126,11 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._actions = engine.actions[0]
         self._report = engine.new_report()
         self._column = self._report[:, 0]
-        self._fill_bytes = plain(engine.state.fills).view(np.uint8).data
-        self._reject_bytes = plain(engine.state.rejects).view(np.uint8).data
+        self._fill_bytes = plain(engine.state.fills).reshape(-1).view(np.uint8).data
+        self._reject_bytes = plain(engine.state.rejects).reshape(-1).view(np.uint8).data
         self._advance, self._world = engine.advance, engine.world
         self._texts = self._clock.texts
+        self._symbols = engine.symbols
         self._width = engine.width
         self._as_dictionary = not self.flatten
         self._shows = self.render_mode == "human"
@@ -384,7 +386,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         terminated, truncated = self._done()
         info = self._info()
         self._ready = not account.done
-        self._log_fills(int(account.fills))
+        if account.fills:
+            self._log_fills(int(account.fills))
         account.reported = 1
         if terminated or truncated:
             self._end_episode(info)
@@ -451,10 +454,9 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             self.tracker.report_episode(self._episodes, metrics, seed=int(account.seed))
 
     def _log_fills(self, count: int) -> list[dict[str, Any]]:
-        fills = self._fill_views(count)
-        # copies: what a user does with an info must not reach the log
-        self._fills.extend(map(dict, fills))
-        return fills
+        # the log keeps the records: what a user does with an info must not reach it
+        self._fills.append(bytes(self._fill_bytes[: count * FILL_DTYPE.itemsize]))
+        return fill_views(self._fill_bytes, count, self._symbols, self._clock)
 
     def _fill_views(self, count: int) -> list[dict[str, Any]]:
         return fill_views(self._fill_bytes, count, self.engine.symbols, self._clock)

@@ -29,7 +29,7 @@ from tradeready_gym.ledger.spot import open_account
 from tradeready_gym.ledger.statistics import reset_statistics, update_statistics
 from tradeready_gym.market import Candles, DataReplayer, Instrument, Timeframe, format_time, parse_time, resolve
 from tradeready_gym.market.replayer import DAY_MICROSECONDS
-from tradeready_gym.orders import Fill, Order
+from tradeready_gym.orders import FILL_DTYPE, Fill, Order
 
 DUST = 1e-9
 YEAR_MICROSECONDS = 365.25 * DAY_MICROSECONDS
@@ -99,7 +99,7 @@ class SimulatedExchange(Exchange):
         self._replayers: dict[tuple[Any, ...], list[DataReplayer]] = {}
         self._state: AccountState | None = None
         self._replayer: DataReplayer | None = None
-        self._fills: list[dict[str, Any]] = []
+        self._fills: list[bytes] = []
         self._curve: list[tuple[int, float, float, float]] = []
         self._history: Any = None
 
@@ -192,10 +192,8 @@ class SimulatedExchange(Exchange):
 
     # ---- the account ----
 
-    def bind(
-        self, state: AccountState, replayer: DataReplayer, fills: list[dict[str, Any]], history: Any = None
-    ) -> None:
-        """Show and trade on an account that an environment owns and steps; `history` has its curve."""
+    def bind(self, state: AccountState, replayer: DataReplayer, fills: list[bytes], history: Any = None) -> None:
+        """Show and trade on an account that an environment owns and steps; `fills` logs records of `FILL_DTYPE`, `history` has its curve."""
         self._state, self._replayer, self._fills, self._history = state, replayer, fills, history
 
     def reset(self, start: int | str | None = None) -> None:
@@ -278,7 +276,7 @@ class SimulatedExchange(Exchange):
         for position in state.positions[0]:
             position.volume_used = 0.0
         fills = self._unreported()
-        self._fills.extend(fills)
+        self._fills.append(np.array(state.fills[0][: int(account.fills)]).tobytes())
         account.fills = account.rejects = 0
         account.row += 1
         return [Fill(**fill) for fill in fills[before:]]
@@ -314,7 +312,9 @@ class SimulatedExchange(Exchange):
 
     @property
     def trades(self) -> list[dict[str, Any]]:
-        return [*self._fills, *self._unreported()]
+        _, replayer = self._open_state()
+        past = np.frombuffer(b"".join(self._fills), FILL_DTYPE)
+        return [*(fill_view(fill, self._symbols, replayer) for fill in past), *self._unreported()]
 
     @property
     def performance(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from small_worlds import candles_of, play, random_candles, small_env
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment, check_trading_env
 from tradeready_gym.errors import CheckFailed, ConfigurationError, ResetNeeded
+from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.wrappers import FeatureEngineeringWrapper, NormalizationWrapper
 
 CANDLES = random_candles(120, gaps=True)
@@ -268,11 +269,25 @@ class ReadsWhatItHandedOut(TradingEnvironment):
         return super()._get_reward() + (0.0 if before is None else float(before[0] == 7.0))
 
 
+class Ledger(SimulatedExchange):
+    """Remembers the very dicts that an info has handed out."""
+
+    handed_out: list[dict[str, Any]]
+
+    @property
+    def trades(self) -> list[dict[str, Any]]:
+        return self.handed_out
+
+
 class HandsOutItsHistory(TradingEnvironment):
+    def reset(self, **arguments: Any) -> Any:
+        self.exchange.__class__ = Ledger
+        self.exchange.handed_out = []  # type: ignore[attr-defined]
+        return super().reset(**arguments)
+
     def step(self, action: Any) -> Any:
         outcome = super().step(action)
-        fills = outcome[4]["filled_orders"]
-        self._fills[len(self._fills) - len(fills) :] = fills
+        self.exchange.handed_out += outcome[4]["filled_orders"]  # type: ignore[attr-defined]
         return outcome
 
 

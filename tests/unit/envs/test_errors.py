@@ -31,7 +31,7 @@ CANDLES = random_candles(100)
         ({"timeframe": "7m", "data": "synthetic"}, UnknownName, r"'7m'.*known: .*1h"),
         ({"feature_pipeline": ["rsi14"]}, UnknownName, r"'rsi14'.*Did you mean 'rsi_14'"),
         ({"feature_pipeline": []}, ConfigurationError, "at least one feature"),
-        ({"action_scheme": "hold"}, UnknownName, r"'hold'.*known: continuous, hold_buy_sell"),
+        ({"action_scheme": "hold"}, UnknownName, r"'hold'.*known: continuous.*hold_buy_sell"),
         ({"reward_scheme": "sharp"}, UnknownName, "Did you mean 'sharpe'"),
         ({"slippage": "volume"}, UnknownName, "Did you mean 'volume_share'"),
         ({"slippage": 1.5}, ConfigurationError, r"fraction in \[0, 1\).*1\.5"),
