@@ -22,7 +22,8 @@ class ActionScheme(abc.ABC):
         act(action, account, positions, candles, orders, parameters, symbols) -> number of orders
 
     where `action` is float64 of shape (action width,), `candles[j].close` is the last visible close of symbol j, and the
-    orders are written with `market_order`. Sells are executed before buys, then in symbol order.
+    orders are written with `market_order`, or with the kernels of `actions/resting.py`. Sells are executed before buys, then
+    in the order in which they were written. Of the account a kernel changes nothing, except that `cancel_resting` frees locks.
     """
 
     kernel: ClassVar[Callable[..., int] | None] = None
@@ -55,9 +56,14 @@ class ActionScheme(abc.ABC):
     def action_masks(self, cash: Any, equity: Any, quantities: Any) -> Mask | None:
         """Which actions can do something: bool (N, actions) for cash (N,), equity (N,), quantities (N, S).
 
-        None where the space is not discrete.
+        A `MultiDiscrete` space has `sum(nvec)` columns, the choices of its first part first. None where the space is not
+        discrete. `cash` is what is not locked; an action that frees locked cash first is not masked for want of it.
         """
         return None
+
+    def describe(self, action: Any, symbols: Sequence[str] = ()) -> str:
+        """What a legal action asks for, in plain words; `symbols` are the names to use."""
+        return f"action {action}"
 
 
 class CustomActionScheme(ActionScheme):
@@ -118,6 +124,16 @@ def require_share(name: str, value: float) -> None:
     """Raise `ConfigurationError` unless `value` is in (0, 1]."""
     if not (isinstance(value, int | float) and math.isfinite(value) and 0.0 < value <= 1.0):
         raise ConfigurationError(f"{name} must be a fraction in (0, 1], such as 0.1 for a tenth; got {value!r}")
+
+
+def percent(share: float) -> str:
+    """A share in words: 0.25 is `25 %`."""
+    return f"{100.0 * share:.6g} %"
+
+
+def name_of(symbols: Sequence[str], symbol: int) -> str:
+    """The name of a symbol, or its number where no names are given."""
+    return symbols[symbol] if symbol < len(symbols) else f"symbol {symbol}"
 
 
 def require_one_symbol(scheme: ActionScheme, symbols: int) -> None:

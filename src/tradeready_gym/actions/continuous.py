@@ -1,12 +1,13 @@
 """`Box(-1, 1, (1,))`: how much to buy or to sell, as a share of the largest order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from tradeready_gym.actions.base import ActionScheme, market_order, require_one_symbol, require_share
+from tradeready_gym.actions.base import ActionScheme, market_order, percent, require_one_symbol, require_share
 from tradeready_gym.kernel import kernel
 
 
@@ -45,3 +46,9 @@ class ContinuousOrder(ActionScheme):
 
     def check(self, symbols: int) -> None:
         require_one_symbol(self, symbols)
+
+    def describe(self, action: Any, symbols: Sequence[str] = ()) -> str:
+        a = float(np.clip(np.asarray(action, np.float64).reshape(-1)[0], -1.0, 1.0))
+        if abs(a) < self.dead_zone:
+            return "hold"
+        return f"market {'buy' if a > 0.0 else 'sell'} for {percent(abs(a) * self.position_size)} of the equity"

@@ -1,12 +1,21 @@
 """`Discrete(3)`: hold, buy a share of the equity, sell everything."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from tradeready_gym.actions.base import SPENDABLE, ActionScheme, Mask, market_order, require_one_symbol, require_share
+from tradeready_gym.actions.base import (
+    SPENDABLE,
+    ActionScheme,
+    Mask,
+    market_order,
+    percent,
+    require_one_symbol,
+    require_share,
+)
 from tradeready_gym.kernel import kernel
 
 
@@ -43,3 +52,8 @@ class HoldBuySell(ActionScheme):
     def action_masks(self, cash: Any, equity: Any, quantities: Any) -> Mask:
         hold = np.ones(len(cash), np.bool_)
         return np.stack([hold, cash > SPENDABLE * equity, quantities[:, 0] > 0.0], axis=1)
+
+    def describe(self, action: Any, symbols: Sequence[str] = ()) -> str:
+        return ("hold", f"market buy for {percent(self.position_size)} of the equity", "sell the whole position")[
+            int(action)
+        ]

@@ -1,12 +1,13 @@
 """`Box(0, 1, (N,))`: the share of the equity that each symbol should have; the rest is cash."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from tradeready_gym.actions.base import ActionScheme, market_order, require_share
+from tradeready_gym.actions.base import ActionScheme, market_order, name_of, percent, require_share
 from tradeready_gym.kernel import kernel
 
 
@@ -21,6 +22,13 @@ def rebalance(
     if difference > 0.0:
         return market_order(orders, count, symbol, 1, difference / close, 0)
     return market_order(orders, count, symbol, -1, -difference / close, 1 if target == 0.0 else 0)
+
+
+def weights_in_words(weights: Any, symbols: Sequence[str]) -> str:
+    """The weights after division by the sum of their sizes where that exceeds 1."""
+    shares = np.asarray(weights, np.float64).reshape(-1)
+    shares = shares / max(float(np.abs(shares).sum()), 1.0)
+    return "hold " + ", ".join(f"{percent(share)} in {name_of(symbols, j)}" for j, share in enumerate(shares))
 
 
 @kernel
@@ -61,3 +69,6 @@ class PortfolioWeights(ActionScheme):
 
     def action_space(self, symbols: int) -> spaces.Box:
         return spaces.Box(0.0, 1.0, (symbols,), np.float32)
+
+    def describe(self, action: Any, symbols: Sequence[str] = ()) -> str:
+        return weights_in_words(np.clip(action, 0.0, 1.0), symbols)

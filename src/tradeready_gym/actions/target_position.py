@@ -1,13 +1,14 @@
 """`Discrete(n)`: the share of the equity to hold, chosen from a list."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from tradeready_gym.actions.base import SPENDABLE, ActionScheme, Mask, require_one_symbol, require_share
+from tradeready_gym.actions.base import SPENDABLE, ActionScheme, Mask, percent, require_one_symbol, require_share
 from tradeready_gym.actions.portfolio import rebalance
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.kernel import kernel
@@ -62,3 +63,6 @@ class TargetPosition(ActionScheme):
         can_buy = cash > SPENDABLE * equity
         # flat is where a flat account is: it can always be asked for, and everything else needs cash or a position
         return np.stack([np.full(len(cash), True) if p == 0.0 else (held | can_buy) for p in self.positions], axis=1)
+
+    def describe(self, action: Any, symbols: Sequence[str] = ()) -> str:
+        return f"hold {percent(self.positions[int(action)])} of the equity"

@@ -10,9 +10,13 @@ from tradeready_gym.features.account import (
     account_columns,
     account_width,
 )
+from tradeready_gym.features.averages import MovingAverage
 from tradeready_gym.features.base import Feature, SymbolCandles
+from tradeready_gym.features.calendar import Calendar
 from tradeready_gym.features.causality import check_causality, check_later_anchor
 from tradeready_gym.features.custom import Column, CustomFeature, feature
+from tradeready_gym.features.differences import FractionalDifference, LogDifference, PercentChange
+from tradeready_gym.features.higher_timeframe import HigherTimeframe
 from tradeready_gym.features.indicators import (
     AverageDirectionalIndex,
     AverageTrueRange,
@@ -23,6 +27,7 @@ from tradeready_gym.features.indicators import (
     Volume,
 )
 from tradeready_gym.features.pipeline import DEFAULT_FEATURES, RAW_FEATURES, FeaturePipeline
+from tradeready_gym.features.ranges import Comparison, FixedMinMax
 from tradeready_gym.features.registry import KNOWN_NAMES, parse_feature
 from tradeready_gym.features.scale_free import (
     EngineeredFeatures,
@@ -35,6 +40,9 @@ from tradeready_gym.features.scale_free import (
     Volatility,
 )
 from tradeready_gym.features.scalers import MinMaxScaler, StandardScaler
+from tradeready_gym.features.sources import CandleColumn
+from tradeready_gym.features.talib_function import TALib
+from tradeready_gym.features.warmup_mask import WarmupMask
 
 __all__ = [
     "ACCOUNT_CODES",
@@ -47,25 +55,36 @@ __all__ = [
     "AverageDirectionalIndex",
     "AverageTrueRange",
     "BollingerBands",
+    "Calendar",
+    "CandleColumn",
     "Column",
+    "Comparison",
     "CustomFeature",
     "EngineeredFeatures",
     "Feature",
     "FeaturePipeline",
+    "FixedMinMax",
+    "FractionalDifference",
     "GapFlag",
+    "HigherTimeframe",
+    "LogDifference",
     "LogReturns",
     "Macd",
     "MinMaxScaler",
     "Momentum",
+    "MovingAverage",
     "MovingAverageRatio",
     "Ohlcv",
+    "PercentChange",
     "RelativeCandles",
     "RelativeStrengthIndex",
     "StandardScaler",
     "SymbolCandles",
+    "TALib",
     "TimeOfWeek",
     "Volatility",
     "Volume",
+    "WarmupMask",
     "account_bounds",
     "account_codes",
     "account_columns",

@@ -81,7 +81,9 @@ class Feature(ABC):
 class LibraryFeature(Feature):
     """A feature of ours: prefix invariant to the last bit."""
 
-    causality_tolerance = 0.0
+    @property
+    def causality_tolerance(self) -> float:
+        return 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -118,10 +118,11 @@ def check_later_anchor(feature: str | Feature | FeatureFunction, candles: "Candl
         ConfigurationError: there are too few candles for one later anchor.
     """
     chosen = as_feature(feature, tuple(candles.columns))
-    last = len(candles) - chosen.warmup_bars - 1
+    warmup_bars = chosen.warmup_on(candles)
+    last = len(candles) - warmup_bars - 1
     if last < 1:
         raise ConfigurationError(
-            f"checking {chosen.name!r} needs more than {chosen.warmup_bars + 1} candles, got {len(candles)}"
+            f"checking {chosen.name!r} needs more than {warmup_bars + 1} candles, got {len(candles)}"
         )
     worst = 0.0
     for index in range(len(candles.symbols)):
@@ -129,15 +130,15 @@ def check_later_anchor(feature: str | Feature | FeatureFunction, candles: "Candl
         deviation = np.nanstd(whole, axis=0)
         for anchor in np.unique(np.linspace(1, last, anchors).astype(int)):
             later = candles.between(int(candles.times[anchor]), candles.end)
-            warm = feature_values(chosen, later, index)[chosen.warmup_bars :]
-            difference = np.abs(warm - whole[anchor + chosen.warmup_bars :]).max(axis=0)
+            warm = feature_values(chosen, later, index)[warmup_bars:]
+            difference = np.abs(warm - whole[anchor + warmup_bars :]).max(axis=0)
             shares = np.divide(
                 difference, deviation, out=np.where(difference > 0.0, np.inf, 0.0), where=deviation > 0.0
             )
             if not shares.max() <= chosen.anchor_tolerance:
                 raise CheckFailed(
                     f"feature {chosen.name!r} started at {format_time(int(candles.times[anchor]))} differs by "
-                    f"{shares.max():.3g} standard deviations after its warm-up of {chosen.warmup_bars} candles; its "
+                    f"{shares.max():.3g} standard deviations after its warm-up of {warmup_bars} candles; its "
                     f"anchor_tolerance is {chosen.anchor_tolerance:g}. Declare a longer warm-up or a larger tolerance."
                 )
             worst = max(worst, float(shares.max()))

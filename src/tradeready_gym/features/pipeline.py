@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tradeready_gym.errors import ConfigurationError, DataError
+from tradeready_gym.errors import ConfigurationError, DataError, UnknownName
 from tradeready_gym.features.account import ACCOUNT_CODES
 from tradeready_gym.features.base import Feature, FloatArray, feature_values
 from tradeready_gym.features.causality import compare_prefixes
@@ -71,7 +71,7 @@ class FeaturePipeline:
         object.__setattr__(self, "account_features", tuple(account))
 
     def __repr__(self) -> str:
-        market = [repr(f.name) if library_feature(f.name) == f else repr(f) for f in self.market_features]
+        market = [repr(f.name) if _is_called(f.name, f) else repr(f) for f in self.market_features]
         return f"FeaturePipeline([{', '.join([*market, *map(repr, self.account_features)])}])"
 
     @property
@@ -142,6 +142,13 @@ class FeaturePipeline:
     def _bounds(self, side: str) -> NDArray[np.float32]:
         bounds = [getattr(feature, side) for feature in self.market_features for _ in feature.column_names]
         return np.clip(np.array(bounds, dtype=np.float64), -_LARGEST, _LARGEST).astype(np.float32)
+
+
+def _is_called(name: str, feature: Feature) -> bool:
+    try:
+        return library_feature(name) == feature
+    except (ConfigurationError, UnknownName):  # it looks like the name of something else
+        return False
 
 
 def _require_finite(

@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Final
 
 from tradeready_gym.errors import ConfigurationError, UnknownName
 from tradeready_gym.features.account import ACCOUNT_CODES
+from tradeready_gym.features.averages import MovingAverage
 from tradeready_gym.features.base import Feature
+from tradeready_gym.features.calendar import Calendar
 from tradeready_gym.features.custom import Column, FeatureFunction, custom_feature
+from tradeready_gym.features.differences import FractionalDifference, LogDifference, PercentChange
+from tradeready_gym.features.higher_timeframe import HigherTimeframe
 from tradeready_gym.features.indicators import (
     AverageDirectionalIndex,
     AverageTrueRange,
@@ -27,13 +32,17 @@ from tradeready_gym.features.scale_free import (
     TimeOfWeek,
     Volatility,
 )
+from tradeready_gym.features.talib_function import TALib
+from tradeready_gym.market.timeframe import Timeframe
 
 PLAIN: Final[dict[str, Callable[[], Feature]]] = {
     "adx": AverageDirectionalIndex,
     "atr": AverageTrueRange,
     "bollinger": BollingerBands,
+    "calendar": Calendar,
     "candles": RelativeCandles,
     "engineered": EngineeredFeatures,
+    "fractional_difference": FractionalDifference,
     "gap": GapFlag,
     "macd": Macd,
     "ohlcv": Ohlcv,
@@ -45,16 +54,23 @@ PLAIN: Final[dict[str, Callable[[], Feature]]] = {
 WITH_PERIOD: Final[dict[str, tuple[Callable[[int], Feature], int]]] = {
     "adx": (AverageDirectionalIndex, 14),
     "atr": (AverageTrueRange, 14),
+    "ema": (partial(MovingAverage, kind="ema"), 20),
+    "log_difference": (LogDifference, 1),
     "ma_ratio": (MovingAverageRatio, 50),
     "momentum": (Momentum, 10),
+    "percent_change": (PercentChange, 1),
     "rsi": (RelativeStrengthIndex, 14),
+    "sma": (partial(MovingAverage, kind="sma"), 20),
     "volatility": (Volatility, 24),
+    "wma": (partial(MovingAverage, kind="wma"), 20),
 }
 KNOWN_NAMES: Final = tuple(
     sorted([*ACCOUNT_CODES, *PLAIN, *(f"{stem}_{period}" for stem, (_, period) in WITH_PERIOD.items())])
 )
 
-_FORMS: Final = ", ".join(f"{stem}_<n>" for stem in sorted(WITH_PERIOD))
+_FORMS: Final = ", ".join(
+    [*(f"{stem}_<n>" for stem in sorted(WITH_PERIOD)), "talib:<FUNCTION>", "<feature>@<timeframe>"]
+)
 
 
 def parse_feature(name: str, columns: Collection[str] = ()) -> Feature:
@@ -103,10 +119,19 @@ def as_feature(item: str | Feature | FeatureFunction, columns: Collection[str] =
 
 
 def library_feature(name: str) -> Feature | None:
-    """The library's feature called `name`, in any case; None if there is none."""
+    """The library's feature called `name`, in any case; None if there is none.
+
+    `talib:NAME(...)` is a function of TA-Lib, and `<any of these>@4h` a feature on longer candles.
+    """
     lower = name.lower()
     if lower in PLAIN:
         return PLAIN[lower]()
+    inner, at, timeframe = lower.rpartition("@")
+    if at and timeframe in {frame.label for frame in Timeframe.all()}:
+        coarse = library_feature(name[: len(inner)])
+        return None if coarse is None else HigherTimeframe(coarse, timeframe)
+    if lower.startswith("talib:"):
+        return TALib.parse(name)
     form = re.fullmatch(r"([a-z_]+)_([0-9]{1,6})", lower)
     if form is None or form[1] not in WITH_PERIOD:
         return None

@@ -14,6 +14,7 @@ import numpy as np
 
 from tradeready_gym.errors import DataError, NotFitted
 from tradeready_gym.features.base import Feature, FloatArray, feature_values
+from tradeready_gym.features.ranges import require_range
 from tradeready_gym.market.splits import Span
 from tradeready_gym.market.timeframe import TimeLike, format_time, parse_time
 
@@ -89,11 +90,14 @@ class Scaler(Feature):
             if learned.symbol == symbol:
                 values = feature_values(self.feature, candles, symbol_index)
                 scaled: FloatArray = (values - np.array(learned.offset)) / np.array(learned.scale)
-                return scaled
+                return self._placed(scaled)
         known = f"; it was fitted on {', '.join(s.symbol for s in self.statistics)}" if self.statistics else ""
         raise NotFitted(
             f"{self.name!r} was used on {symbol} before it was fitted{known}. Call .fit(candles, start, end)"
         )
+
+    def _placed(self, scaled: FloatArray) -> FloatArray:
+        return scaled
 
     @abstractmethod
     def _prefix(self) -> str: ...
@@ -115,7 +119,33 @@ class StandardScaler(Scaler):
 
 @dataclass(frozen=True)
 class MinMaxScaler(Scaler):
-    """To 0 at the minimum and 1 at the maximum of the fitted span; later values may lie outside."""
+    """To `feature_min` at the minimum and `feature_max` at the maximum of the fitted span; a constant column becomes
+    `feature_min`. Later values may lie outside, unless `clip`. `FixedMinMax` takes a range by hand instead.
+
+        MinMaxScaler(RelativeCandles(), feature_min=-1.0, clip=True).fit(candles, start, end)
+    """
+
+    feature_min: float = 0.0
+    feature_max: float = 1.0
+    clip: bool = False
+
+    def __post_init__(self) -> None:
+        require_range("minmax feature_min and feature_max", self.feature_min, self.feature_max)
+
+    @property
+    def low(self) -> float:
+        return self.feature_min if self.clip else -np.inf
+
+    @property
+    def high(self) -> float:
+        return self.feature_max if self.clip else np.inf
+
+    def _placed(self, scaled: FloatArray) -> FloatArray:
+        if self.clip:
+            scaled = np.clip(scaled, 0.0, 1.0)
+        if (self.feature_min, self.feature_max) == (0.0, 1.0):
+            return scaled
+        return self.feature_min + (self.feature_max - self.feature_min) * scaled
 
     def _prefix(self) -> str:
         return "minmax"

@@ -1,8 +1,13 @@
 """Trailing windows whose values depend on the window alone: the same bits from every anchor and for every prefix."""
 
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 
 from tradeready_gym.features.base import FloatArray
+
+_BLOCK_ROWS: Final = 2048
 
 
 def window_sum(values: FloatArray, bars: int) -> FloatArray:
@@ -48,3 +53,22 @@ def change(values: FloatArray, bars: int) -> FloatArray:
     result = np.full(len(values), np.nan)
     result[bars:] = values[bars:] / values[: max(len(values) - bars, 0)] - 1.0
     return result
+
+
+def weighted_sum(values: FloatArray, weights: Sequence[float]) -> FloatArray:
+    """The sum of `weights[k] * values[i - k]` at each row: float64[T], NaN in the first `len(weights) - 1` rows.
+
+    Weight by weight over blocks of rows that fit the cache: unlike a dot product, whose order of addition depends on
+    where in memory a row lies, every row is added up in the same order.
+    """
+    total = np.full(len(values), np.nan)
+    first = len(weights) - 1
+    product = np.empty(_BLOCK_ROWS)
+    for start in range(first, len(values), _BLOCK_ROWS):
+        stop = min(start + _BLOCK_ROWS, len(values))
+        block, part = total[start:stop], product[: stop - start]
+        np.multiply(values[start:stop], weights[0], out=block)
+        for k in range(1, len(weights)):
+            np.multiply(values[start - k : stop - k], weights[k], out=part)
+            block += part
+    return total

@@ -1,42 +1,37 @@
 """What the agent is paid."""
 
-from tradeready_gym.errors import UnknownName
 from tradeready_gym.rewards.base import CustomReward, RewardScheme
+from tradeready_gym.rewards.calmar import CalmarReward
 from tradeready_gym.rewards.composite import CompositeReward
+from tradeready_gym.rewards.differential import DifferentialSharpe
 from tradeready_gym.rewards.drawdown import DrawdownPenaltyReward
+from tradeready_gym.rewards.penalties import HoldingPenalty, TurnoverPenalty
+from tradeready_gym.rewards.position import PositionBasedReward
 from tradeready_gym.rewards.profit import LogReturnReward, PnLReward
 from tradeready_gym.rewards.ratio import SharpeReward, SortinoReward
-
-REWARD_SCHEMES: dict[str, type[RewardScheme]] = {
-    "pnl": PnLReward,
-    "log_return": LogReturnReward,
-    "sharpe": SharpeReward,
-    "sortino": SortinoReward,
-    "drawdown_penalty": DrawdownPenaltyReward,
-    "composite": CompositeReward,
-}
-
-
-def make_reward_scheme(scheme: RewardScheme | str | None) -> RewardScheme:
-    """A scheme from itself, from its name, or the default (PnL) from None."""
-    if isinstance(scheme, RewardScheme):
-        return scheme
-    if scheme is None:
-        return PnLReward()
-    if scheme not in REWARD_SCHEMES:
-        raise UnknownName("reward scheme", scheme, REWARD_SCHEMES)
-    return REWARD_SCHEMES[scheme]()
-
+from tradeready_gym.rewards.registry import REWARD_SCHEMES, make_reward_scheme
+from tradeready_gym.rewards.risk_adjusted import RiskAdjustedReturns
+from tradeready_gym.rewards.simple_profit import SimpleProfit, SimpleProfitScore
+from tradeready_gym.rewards.weighted import WeightedSum
 
 __all__ = [
     "REWARD_SCHEMES",
+    "CalmarReward",
     "CompositeReward",
     "CustomReward",
+    "DifferentialSharpe",
     "DrawdownPenaltyReward",
+    "HoldingPenalty",
     "LogReturnReward",
     "PnLReward",
+    "PositionBasedReward",
     "RewardScheme",
+    "RiskAdjustedReturns",
     "SharpeReward",
+    "SimpleProfit",
+    "SimpleProfitScore",
     "SortinoReward",
+    "TurnoverPenalty",
+    "WeightedSum",
     "make_reward_scheme",
 ]

@@ -44,14 +44,20 @@ class CustomReward(RewardScheme):
         """Forget the episode; called at every reset."""
 
 
-def require_window(window: int) -> None:
-    """Raise `ConfigurationError` unless `window` is an integer of at least 2."""
-    if not isinstance(window, int) or window < 2:
-        raise ConfigurationError(f"window must be an integer of at least 2 steps; got {window!r}")
+LARGEST_COEFFICIENT = 1e9
 
 
-def require_number(name: str, value: float, least: float = -math.inf) -> None:
-    """Raise `ConfigurationError` unless `value` is finite and at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < least:
+def require_window(window: int, least: int = 2) -> None:
+    """Raise `ConfigurationError` unless `window` is an integer of at least `least`."""
+    if isinstance(window, bool) or not isinstance(window, int) or window < least:
+        steps = "step" if least == 1 else "steps"
+        raise ConfigurationError(f"window must be an integer of at least {least} {steps}; got {window!r}")
+
+
+def require_number(name: str, value: float, least: float = -math.inf, most: float = math.inf) -> None:
+    """Raise `ConfigurationError` unless `value` is finite, at least `least` and at most `most`."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not least <= value <= most:
         bound = f" of at least {least:g}" if least > -math.inf else ""
+        bound += f" and at most {most:g}" if most < math.inf else ""
         raise ConfigurationError(f"{name} must be a finite number{bound}; got {value!r}")

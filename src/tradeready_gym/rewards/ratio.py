@@ -28,6 +28,12 @@ def simple_return(previous_equity: float, equity: float) -> float:
 
 
 @kernel
+def bounded(number: float) -> float:
+    """`number` within +-1e100: no reward is infinite, whatever it is multiplied with."""
+    return min(max(number, -_LARGEST_RETURN), _LARGEST_RETURN)
+
+
+@kernel
 def clipped_ratio(mean: float, deviation: float) -> float:
     """`mean / deviation`, bounded."""
     ratio = mean / max(deviation, _SMALLEST_DEVIATION)

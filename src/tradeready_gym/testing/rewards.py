@@ -96,6 +96,17 @@ def _accounts(curve: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
     accounts["previous_equity"], accounts["equity"], accounts["cash"] = curve[:-1], curve[1:], curve[1:]
     accounts["peak_equity"] = np.maximum.accumulate(curve)[1:]
     accounts["fills"] = np.arange(len(accounts)) % 7 == 0
+    # what a scheme may read besides: a position every other week, trades of any size, and what they gained and cost
+    accounts["trades"] = np.cumsum(accounts["fills"])
+    held = accounts["trades"] % 2 == 1
+    accounts["position_value"] = np.where(held, curve[1:], 0.0)
+    accounts["cash"] = curve[1:] - accounts["position_value"]
+    accounts["traded_value"] = np.cumsum(np.where(accounts["fills"] > 0, curve[:-1], 0.0))
+    accounts["unrealized_pnl"] = np.where(held, 0.01 * curve[1:], 0.0)
+    accounts["realized_pnl"] = np.cumsum(np.where((accounts["fills"] > 0) & ~held, 0.01 * curve[:-1] - 3.0, 0.0))
+    accounts["fees_paid"] = 0.001 * accounts["traded_value"]
+    accounts["exposed_steps"] = np.cumsum(held)
+    accounts["rejects"] = np.arange(len(accounts)) % 11 == 5
     return accounts
 
 

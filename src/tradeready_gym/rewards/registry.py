@@ -1,0 +1,44 @@
+"""Rewards by name."""
+
+from tradeready_gym.errors import UnknownName
+from tradeready_gym.rewards.base import RewardScheme
+from tradeready_gym.rewards.calmar import CalmarReward
+from tradeready_gym.rewards.composite import CompositeReward
+from tradeready_gym.rewards.differential import DifferentialSharpe
+from tradeready_gym.rewards.drawdown import DrawdownPenaltyReward
+from tradeready_gym.rewards.penalties import HoldingPenalty, TurnoverPenalty
+from tradeready_gym.rewards.position import PositionBasedReward
+from tradeready_gym.rewards.profit import LogReturnReward, PnLReward
+from tradeready_gym.rewards.ratio import SharpeReward, SortinoReward
+from tradeready_gym.rewards.risk_adjusted import RiskAdjustedReturns
+from tradeready_gym.rewards.simple_profit import SimpleProfit, SimpleProfitScore
+
+REWARD_SCHEMES: dict[str, type[RewardScheme]] = {
+    "pnl": PnLReward,
+    "log_return": LogReturnReward,
+    "sharpe": SharpeReward,
+    "sortino": SortinoReward,
+    "drawdown_penalty": DrawdownPenaltyReward,
+    "composite": CompositeReward,
+    "simple_profit": SimpleProfit,
+    "simple_profit_score": SimpleProfitScore,
+    "risk_adjusted": RiskAdjustedReturns,
+    "differential_sharpe": DifferentialSharpe,
+    "position_based": PositionBasedReward,
+    "calmar": CalmarReward,
+    "turnover_penalty": TurnoverPenalty,
+    "holding_penalty": HoldingPenalty,
+}
+TENSORTRADE_NAMES = {"simple": "simple_profit", "risk-adjusted": "risk_adjusted"}
+
+
+def make_reward_scheme(scheme: RewardScheme | str | None) -> RewardScheme:
+    """A scheme from itself, from its name (also `simple` and `risk-adjusted`), or the default (PnL) from None."""
+    if isinstance(scheme, RewardScheme):
+        return scheme
+    if scheme is None:
+        return PnLReward()
+    name = TENSORTRADE_NAMES.get(scheme, scheme)
+    if name not in REWARD_SCHEMES:
+        raise UnknownName("reward scheme", scheme, REWARD_SCHEMES)
+    return REWARD_SCHEMES[name]()
