@@ -124,6 +124,13 @@ class StableBaselinesTradingStrategy(TradingStrategy):
                 f"this strategy was trained with {name} = {self._columns[name]!r}; the environment has {found[name]!r}. "
                 f"Build the environment with the same observations"
             )
+        composition = describe(environment.engine.spec)
+        for name in ("timeframe", "action_scheme", "steps_per_action"):
+            if name in self._composition and composition[name] != self._composition[name]:
+                raise ConfigurationError(
+                    f"this strategy was trained with {name} = {self._composition[name]}; the environment has {composition[name]}, "
+                    f"in which its actions mean something else. Build the environment with the same"
+                )
         space = environment.engine.spec.action_scheme.action_space(len(environment.engine.symbols))
         if space != self._model.action_space:
             raise ConfigurationError(

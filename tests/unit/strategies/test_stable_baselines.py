@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tradeready_gym import TargetPosition
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.errors import ConfigurationError, NotFitted, StoreError, UnknownName
 from tradeready_gym.market import Candles
@@ -127,7 +128,10 @@ def test_observations_are_scaled_by_the_training_span_and_never_again(
         ({"lookback_window": 11}, "lookback_window = 10; the environment has 11"),
         ({"feature_pipeline": ["momentum_10", "position"]}, "window = .*returns.*momentum_10"),
         ({"feature_pipeline": ["returns", "balance"]}, "account = .*position.*balance"),
-        ({"action_scheme": "hold_buy_sell"}, r"act in Discrete\(2\); the environment has Discrete\(3\)"),
+        ({"action_scheme": "hold_buy_sell"}, "action_scheme = TargetPosition.*; the environment has HoldBuySell"),
+        ({"action_scheme": TargetPosition((1.0, 0.0))}, "its actions mean something else"),
+        ({"steps_per_action": 2}, "steps_per_action = 1; the environment has 2"),
+        ({"timeframe": "4h"}, "timeframe = 1h; the environment has 4h"),
     ],
 )
 def test_an_environment_unlike_the_trained_one_is_refused(
