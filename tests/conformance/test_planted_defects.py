@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from tradeready_gym.actions import AccountView, CustomActionScheme, HoldBuySell, TargetPosition, market_order
+from tradeready_gym.actions import (
+    AccountView,
+    CustomActionScheme,
+    HoldBuySell,
+    PerAssetDiscrete,
+    TargetPosition,
+    market_order,
+)
 from tradeready_gym.errors import CheckFailed, ConfigurationError
 from tradeready_gym.exchanges import CustomSlippage, FixedSlippage, SlippageModel
 from tradeready_gym.kernel import kernel
@@ -171,6 +178,58 @@ class KernelMakesTooMany(HoldBuySell):
     kernel = staticmethod(_writes_beyond)
 
 
+@kernel
+def _pays_itself(
+    action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int
+) -> int:
+    account.cash += 1.0
+    return 0
+
+
+@dataclass(frozen=True)
+class PaysItself(HoldBuySell):
+    kernel = staticmethod(_pays_itself)
+
+
+@kernel
+def _rests_at_nothing(
+    action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int
+) -> int:
+    count = market_order(orders, 0, 0, 1, 1.0, 0)
+    orders[0].kind = 1
+    return count
+
+
+@dataclass(frozen=True)
+class RestsAtNothing(HoldBuySell):
+    kernel = staticmethod(_rests_at_nothing)
+
+
+class Brackets(BuyOne):
+    def orders(self, action: Any, account: AccountView) -> Sequence[Order]:
+        close = account.closes[account.symbols[0]]
+        return [Order(account.symbols[0], "buy", 1.0, stop_price=1.1 * close, take_price=0.9 * close)]
+
+
+class SaysNothing(HoldBuySell):
+    def describe(self, action: Any, symbols: Sequence[str] = ()) -> str:
+        return ""
+
+
+class MasksBuysOfEach(PerAssetDiscrete):
+    def action_masks(self, cash: Any, equity: Any, quantities: Any) -> Any:
+        masks = super().action_masks(cash, equity, quantities)
+        masks[:, np.arange(masks.shape[1]) % 5 == 2] = False
+        return masks
+
+
+class MasksAWholePart(PerAssetDiscrete):
+    def action_masks(self, cash: Any, equity: Any, quantities: Any) -> Any:
+        masks = super().action_masks(cash, equity, quantities)
+        masks[:, :20] = False
+        return masks
+
+
 def test_a_scheme_in_plain_python_passes() -> None:
     check_action_scheme(BuyOne())
 
@@ -189,6 +248,12 @@ def test_a_scheme_with_parameters_of_its_own_passes() -> None:
         (MasksWhatWorks(), "nevertheless is filled"),
         (MasksInTheWrongShape(), "at least one True"),
         (KernelMakesTooMany(), "makes 2 orders"),
+        (PaysItself(), "changes the account or the market"),
+        (RestsAtNothing(), "rests at 0.0"),
+        (Brackets(), "encloses nothing"),
+        (SaysNothing(), "must say in words"),
+        (MasksBuysOfEach(), "nevertheless is filled"),
+        (MasksAWholePart(), "at least one True among each"),
     ],
 )
 def test_an_unsound_scheme_is_caught(scheme: Any, words: str) -> None:

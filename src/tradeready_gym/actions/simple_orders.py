@@ -76,9 +76,9 @@ class SimpleOrders(ActionScheme):
     `slippage_maximum` are the exchange's: a stop buy locks its trigger plus that slippage.
     """
 
-    criteria: tuple[Any, ...] = ("market", ("limit", 0.01), ("stop", 0.02))
+    criteria: Sequence[Any] = ("market", ("limit", 0.01), ("stop", 0.02))
     sizes: Any = 4
-    sides: tuple[str, ...] = ("buy", "sell")
+    sides: Sequence[str] = ("buy", "sell")
     fee_rate: float = 0.001
     slippage_maximum: float = 0.1
     kernel = staticmethod(_act)

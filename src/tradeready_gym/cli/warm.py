@@ -6,6 +6,7 @@ from cyclopts import Parameter
 
 from tradeready_gym.cli.console import out, progress
 
+_USUAL = ("hold_buy_sell", "continuous", "portfolio", "target_position")
 _Names = Annotated[list[str] | None, Parameter(negative=())]
 
 
@@ -15,19 +16,18 @@ def warm(*, actions: _Names = None, rewards: _Names = None, slippage: _Names = N
     Parameters
     ----------
     actions
-        Action schemes; all four by default.
+        Action schemes; those of the registered ids and target positions by default.
     rewards
         Reward schemes; "pnl" and "log_return" by default.
     slippage
         Slippage models; "volume_share" by default.
     """
-    from tradeready_gym.actions import ACTION_SCHEMES
     from tradeready_gym.envs import TradingVectorEnvironment
     from tradeready_gym.market.worlds import martingale
 
     combinations = [
         (scheme, reward, model)
-        for scheme in actions or list(ACTION_SCHEMES)
+        for scheme in actions or _USUAL
         for reward in rewards or ["pnl", "log_return"]
         for model in slippage or ["volume_share"]
     ]

@@ -477,6 +477,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             self._refuse(action)
         if array.shape != self.action_space.shape or not np.isfinite(array).all():
             self._refuse(action)
+        if isinstance(self.action_space, spaces.MultiDiscrete) and not _within(array, self.action_space.nvec):
+            self._refuse(action)
         return array
 
     def _refuse(self, action: Any) -> None:
@@ -484,3 +486,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             f"an action must be in {self.action_space}; got {action!r} of type {type(action).__name__}. "
             f"Nothing has been done: step again with a legal action"
         )
+
+
+def _within(numbers: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> bool:
+    return bool(((numbers >= 0.0) & (numbers < counts) & (numbers == np.floor(numbers))).all())

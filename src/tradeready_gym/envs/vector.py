@@ -259,13 +259,19 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         else:
             if array.dtype.kind not in "fiu":
                 raise errors.ActionError(f"actions must be numbers in {self.single_action_space}; got {array.dtype}")
-            good = bool(np.isfinite(table).all())
+            good = bool(np.isfinite(table).all()) and self._numbers_fit(table)
         if not good:
             self._refuse(table)
         engine.actions[:] = table
 
+    def _numbers_fit(self, table: npt.NDArray[Any]) -> bool:
+        space = self.single_action_space
+        return not isinstance(space, spaces.MultiDiscrete) or bool(((table >= 0) & (table < space.nvec)).all())
+
     def _refuse(self, table: npt.NDArray[Any]) -> None:
         bad = ~np.isfinite(table.astype(np.float64))
+        if isinstance(self.single_action_space, spaces.MultiDiscrete):
+            bad |= (table < 0) | (table >= self.single_action_space.nvec)
         if self._count:
             bad |= (table < 0) | (table >= self._count)
         i = int(np.flatnonzero(bad.any(axis=1))[0])

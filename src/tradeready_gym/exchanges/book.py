@@ -16,9 +16,11 @@ from tradeready_gym.exchanges.execution import (
     ROUNDING,
     STOP_LOSS,
     TAKE_PROFIT,
+    affordable,
     floor_to_lot,
     order_prices_valid,
     record_reject,
+    settle_prices,
     smallest_value,
     snap_to_holding,
     unlocked,
@@ -74,7 +76,14 @@ def rest_order(
             record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
             return False
     elif order.side > 0:
-        locked = quantity * lock_price(order, costs)
+        unit_cost = lock_price(order, costs)
+        locked = quantity * unit_cost
+        if order.sized == 1 and locked > account.cash + ROUNDING * account.starting_balance:
+            quantity = affordable(account, account.cash, unit_cost, instrument.lot_size)
+            locked = quantity * unit_cost
+            if quantity * close < smallest_value(account, instrument, costs):
+                record_reject(account, order, rejects, MIN_NOTIONAL)
+                return False
         if locked > account.cash + ROUNDING * account.starting_balance:
             record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
             return False
@@ -103,6 +112,8 @@ def _admit_resting(
     if not (quantity > 0.0 and quantity < math.inf):
         record_reject(account, order, rejects, INVALID_QUANTITY)
         return 0.0
+    if order.sized == 1:
+        settle_prices(order, instrument.tick_size)
     if not order_prices_valid(order, instrument.tick_size, costs.leverage > 0.0):
         record_reject(account, order, rejects, INVALID_PRICE)
         return 0.0

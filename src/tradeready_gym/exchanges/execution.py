@@ -108,6 +108,18 @@ def order_prices_valid(order: Any, tick_size: float, shorts: bool) -> bool:
     return not (both and order.side * (order.take_price - order.stop_price) <= 0.0)
 
 
+@cold_kernel
+def settle_prices(order: Any, tick_size: float) -> None:
+    """A scheme does not know the ticks: its prices go to the grid, on the side that asks for no more than it did."""
+    side = int(order.side)
+    if order.kind != MARKET:
+        order.price = round_price(order.price, -side, tick_size)
+    if order.stop_price > 0.0:
+        order.stop_price = round_price(order.stop_price, -side, tick_size)
+    if order.take_price > 0.0:
+        order.take_price = round_price(order.take_price, side, tick_size)
+
+
 @kernel
 def smallest_value(account: Any, instrument: Any, costs: Any) -> float:
     """The value below which an order is refused: the instrument's minimum, and never dust."""
@@ -198,6 +210,8 @@ def admit_market(
     if not (quantity > 0.0 and quantity < math.inf):
         record_reject(account, order, rejects, INVALID_QUANTITY)
         return 0.0
+    if order.sized == 1 and (order.stop_price != 0.0 or order.take_price != 0.0):
+        settle_prices(order, instrument.tick_size)
     if (order.stop_price != 0.0 or order.take_price != 0.0) and not order_prices_valid(
         order, instrument.tick_size, costs.leverage > 0.0
     ):

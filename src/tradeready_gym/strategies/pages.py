@@ -55,7 +55,7 @@ def comparison_report(
         **_candles_of(candles, shown) if len(engine.symbols) == 1 else {},
         fills=_fills(traced) if len(engine.symbols) == 1 else [],
         rewards=traced.rewards,
-        actions=count_actions(traced.actions, engine.spec.action_scheme.action_space(len(engine.symbols))),
+        actions=count_actions(traced.actions, engine.spec.action_scheme, len(engine.symbols)),
         card=card,
     )
 

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from tradeready_gym.actions import ActionScheme, HoldBuySell, TargetPosition
 from tradeready_gym.strategies.base import TradingStrategy
 from tradeready_gym.strategies.native import native_environment, vectorise
 from tradeready_gym.strategies.situation import Situation
 
-HOLD_BUY_SELL = ("hold", "buy", "sell")
+_HOLD_BUY_SELL = ("hold", "buy", "sell")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +62,14 @@ def trace(strategy: TradingStrategy, environment: Any, *, seed: int = 0) -> Trac
     )
 
 
-def count_actions(actions: npt.NDArray[Any], space: spaces.Space[Any]) -> dict[str, int]:
-    """How often each action of a discrete space was chosen; a box in one dimension is counted in eight parts."""
+def count_actions(actions: npt.NDArray[Any], scheme: ActionScheme, symbols: int = 1) -> dict[str, int]:
+    """How often each action of a discrete scheme was chosen; a box in one dimension is counted in eight parts."""
+    space = scheme.action_space(symbols)
     if isinstance(space, spaces.Discrete):
         size = int(space.n)
-        names = HOLD_BUY_SELL if size == len(HOLD_BUY_SELL) else tuple(str(k) for k in range(size))
+        names = _HOLD_BUY_SELL if isinstance(scheme, HoldBuySell) else tuple(str(k) for k in range(size))
+        if isinstance(scheme, TargetPosition):
+            names = tuple(f"{position:g}" for position in scheme.positions)
         counts = np.bincount(actions.astype(np.int64).reshape(-1), minlength=size)
         return dict(zip(names, counts.tolist(), strict=True))
     if isinstance(space, spaces.Box) and space.shape == (1,):

