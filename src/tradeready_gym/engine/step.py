@@ -135,7 +135,7 @@ def flag_end(account: Any, settings: Any) -> None:
             terminated = 1
         else:
             truncated = 1
-    if account.equity <= (1.0 - settings.max_loss) * account.starting_balance:
+    if account.equity <= account.starting_balance - settings.max_loss * account.starting_balance:
         if settings.gymnasium_end == 1:
             terminated = 1
         else:

@@ -171,7 +171,8 @@ def _check_flags(engine: Engine, info: Mapping[str, Any], terminated: bool, trun
     spec, account = engine.spec, engine.state.accounts[0]
     over = info["step"] == info["total_steps"]
     whole = over and int(account["end_row"]) in engine.segments["data_end_row"]
-    ruined = info["equity"] <= (1.0 - spec.max_loss) * spec.exchange.starting_balance
+    start = spec.exchange.starting_balance
+    ruined = info["equity"] <= start - spec.max_loss * start
     if spec.episode_end == "gymnasium":
         wanted = (ruined, over)
     else:

@@ -50,7 +50,7 @@ def test_every_info_is_plain_data(part: dict[str, Any]) -> None:
     } <= set(infos[0])
 
 
-@pytest.mark.parametrize(("last", "ends"), [(10.1, False), (9.99, True)])
+@pytest.mark.parametrize(("last", "ends"), [(10.1, False), (10.0, True)])
 def test_a_loss_of_ninety_per_cent_terminates_and_a_little_less_goes_on(last: float, ends: bool) -> None:
     candles = candles_of([100.0, 100.0, 100.0, last, last, last])
     env = small_env(candles, action_scheme="target_position", episode_end="gymnasium")
