@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         TargetPosition,
         TargetWeights,
     )
+    from tradeready_gym.context import TradingContext
     from tradeready_gym.envs.trading import TradingEnvironment
     from tradeready_gym.envs.vector import TradingVectorEnvironment
     from tradeready_gym.exchanges import MarginAccount, SimulatedExchange
@@ -75,6 +76,7 @@ _HOMES = {
     "SortinoReward": "rewards",
     "TargetPosition": "actions",
     "TargetWeights": "actions",
+    "TradingContext": "context",
     "TradingEnvironment": "envs.trading",
     "TradingVectorEnvironment": "envs.vector",
     "TrainingTracker": "tracking",
@@ -109,6 +111,7 @@ __all__ = [
     "SortinoReward",
     "TargetPosition",
     "TargetWeights",
+    "TradingContext",
     "TradingEnvironment",
     "TradingVectorEnvironment",
     "TrainingTracker",

@@ -89,11 +89,13 @@ def _documented(
     features = observation_features if observation_features is not None else feature_pipeline
     composed = {
         "action_scheme": action_scheme,
-        "reward_scheme": reward_function if reward_function is not None else reward_scheme,
         "feature_pipeline": DEFAULT_FEATURES if features is None else features,
         "track_training": track_training,
         **others,
     }
+    reward = reward_function if reward_function is not None else reward_scheme
+    if reward is not None:  # what an id leaves open is the context's, or the default
+        composed["reward_scheme"] = reward
     symbols = (pairs,) if isinstance(pairs, str) else tuple(pairs)
     if exchange is not None:
         if symbols not in (*PAIRS.values(), PORTFOLIO_PAIRS):

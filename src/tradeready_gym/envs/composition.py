@@ -3,86 +3,55 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tradeready_gym.actions import ActionScheme, HoldBuySell, make_action_scheme
+from tradeready_gym.actions import ActionScheme
+from tradeready_gym.context import ENVIRONMENT_KEYS, EXCHANGE_KEYS, TradingContext, settings_in_force
 from tradeready_gym.engine import EngineSpec
-from tradeready_gym.errors import ConfigurationError, PlatformUnavailable, UnknownName
-from tradeready_gym.exchanges import SimulatedExchange
-from tradeready_gym.features import RAW_FEATURES, FeaturePipeline
-from tradeready_gym.rewards import RewardScheme, make_reward_scheme
-
-# arguments of an environment that are shorthands for those of a `SimulatedExchange`
-EXCHANGE_SHORTHANDS = (
-    "data",
-    "symbols",
-    "timeframe",
-    "starting_balance",
-    "fee_rate",
-    "maker_fee_rate",
-    "slippage",
-    "fill_at",
-    "instruments",
-    "max_volume_share",
-    "account",
+from tradeready_gym.envs.parts import (
+    NOT_GIVEN,
+    action_scheme_of,
+    exchange_of,
+    features_of,
+    reward_scheme_of,
+    unknown_argument,
 )
-EXCHANGES = ("simulated",)
+from tradeready_gym.errors import PlatformUnavailable
+from tradeready_gym.exchanges import SimulatedExchange
+from tradeready_gym.features import FeaturePipeline
+from tradeready_gym.rewards import RewardScheme
 
 
 def compose(
-    exchange: SimulatedExchange | str | None = None,
-    action_scheme: ActionScheme | str | None = None,
-    reward_scheme: RewardScheme | str | None = None,
-    feature_pipeline: FeaturePipeline | Sequence[Any] | None = None,
+    exchange: SimulatedExchange | str | None = NOT_GIVEN,
+    action_scheme: ActionScheme | str | None = NOT_GIVEN,
+    reward_scheme: RewardScheme | str | None = NOT_GIVEN,
+    feature_pipeline: FeaturePipeline | Sequence[Any] | None = NOT_GIVEN,
     *,
-    lookback_window: int = 30,
-    start_time: Any = None,
-    end_time: Any = None,
-    episode_length: int | None = None,
-    episode_end: str = "documented",
-    max_loss: float = 0.9,
-    steps_per_action: int = 1,
-    **shorthands: Any,
+    context: TradingContext | None = None,
+    **arguments: Any,
 ) -> EngineSpec:
-    """Check the parts and put them together.
+    """Check the parts and put them together; what is not given is what the contexts in force say, or the default.
 
     Raises:
         TypeError: an argument that does not exist, or an exchange together with a shorthand for one.
         ConfigurationError: two parts disagree, or an argument is outside its domain.
     """
-    unknown = sorted(set(shorthands) - set(EXCHANGE_SHORTHANDS))
+    unknown = set(arguments) - {*EXCHANGE_KEYS, *ENVIRONMENT_KEYS}
     if unknown:
-        raise TypeError(
-            f"unknown argument {unknown[0]!r}; the exchange takes {', '.join(EXCHANGE_SHORTHANDS)}, "
-            f"the environment what its documentation lists"
-        )
-    # None is a slippage model of its own (no slippage); for the others it stands for the default
-    given = {name: value for name, value in shorthands.items() if value is not None or name == "slippage"}
-    if isinstance(exchange, SimulatedExchange):
-        if given:
-            raise TypeError(
-                f"{', '.join(given)} belongs to the exchange; give it there or leave out exchange=, not both"
-            )
-        # its market and costs; the account is the environment's own
-        built = exchange.copy()
-    elif exchange is None or exchange in EXCHANGES:
-        built = SimulatedExchange(**given)
-    elif isinstance(exchange, str):
-        raise UnknownName("exchange", exchange, EXCHANGES)
-    else:
-        raise ConfigurationError(
-            f"exchange must be a SimulatedExchange or one of {', '.join(EXCHANGES)}; got {type(exchange).__name__}"
-        )
+        raise unknown_argument(unknown, ENVIRONMENT_KEYS)
+    if context is not None and not isinstance(context, TradingContext):
+        raise TypeError(f"context must be a TradingContext; got {type(context).__name__}")
+    settings = settings_in_force(context)
+    given = {name: value for name, value in arguments.items() if name in ENVIRONMENT_KEYS}
+    shorthands = {name: value for name, value in arguments.items() if name in EXCHANGE_KEYS}
+    environment = {**settings.environment, **given}
+    if "steps_per_action" in environment:
+        environment["candles_per_action"] = environment.pop("steps_per_action")
     return EngineSpec(
-        exchange=built,
-        action_scheme=HoldBuySell() if action_scheme is None else make_action_scheme(action_scheme),
-        reward_scheme=make_reward_scheme(reward_scheme),
-        features=_features(feature_pipeline),
-        lookback_window=lookback_window,
-        start_time=start_time,
-        end_time=end_time,
-        episode_length=episode_length,
-        episode_end=episode_end,
-        max_loss=max_loss,
-        candles_per_action=steps_per_action,
+        exchange=exchange_of(exchange, shorthands, settings.exchange),
+        action_scheme=action_scheme_of(action_scheme, settings.actions),
+        reward_scheme=reward_scheme_of(reward_scheme, settings.rewards),
+        features=features_of(feature_pipeline, settings.features),
+        **environment,
     )
 
 
@@ -118,13 +87,3 @@ def describe(spec: EngineSpec) -> Mapping[str, Any]:
         "episode_end": spec.episode_end,
         "steps_per_action": spec.candles_per_action,
     }
-
-
-def _features(features: FeaturePipeline | Sequence[Any] | None) -> FeaturePipeline | tuple[Any, ...]:
-    if features is None:
-        return RAW_FEATURES
-    if isinstance(features, FeaturePipeline):
-        return features
-    if isinstance(features, str) or callable(features):
-        return (features,)
-    return tuple(features)

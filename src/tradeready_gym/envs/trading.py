@@ -18,6 +18,7 @@ from tradeready_gym.envs import seams
 from tradeready_gym.envs.clock import ClockTexts
 from tradeready_gym.envs.composition import compose, describe, refuse_platform
 from tradeready_gym.envs.observing import as_dictionary, observation_space
+from tradeready_gym.envs.parts import NOT_GIVEN
 from tradeready_gym.envs.scenes import scene_of
 from tradeready_gym.envs.views import fill_views, reject_views
 from tradeready_gym.evaluation import EpisodeStatistics, plain_metrics
@@ -52,9 +53,10 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
     """Trade historical candles with one account.
 
     Args:
-        exchange: a `SimulatedExchange`, or "simulated". Its own arguments (`data`, `symbols`, `timeframe`,
-            `starting_balance`, `fee_rate`, `maker_fee_rate`, `slippage`, `fill_at`, `instruments`, `max_volume_share`) may
-            be given here instead.
+        exchange: a `SimulatedExchange`, "simulated", or the name of a stochastic one ("gbm", "fbm", "ornstein_uhlenbeck",
+            "heston", "merton"). Its own arguments (`data`, `symbols`, `timeframe`, `starting_balance`, `fee_rate`,
+            `maker_fee_rate`, `slippage`, `fill_at`, `instruments`, `max_volume_share`, `account`; those of
+            `stochastic_exchange`) may be given here instead.
         action_scheme: an `ActionScheme` or its name; hold/buy/sell by default.
         reward_scheme: a `RewardScheme` or its name; PnL by default.
         feature_pipeline: a `FeaturePipeline`, or a list of feature names; None observes raw OHLCV and the account.
@@ -64,6 +66,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         episode_end: "documented" (the end of the data terminates, ruin truncates) or "gymnasium" (the other way round).
         max_loss: share of the starting balance whose loss ends the episode.
         steps_per_action: candles that pass for each action; rewards are summed.
+        context: a `TradingContext` for what is not given; those that were entered with `with` apply anyway.
         flatten: False observes a dict of `window` (symbols, lookback, features) and `account`.
         render_mode: "ansi", "human" or "rgb_array".
         track_training: append runs and episodes to the journal under `TRADEREADY_HOME`.
@@ -82,10 +85,10 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
 
     def __init__(
         self,
-        exchange: SimulatedExchange | str | None = None,
-        action_scheme: ActionScheme | str | None = None,
-        reward_scheme: RewardScheme | str | None = None,
-        feature_pipeline: FeaturePipeline | Sequence[Any] | None = None,
+        exchange: SimulatedExchange | str | None = NOT_GIVEN,
+        action_scheme: ActionScheme | str | None = NOT_GIVEN,
+        reward_scheme: RewardScheme | str | None = NOT_GIVEN,
+        feature_pipeline: FeaturePipeline | Sequence[Any] | None = NOT_GIVEN,
         *,
         flatten: bool = True,
         render_mode: str | None = None,

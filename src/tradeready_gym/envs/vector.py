@@ -19,6 +19,7 @@ from tradeready_gym.engine import ENDED, FILLED, MARGIN_REPORT, OBSERVE, REFUSED
 from tradeready_gym.envs import seams
 from tradeready_gym.envs.composition import compose, describe, refuse_platform
 from tradeready_gym.envs.observing import as_dictionary, observation_space
+from tradeready_gym.envs.parts import NOT_GIVEN
 from tradeready_gym.envs.trading import ResetNeeded
 from tradeready_gym.evaluation import EpisodeStatistics, episode_metrics
 from tradeready_gym.exchanges import SimulatedExchange
@@ -60,10 +61,10 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
 
     def __init__(
         self,
-        exchange: SimulatedExchange | str | None = None,
-        action_scheme: ActionScheme | str | None = None,
-        reward_scheme: RewardScheme | str | None = None,
-        feature_pipeline: FeaturePipeline | Sequence[Any] | None = None,
+        exchange: SimulatedExchange | str | None = NOT_GIVEN,
+        action_scheme: ActionScheme | str | None = NOT_GIVEN,
+        reward_scheme: RewardScheme | str | None = NOT_GIVEN,
+        feature_pipeline: FeaturePipeline | Sequence[Any] | None = NOT_GIVEN,
         *,
         num_envs: int = 1,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,

@@ -15,6 +15,7 @@ from tradeready_gym.exchanges.slippage import (
     VolumeShareSlippage,
     make_slippage,
 )
+from tradeready_gym.exchanges.stochastic import stochastic_exchange
 
 __all__ = [
     "SLIPPAGE_MODELS",
@@ -30,4 +31,5 @@ __all__ = [
     "UniformSlippage",
     "VolumeShareSlippage",
     "make_slippage",
+    "stochastic_exchange",
 ]

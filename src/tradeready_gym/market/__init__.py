@@ -11,6 +11,15 @@ from tradeready_gym.market.download import (
 )
 from tradeready_gym.market.gaps import Gap, GapReport, OddCandle, find_gaps
 from tradeready_gym.market.instrument import Instrument
+from tradeready_gym.market.processes import (
+    PRICE_PROCESSES,
+    FractionalBrownianMotion,
+    GeometricBrownianMotion,
+    Heston,
+    MertonJumpDiffusion,
+    OrnsteinUhlenbeck,
+    PriceProcess,
+)
 from tradeready_gym.market.replayer import DataReplayer
 from tradeready_gym.market.resolve import resolve
 from tradeready_gym.market.sample import load_sample
@@ -19,22 +28,30 @@ from tradeready_gym.market.sources.exchange import load_exchange
 from tradeready_gym.market.sources.files import load_file
 from tradeready_gym.market.sources.frame import load_frame
 from tradeready_gym.market.splits import Span, Splits, split
+from tradeready_gym.market.stochastic import stochastic
 from tradeready_gym.market.store import CandleStore, SeriesCheck, StoredSeries
 from tradeready_gym.market.synthetic import synthetic
 from tradeready_gym.market.timeframe import Timeframe, format_time, parse_time
 
 __all__ = [
+    "PRICE_PROCESSES",
     "CandleStore",
     "Candles",
     "ChecksumFinding",
     "DataReplayer",
     "DownloadProgress",
     "DownloadReport",
+    "FractionalBrownianMotion",
     "Gap",
     "GapReport",
+    "GeometricBrownianMotion",
+    "Heston",
     "ImportReport",
     "Instrument",
+    "MertonJumpDiffusion",
     "OddCandle",
+    "OrnsteinUhlenbeck",
+    "PriceProcess",
     "SeriesCheck",
     "Span",
     "Splits",
@@ -52,5 +69,6 @@ __all__ = [
     "parse_time",
     "resolve",
     "split",
+    "stochastic",
     "synthetic",
 ]

@@ -1,14 +1,16 @@
-"""Wrappers: engineered features, normalised observations, several candles for one action."""
+"""Wrappers: engineered features, normalised observations, several candles for one action, the loop of old Gym."""
 
 from tradeready_gym.wrappers.batch_step import BatchStepWrapper
 from tradeready_gym.wrappers.feature_engineering import FeatureEngineeringWrapper
 from tradeready_gym.wrappers.normalization import NormalizationWrapper, VectorNormalizationWrapper
+from tradeready_gym.wrappers.old_gym import OldGymWrapper
 from tradeready_gym.wrappers.statistics import RunningStatistics
 
 __all__ = [
     "BatchStepWrapper",
     "FeatureEngineeringWrapper",
     "NormalizationWrapper",
+    "OldGymWrapper",
     "RunningStatistics",
     "VectorNormalizationWrapper",
 ]

@@ -38,7 +38,7 @@ CANDLES = random_candles(100)
         ({"fill_at": "open"}, UnknownName, r"'open'.*next_open"),
         ({"episode_end": "end"}, UnknownName, r"'end'.*documented"),
         ({"exchange": "binance"}, UnknownName, r"'binance'.*simulated"),
-        ({"exchange": 7}, ConfigurationError, "SimulatedExchange or one of simulated; got int"),
+        ({"exchange": 7}, ConfigurationError, "SimulatedExchange or one of simulated, .*; got int"),
         ({"starting_balance": 0}, ConfigurationError, "starting_balance must be a positive number; got 0"),
         ({"starting_balance": float("nan")}, ConfigurationError, "got nan"),
         ({"starting_balance": "10000"}, ConfigurationError, "got '10000'"),
