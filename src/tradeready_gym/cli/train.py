@@ -64,9 +64,10 @@ def train(
     output
         Folder to write to; below TRADEREADY_HOME/models by default.
     """
+    from tradeready_gym.strategies.algorithms import require_stable_baselines
     from tradeready_gym.strategies.experiment import Experiment, unused_folder
     from tradeready_gym.strategies.learned import spans_of
-    from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy, require_stable_baselines
+    from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
 
     require_stable_baselines()
     if seeds < 1:

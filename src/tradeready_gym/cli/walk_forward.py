@@ -73,8 +73,8 @@ def walk_forward(
         In the quote currency.
     """
     from tradeready_gym.evaluation import t_interval
+    from tradeready_gym.strategies.algorithms import require_stable_baselines
     from tradeready_gym.strategies.experiment import Experiment
-    from tradeready_gym.strategies.stable_baselines import require_stable_baselines
     from tradeready_gym.strategies.walk_forward import walk_forward as run
 
     require_stable_baselines()

@@ -1,9 +1,9 @@
 """TradingStrategy: what trains, plays and is kept."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy.typing as npt
 
@@ -16,6 +16,9 @@ from tradeready_gym.strategies.performance import Evaluation, Performance
 from tradeready_gym.strategies.playing import play
 from tradeready_gym.strategies.situation import Situation
 
+if TYPE_CHECKING:
+    from tradeready_gym.strategies.callbacks import TrainingCallback
+
 Progress = Callable[[int, int], None]
 EpisodeCallback = Callable[[Performance], bool | None]
 
@@ -27,6 +30,8 @@ class TradingStrategy(abc.ABC):
     exchanged at any time: train on one span, then play another. Episodes are played on vector environments of the same
     composition, so that the environment itself is never stepped.
     """
+
+    _learned: tuple[Learned, ...] = ()
 
     def __init__(self, environment: Any = None) -> None:
         self._environment: NativeEnvironment | None = None
@@ -65,7 +70,9 @@ class TradingStrategy(abc.ABC):
     def decide(self, situation: Situation) -> npt.NDArray[Any]:
         """One action for each of the N accounts, as the vector environment takes them."""
 
-    def train(self, steps: int, *, progress: Progress | None = None) -> None:
+    def train(
+        self, steps: int, *, progress: Progress | None = None, callbacks: "Sequence[TrainingCallback]" = ()
+    ) -> None:
         """Learn from at least `steps` steps of the environment; `progress(done, of)` is called now and then.
 
         A rule has nothing to learn and returns at once.
@@ -73,8 +80,16 @@ class TradingStrategy(abc.ABC):
 
     @property
     def learned(self) -> tuple[Learned, ...]:
-        """Where it has learned."""
-        return ()
+        """Where it has learned, or was chosen by how it did."""
+        return self._learned
+
+    def mark_learned(self, environment: Any) -> None:
+        """Count what an environment plays among what was learned from: its figures are in-sample from now on.
+
+        For whoever selects a strategy, or stops its training, by how it does there.
+        """
+        lessons = Learned.from_engine(native_environment(environment).engine)
+        self._learned = tuple(dict.fromkeys((*self._learned, *lessons)))
 
     def evaluate(
         self, environment: Any = None, *, episodes: int = 1, seed: int = 0, steps: int | None = None
@@ -109,11 +124,13 @@ class TradingStrategy(abc.ABC):
         episodes: int | None = None,
         testing: bool = False,
         episode_callback: EpisodeCallback | None = None,
+        callbacks: "Sequence[TrainingCallback]" = (),
     ) -> Performance:
         """Train for `steps` (or as many as `episodes` take), unless `testing`; then play, and return the last episode.
 
         With `testing` nothing is learned: `episodes` are played one after the other (one by default), each of `steps`
-        decisions at most. `episode_callback` gets the performance of each; False stops.
+        decisions at most. `episode_callback` gets the performance of each; False stops. `callbacks` look on while it
+        trains; with one that will stop it, `steps=0` trains until then.
 
         Raises:
             ValueError: neither steps nor episodes.
@@ -125,7 +142,11 @@ class TradingStrategy(abc.ABC):
         longest = max((s.end - s.start for s in spans_of(self.environment.engine)), default=0)
         length = self.environment.engine.spec.episode_length
         length = length or longest // self.environment.engine.market.timeframe.microseconds
-        self.train(steps if steps is not None else (episodes or 1) * length)
+        wanted = steps if steps is not None else (episodes or 1) * length
+        if callbacks:
+            self.train(wanted, callbacks=callbacks)
+        else:
+            self.train(wanted)
         return self._test(None, 1, episode_callback)
 
     def save(self, path: str | Path) -> Path:

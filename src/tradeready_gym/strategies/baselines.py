@@ -1,4 +1,4 @@
-"""The four baselines: whoever learns has to beat them, on the same environment and at the same costs."""
+"""Rules that learn nothing: whoever learns has to beat them, on the same environment and at the same costs."""
 
 from typing import Any, Self
 
@@ -68,6 +68,49 @@ class MovingAverageCross(TradingStrategy):
         # a comparison with NaN, which stands for candles that are not there, is false
         above = closes[:, :, -self.fast :].mean(axis=2) > closes.mean(axis=2)
         targets = above / len(situation.symbols)
+        return actions_towards(_wait_for_changes(targets, situation.weights), situation)
+
+
+class RSIReversal(TradingStrategy):
+    """Buys a symbol that fell too far, and holds it until it has risen too far.
+
+    Too far is a relative strength index of the last `period` changes of the close below `oversold`, or above `overbought`:
+    100 x gains / (gains + losses), 50 where nothing moved. It is that of D. Cutler, with plain sums instead of J. W.
+    Wilder's recursive averages, so that it is the same wherever the data begin. Several symbols get equal parts of the equity.
+
+    Raises:
+        ConfigurationError: not period >= 2, or not 0 <= oversold < overbought <= 100.
+    """
+
+    def __init__(
+        self, period: int = 14, oversold: float = 30.0, overbought: float = 70.0, environment: Any = None
+    ) -> None:
+        if isinstance(period, bool) or not isinstance(period, int) or period < 2:
+            raise ConfigurationError(f"period must be a number of candles of at least 2; got {period!r}")
+        if not 0.0 <= oversold < overbought <= 100.0:
+            raise ConfigurationError(
+                f"the limits need 0 <= oversold < overbought <= 100; got oversold={oversold!r}, overbought={overbought!r}"
+            )
+        self.period, self.oversold, self.overbought = period, float(oversold), float(overbought)
+        self._wants: npt.NDArray[np.bool_] | None = None
+        super().__init__(environment)
+
+    @property
+    def name(self) -> str:
+        return f"RSI reversal {self.period} ({self.oversold:g}/{self.overbought:g})"
+
+    def begin(self, environment: TradingVectorEnvironment, seed: int) -> None:
+        self._wants = None
+
+    def decide(self, situation: Situation) -> npt.NDArray[Any]:
+        changes = np.diff(situation.closes(self.period + 1), axis=2)
+        gains, losses = np.maximum(changes, 0.0).sum(axis=2), np.maximum(-changes, 0.0).sum(axis=2)
+        moved = gains + losses > 0.0  # a comparison with NaN, which stands for candles that are not there, is false
+        strength = np.where(moved, 100.0 * gains / np.where(moved, gains + losses, 1.0), 50.0)
+        before = np.zeros(strength.shape, np.bool_) if self._wants is None else self._wants
+        held = before & ~situation.starts[:, None] & (strength <= self.overbought)
+        self._wants = held | (strength < self.oversold)
+        targets = self._wants / strength.shape[1]
         return actions_towards(_wait_for_changes(targets, situation.weights), situation)
 
 

@@ -1,5 +1,6 @@
 """Where somebody has learned, so that figures from there are called in-sample and nothing else is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -70,7 +71,7 @@ class Learned:
         }
 
     @classmethod
-    def from_plain(cls, values: dict[str, Any]) -> Self:
+    def from_plain(cls, values: Mapping[str, Any]) -> Self:
         """From what `as_plain` gave."""
         return cls(
             Span(parse_time(values["start"]), parse_time(values["end"])),

@@ -10,6 +10,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from tradeready_gym.engine import Engine
+from tradeready_gym.strategies.callbacks import TrainingCallback
 
 _LIMIT = 10.0
 
@@ -32,17 +33,51 @@ class ScaledObservations(BaseFeaturesExtractor):
         return torch.clamp((torch.flatten(observations, 1) - self.offset) / self.divisor, -_LIMIT, _LIMIT)
 
 
-class ReportSteps(BaseCallback):
-    """Calls `progress(done, of)` after every step of the vector environment."""
+class StopTraining(Exception):
+    """A callback said no, and the rollout is complete; caught by the strategy, before it changes anything else."""
 
-    def __init__(self, progress: Any, of: int) -> None:
+
+class Listening(BaseCallback):
+    """Tells the callbacks of a strategy what happens, and `progress(done, of)` every step of the vector environment.
+
+    `on_rollout` is called when the rollout has been learned from: that is where the next one begins, or the training ends.
+    """
+
+    def __init__(self, strategy: Any, callbacks: Sequence[TrainingCallback], progress: Any, of: int) -> None:
         super().__init__()
+        self._strategy = strategy
+        self._callbacks = callbacks
+        self._episodes = [c for c in callbacks if type(c).on_episode is not TrainingCallback.on_episode]
         self._progress = progress
         self._of = of
+        self._stopped = False
+        self._begun = -1
+
+    def _on_training_start(self) -> None:
+        self._begun = self.num_timesteps
+
+    def _on_rollout_start(self) -> None:
+        if self.model.num_timesteps > self._begun:
+            self._rollout_ended()
+            if self._stopped:
+                raise StopTraining
 
     def _on_step(self) -> bool:
-        self._progress(self.num_timesteps, self._of)
+        if self._progress is not None:
+            self._progress(self.num_timesteps, self._of)
+        if self._episodes and self.locals["dones"].any():
+            for i in np.flatnonzero(self.locals["dones"]).tolist():
+                metrics = self.locals["infos"][i]["episode_metrics"]
+                answers = [callback.on_episode(self._strategy, metrics) for callback in self._episodes]
+                self._stopped |= False in answers
         return True
+
+    def _on_training_end(self) -> None:
+        self._rollout_ended()
+
+    def _rollout_ended(self) -> None:
+        answers = [callback.on_rollout(self._strategy) for callback in self._callbacks]
+        self._stopped |= False in answers
 
 
 def observation_scale(engine: Engine) -> tuple[list[float], list[float]]:

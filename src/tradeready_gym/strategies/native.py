@@ -3,8 +3,12 @@
 from typing import Any
 
 import gymnasium
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics
 
+from tradeready_gym.agents import AgentInterface, feature_digest
 from tradeready_gym.engine import Engine
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
 from tradeready_gym.envs.trading import HOOKS
@@ -68,12 +72,30 @@ def vectorise(environment: NativeEnvironment, num_envs: int, **changes: Any) -> 
     return TradingVectorEnvironment(num_envs=num_envs, autoreset_mode="SAME_STEP", **(arguments | changes))
 
 
-def columns_of(engine: Engine) -> dict[str, Any]:
-    """What an observation consists of, as plain data: what a trained policy needs to find again."""
-    return {
-        "symbols": list(engine.symbols),
-        "timeframe": engine.market.timeframe.label,
-        "lookback_window": engine.spec.lookback_window,
-        "window": list(engine.pipeline.column_names),
-        "account": list(engine.pipeline.account_features),
-    }
+def interface_of(environment: NativeEnvironment) -> AgentInterface:
+    """What an agent sees and does there: what a trained policy needs to find again."""
+    engine = environment.engine
+    spec, pipeline = engine.spec, engine.pipeline
+    return AgentInterface(
+        symbols=tuple(engine.symbols),
+        timeframe=engine.market.timeframe.label,
+        lookback_window=spec.lookback_window,
+        window=tuple(pipeline.column_names),
+        account=tuple(pipeline.account_features),
+        features=tuple((feature.name, feature_digest(feature)) for feature in pipeline.market_features),
+        observation="flat" if environment.flatten else "dict",
+        action_space=repr(spec.action_scheme.action_space(len(engine.symbols))),
+        action_scheme=repr(spec.action_scheme),
+        steps_per_action=spec.candles_per_action,
+    )
+
+
+def action_masks_of(engine: Engine) -> npt.NDArray[np.bool_]:
+    """Which discrete actions can do anything now, bool (N, n); a `MultiDiscrete` has `sum(nvec)` columns."""
+    state, scheme = engine.state, engine.spec.action_scheme
+    masks = scheme.action_masks(state.accounts["cash"], state.accounts["equity"], state.positions["quantity"])
+    if masks is not None:
+        return np.asarray(masks)
+    space = scheme.action_space(len(engine.symbols))
+    width = int(space.nvec.sum()) if isinstance(space, spaces.MultiDiscrete) else int(getattr(space, "n", 1))
+    return np.ones((engine.environments, width), np.bool_)

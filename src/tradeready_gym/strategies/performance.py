@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tradeready_gym.errors import UnknownName
+from tradeready_gym.errors import ConfigurationError, UnknownName
 from tradeready_gym.evaluation import METRIC_NAMES
 from tradeready_gym.market import Span
 
@@ -19,8 +19,9 @@ class Performance:
     """One episode, from its beginning (row 0) to its end; every array has steps + 1 rows.
 
     `time` is datetime64[us] in UTC; `net_worth`, `balance` (available cash) and `position_value` are in the quote currency.
-    `metrics` are those of `tradeready_gym.evaluation`, None where one does not exist. `pandas.DataFrame(performance.columns)`
-    is a frame of it.
+    `reward` is what the step that led to a row was paid, and `action` (steps + 1, or steps + 1 by A) what was decided for it;
+    row 0, to which no step led, is NaN. Both are None where they are not known: actions that are not numbers are not kept.
+    `metrics` are those of `tradeready_gym.evaluation`, None where one does not exist.
     """
 
     time: npt.NDArray[np.datetime64]
@@ -28,6 +29,8 @@ class Performance:
     balance: Numbers
     position_value: Numbers
     metrics: Mapping[str, float | int | None]
+    reward: Numbers | None = None
+    action: Numbers | None = None
 
     def __len__(self) -> int:
         return len(self.net_worth)
@@ -38,13 +41,40 @@ class Performance:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The arrays by name, as a data frame takes them."""
-        return {
+        """The arrays by name, as a data frame takes them; an action of several numbers is `action_0`, `action_1` ..."""
+        columns: dict[str, Any] = {
+            "step": np.arange(len(self)),
             "time": self.time,
             "net_worth": self.net_worth,
             "balance": self.balance,
             "position_value": self.position_value,
         }
+        if self.action is not None and self.action.ndim == 1:
+            columns["action"] = self.action
+        elif self.action is not None:
+            columns.update({f"action_{k}": column for k, column in enumerate(self.action.T)})
+        if self.reward is not None:
+            columns["reward"] = self.reward
+        return columns
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """The columns as plain lists, times as ISO 8601 in UTC."""
+        plain = {name: column.tolist() for name, column in self.columns.items()}
+        return plain | {"time": [f"{text}Z" for text in np.datetime_as_string(self.time, unit="s")]}
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` with a row per step.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ConfigurationError(
+                "to_pandas() needs pandas, which is not installed: pip install pandas, or use performance.columns"
+            ) from error
+        return pandas.DataFrame(self.columns)
 
     @property
     def mean_weight(self) -> float:

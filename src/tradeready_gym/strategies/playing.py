@@ -24,13 +24,15 @@ def play(
     """
     count = environment.num_envs
     observations, infos = environment.reset(seed=seed)
-    kept = [_keep(infos)]
+    kept = [np.vstack([_keep(infos), np.full(count, np.nan)])]
+    decided: list[Any] = []
     lengths = np.zeros(count, np.int64)
     metrics: list[dict[str, Any] | None] = [None] * count
     playing = np.ones(count, np.bool_)
     while playing.any() and (steps is None or len(kept) <= steps):
         actions = decide(Situation(observations, environment.engine))
-        observations, _, terminated, truncated, infos = environment.step(actions)
+        observations, rewards, terminated, truncated, infos = environment.step(actions)
+        decided.append(_numbers(actions, count))
         row = _keep(infos)
         ended = playing & (terminated | truncated)
         if ended.any():
@@ -38,13 +40,17 @@ def play(
             row = np.where(ended, _keep(final), row)
             for i in np.flatnonzero(ended).tolist():
                 metrics[i] = _plain({name: final["episode_metrics"][name][i] for name in final["episode_metrics"]})
-        kept.append(row)
+        kept.append(np.vstack([row, rewards]))
         lengths[playing] += 1
         playing &= ~ended
     if playing.any():
         _describe_unfinished(environment, playing, metrics)
     table = np.array(kept)  # (steps + 1, columns, N)
-    return tuple(_performance(table[: lengths[i] + 1, :, i], metrics[i]) for i in range(count))
+    taken = None if not decided or any(actions is None for actions in decided) else np.array(decided)  # (steps, N, A)
+    return tuple(
+        _performance(table[: lengths[i] + 1, :, i], None if taken is None else taken[: lengths[i], i], metrics[i])
+        for i in range(count)
+    )
 
 
 def _keep(infos: dict[str, Any]) -> npt.NDArray[np.float64]:
@@ -67,6 +73,18 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value if np.isfinite(value) else None for name, value in items.items()}
 
 
-def _performance(table: npt.NDArray[np.float64], metrics: dict[str, Any] | None) -> Performance:
-    time, equity, cash, value = np.ascontiguousarray(table.T)
-    return Performance(time.astype(np.int64).astype("datetime64[us]"), equity, cash, value, metrics or {})
+def _numbers(actions: Any, count: int) -> npt.NDArray[np.float64] | None:
+    if isinstance(actions, np.ndarray) and actions.dtype.kind in "biuf" and len(actions) == count:
+        return actions.reshape(count, -1).astype(np.float64)
+    return None
+
+
+def _performance(
+    table: npt.NDArray[np.float64], actions: npt.NDArray[np.float64] | None, metrics: dict[str, Any] | None
+) -> Performance:
+    time, equity, cash, value, reward = np.ascontiguousarray(table.T)
+    if actions is not None:
+        actions = np.vstack([np.full((1, actions.shape[1]), np.nan), actions])
+        actions = actions[:, 0] if actions.shape[1] == 1 else actions
+    times = time.astype(np.int64).astype("datetime64[us]")
+    return Performance(times, equity, cash, value, metrics or {}, reward, actions)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from tradeready_gym.actions import ActionScheme
 from tradeready_gym.engine import Engine
+from tradeready_gym.strategies.native import action_masks_of
 
 Numbers = npt.NDArray[np.float64]
 
@@ -36,6 +37,17 @@ class Situation:
     def action_scheme(self) -> ActionScheme:
         """What turns the actions into orders."""
         return self._engine.spec.action_scheme
+
+    @property
+    def starts(self) -> npt.NDArray[np.bool_]:
+        """Which accounts stand at the first decision of their episode, bool (N,)."""
+        accounts = self._engine.state.accounts
+        return np.asarray(accounts["row"] == accounts["start_row"])
+
+    @property
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Which discrete actions can do anything now, bool (N, n)."""
+        return action_masks_of(self._engine)
 
     @property
     def equity(self) -> Numbers:

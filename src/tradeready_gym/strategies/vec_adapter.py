@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode
 
 from tradeready_gym.envs import TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.strategies.native import action_masks_of
 from tradeready_gym.tracking import clock
 
 try:
@@ -77,7 +78,7 @@ class StableBaselinesVecEnv(VecEnv):
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Which discrete actions can do anything now, bool (N, n); sb3-contrib's `MaskablePPO` asks for it."""
-        return self.environment.action_masks()
+        return action_masks_of(self.environment.engine)
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         value = getattr(self.environment, attr_name)
@@ -90,7 +91,8 @@ class StableBaselinesVecEnv(VecEnv):
 
     def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
         """One result per sub-environment of a method that answers for all of them at once."""
-        results = getattr(self.environment, method_name)(*method_args, **method_kwargs)
+        owner = self if method_name == "action_masks" else self.environment
+        results = getattr(owner, method_name)(*method_args, **method_kwargs)
         return [results[i] for i in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:

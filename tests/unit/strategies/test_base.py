@@ -99,15 +99,6 @@ def test_steps_end_an_evaluation_early() -> None:
     assert result.metrics["length"] == 7
 
 
-def test_a_performance_becomes_a_data_frame() -> None:
-    import pandas as pd
-
-    result = BuyAndHold().evaluate(environment()).episodes[0]
-    frame = pd.DataFrame(result.columns)
-    assert list(frame) == ["time", "net_worth", "balance", "position_value"]
-    assert frame.net_worth.iloc[-1] == result.net_worth[-1]
-
-
 def test_run_trains_then_plays_and_testing_only_plays() -> None:
     strategy = Alternating(environment())
     assert isinstance(strategy.run(steps=50), Performance)

@@ -1,0 +1,92 @@
+"""A performance is a frame with a row per step, as stepping by hand gives it."""
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from small_worlds import trend_env
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.market import Candles
+from tradeready_gym.market.worlds import trend
+from tradeready_gym.strategies import BuyAndHold, Situation, TradingStrategy
+
+
+class Alternating(TradingStrategy):
+    """Buys and sells in turn."""
+
+    step = 0
+
+    def begin(self, environment: Any, seed: int) -> None:
+        self.step = 0
+
+    def decide(self, situation: Situation) -> Any:
+        self.step += 1
+        return np.full(situation.count, 1 + self.step % 2)
+
+
+def test_rows_hold_what_was_decided_and_paid_for_the_step_that_led_there() -> None:
+    market = trend_env(action_scheme="hold_buy_sell")
+    frame = Alternating(market).run(steps=30, testing=True).to_pandas()
+    assert list(frame) == ["step", "time", "net_worth", "balance", "position_value", "action", "reward"]
+    by_hand = trend_env(action_scheme="hold_buy_sell")
+    _, info = by_hand.reset(seed=0)
+    assert frame.action.isna().tolist() == frame.reward.isna().tolist() == [True] + 30 * [False]
+    for step in range(1, 31):
+        action = 1 + step % 2
+        _, reward, _, _, info = by_hand.step(action)
+        row = frame.iloc[step]
+        assert (row.step, row.action, row.reward) == (step, action, reward)
+        assert (row.net_worth, row.balance) == (info["equity"], info["available_cash"])
+
+
+def test_the_reward_of_the_last_step_of_an_episode_is_its_own_and_not_that_of_the_next() -> None:
+    market = trend_env(action_scheme="hold_buy_sell", episode_length=10)
+    result = Alternating(market).run(episodes=1, testing=True)
+    assert result.reward is not None
+    assert len(result) == 11
+    assert result.reward[1:].sum() == pytest.approx(result.metrics["cumulative_reward"], rel=1e-12)
+
+
+def test_actions_of_several_numbers_have_a_column_each() -> None:
+    two = Candles.merge([trend(bars=120, seed=0), renamed(trend(bars=120, seed=1))])
+    market = trend_env(data=two, action_scheme="portfolio")
+    frame = BuyAndHold(market).run(steps=5, testing=True).to_pandas()
+    assert {"action_0", "action_1"} <= set(frame)
+    assert frame.action_0[1] == pytest.approx(0.5)
+
+
+def renamed(candles: Candles) -> Candles:
+    columns = (candles.open, candles.high, candles.low, candles.close, candles.volume)
+    return Candles.from_arrays("ETHUSDT", candles.timeframe, candles.times, *(column[0] for column in columns))
+
+
+def test_actions_that_are_not_numbers_are_left_out() -> None:
+    class Listing(TradingStrategy):
+        def decide(self, situation: Situation) -> Any:
+            return [0] * situation.count
+
+    result = Listing(trend_env()).run(steps=3, testing=True)
+    assert result.action is None
+    assert "action" not in result.columns
+
+
+def test_a_performance_is_plain_data_as_well() -> None:
+    plain = Alternating(trend_env(action_scheme="hold_buy_sell")).run(steps=2, testing=True).to_dict()
+    assert plain["step"] == [0, 1, 2]
+    assert plain["time"][0].endswith("Z")
+    assert all(type(value) is float for value in plain["net_worth"])
+
+
+def test_without_pandas_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = Alternating(trend_env(action_scheme="hold_buy_sell")).run(steps=2, testing=True)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ConfigurationError, match="pip install pandas"):
+        result.to_pandas()
+
+
+def test_strategies_do_not_import_pandas() -> None:
+    program = "import sys; from tradeready_gym.strategies import Performance; sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
