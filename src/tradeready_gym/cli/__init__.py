@@ -25,6 +25,7 @@ for _name, _help in {
     "evaluate": "Play a span with a trained agent and with four baselines, at the same costs.",
     "compare": "Play one span with the agents of several runs.",
     "walk-forward": "Train and test fold by fold, every seed anew.",
+    "serve": "Run the platform: REST API, and the dashboard at /training.",
     "warm": "Compile the usual combinations of components ahead of time.",
     "version": "Say which versions are installed.",
 }.items():

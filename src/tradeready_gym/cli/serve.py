@@ -1,0 +1,102 @@
+"""`tradeready serve`."""
+
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tradeready_gym.errors import ConfigurationError
+
+_INSTALL = "the platform needs more than the core: pip install 'tradeready-gym[platform]'"
+
+
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    home: Path | None = None,
+    database_url: str = "",
+    idle_seconds: float = 600.0,
+    keep_days: float | None = None,
+    requests_per_minute: int | None = None,
+    secure_cookies: Annotated[bool, Parameter(negative=())] = False,
+    ingest_journals: bool = True,
+) -> None:
+    """Run the platform: REST API at /api/v1, dashboard at /training.
+
+    Parameters
+    ----------
+    host
+        The interface to listen on; others than this machine can reach it only if you say so.
+    port
+        0 takes a free one.
+    home
+        Where its state lives; $TRADEREADY_HOME or ~/.tradeready.
+    database_url
+        postgresql://user@host/name; SQLite under home by default.
+    idle_seconds
+        A backtest session that nobody stepped for so long leaves the memory; it wakes when it is asked for.
+    keep_days
+        Delete finished runs and backtests that are older.
+    requests_per_minute
+        Refuse more of one account.
+    secure_cookies
+        For a server behind HTTPS.
+    ingest_journals
+        Show the runs that were recorded on this machine without a server.
+    """
+    try:
+        import uvicorn
+
+        from tradeready_gym.platform import Limits, Settings
+        from tradeready_gym.platform.accounts import ensure_owner
+        from tradeready_gym.platform.app import create_app
+        from tradeready_gym.platform.settings import default_home
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"{_INSTALL} ({error})") from error
+    settings = Settings(
+        home=(home or default_home()).expanduser().absolute(),
+        database_url=database_url,
+        host=host,
+        port=port,
+        limits=Limits(requests_per_minute=requests_per_minute),
+        idle_seconds=idle_seconds,
+        keep_days=keep_days,
+        secure_cookies=secure_cookies,
+        ingest_journals=ingest_journals,
+    )
+    listening = _listen(host, port)
+    app = create_app(settings)
+    key = ensure_owner(app.state.platform.database)
+    port = listening.getsockname()[1]
+    _say(
+        f"TradeReady listens on http://{f'[{host}]' if ':' in host else host}:{port}  (dashboard: /training, API: /docs)"
+    )
+    if key is not None:
+        _say(f"API key, shown only this once: {key}")
+        _say("Paste it into the dashboard's login, or use it in gym.make(..., api_key=...).")
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5))
+    server.run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}. Is another server running? --port 0 takes a free port"
+        ) from error
+    return listening
+
+
+def _say(line: str) -> None:
+    # whoever starts the server from a script reads this through a pipe
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

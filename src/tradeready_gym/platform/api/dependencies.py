@@ -1,0 +1,76 @@
+"""What routes ask for: the platform, and who is asking, with the scope that the route needs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from tradeready_gym.platform.accounts import Principal, find_agent, find_by_key, find_by_token
+from tradeready_gym.platform.errors import Forbidden, NotFound, Unauthorised
+from tradeready_gym.platform.state import Platform
+
+COOKIE = "tradeready_login"
+
+
+def platform_of(request: Request) -> Platform:
+    """The platform that the application was made for."""
+    return cast(Platform, request.app.state.platform)
+
+
+PlatformState = Annotated[Platform, Depends(platform_of)]
+
+
+def principal_of(request: Request) -> Principal:
+    """Who asks: by `X-API-Key`, else `Authorization: Bearer`, else the cookie of a logged-in browser.
+
+    Raises:
+        Unauthorised: there is none of these, or it is not good (any more).
+        TooMany: too many requests in this minute.
+    """
+    platform = platform_of(request)
+    principal = _found(request, platform)
+    platform.request_rate.count(principal.account_id)
+    chosen = request.headers.get("x-agent-id")
+    if chosen and principal.agent_id is None:
+        with platform.database.read() as connection:
+            try:
+                principal = replace(principal, agent_id=find_agent(connection, principal.account_id, chosen).id)
+            except NotFound as error:
+                raise Forbidden(f"X-Agent-Id: {error}") from error
+    return principal
+
+
+def _found(request: Request, platform: Platform) -> Principal:
+    key = request.headers.get("x-api-key")
+    if key:
+        return find_by_key(platform.database, key)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return find_by_token(platform.database, token.strip())
+    cookie = request.cookies.get(COOKIE)
+    if cookie:
+        _require_same_origin(request)
+        return find_by_token(platform.database, cookie)
+    raise Unauthorised("no key: send the header X-API-Key, or log in")
+
+
+def _require_same_origin(request: Request) -> None:
+    # the cookie is SameSite=Strict; a browser that does not know that still says where a request comes from
+    origin = request.headers.get("origin")
+    if request.method not in {"GET", "HEAD"} and origin and origin.partition("://")[2] != request.headers.get("host"):
+        raise Forbidden(f"a request from {origin} may not change anything here")
+
+
+def _with_scope(scope: str) -> Callable[[Principal], Principal]:
+    def dependency(principal: Annotated[Principal, Depends(principal_of)]) -> Principal:
+        principal.require(scope)
+        return principal
+
+    return dependency
+
+
+Reader = Annotated[Principal, Depends(_with_scope("read"))]
+Writer = Annotated[Principal, Depends(_with_scope("write"))]
+PaperTrader = Annotated[Principal, Depends(_with_scope("paper"))]
+Admin = Annotated[Principal, Depends(_with_scope("admin"))]

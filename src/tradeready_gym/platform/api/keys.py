@@ -1,0 +1,77 @@
+"""`/api/v1/keys`: make, list and revoke keys. (Additive to the documented API.)"""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from tradeready_gym.platform import accounts
+from tradeready_gym.platform.api.dependencies import PlatformState, Reader, Writer
+from tradeready_gym.platform.errors import Forbidden
+
+router = APIRouter(prefix="/keys", tags=["keys"])
+
+
+class KeyRequest(BaseModel):
+    """A new key."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    scopes: list[Literal["read", "write", "paper", "admin"]] = ["read", "write", "paper"]
+
+
+class KeyView(BaseModel):
+    """A key without what would open anything."""
+
+    key_id: str
+    name: str
+    api_key_preview: str
+    agent_id: str | None
+    scopes: list[str]
+    created_at: str
+    last_used_at: str | None
+    revoked_at: str | None
+
+
+class KeyList(BaseModel):
+    """The account's keys, newest first."""
+
+    keys: list[KeyView]
+    total: int
+
+
+class NewKey(BaseModel):
+    """A key, shown this once."""
+
+    key_id: str
+    api_key: str
+    name: str
+    scopes: list[str]
+    message: str = "Keep this key: it is shown only once."
+
+
+@router.get("")
+def list_keys(platform: PlatformState, caller: Reader) -> KeyList:
+    """The account's keys."""
+    with platform.database.read() as connection:
+        found = accounts.list_keys(connection, caller.account_id)
+    return KeyList(keys=[KeyView(**key) for key in found], total=len(found))
+
+
+@router.post("", status_code=201)
+def make_key(body: KeyRequest, platform: PlatformState, caller: Writer) -> NewKey:
+    """Make a key; it cannot do more than the one that asks for it."""
+    for scope in body.scopes:
+        if scope not in caller.scopes and "admin" not in caller.scopes:
+            raise Forbidden(f"this key has no scope '{scope}' and cannot give it to another")
+    scopes = tuple(dict.fromkeys(body.scopes))
+    with platform.database.write() as connection:
+        key_id, key, _ = accounts.create_key(connection, caller.account_id, name=body.name, scopes=scopes)
+    return NewKey(key_id=key_id, api_key=key, name=body.name, scopes=list(scopes))
+
+
+@router.delete("/{key_id}", status_code=204)
+def revoke_key(key_id: str, platform: PlatformState, caller: Writer) -> Response:
+    """Revoke a key, at once."""
+    with platform.database.write() as connection:
+        accounts.revoke_key(connection, caller.account_id, key_id)
+    return Response(status_code=204)

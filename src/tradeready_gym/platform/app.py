@@ -1,0 +1,92 @@
+"""The ASGI application."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+import tradeready_gym
+from tradeready_gym.platform.api import agents, auth, health, keys
+from tradeready_gym.platform.database import Database, upgrade
+from tradeready_gym.platform.errors import Invalid, PlatformError
+from tradeready_gym.platform.limits import BodyLimit, SecurityHeaders
+from tradeready_gym.platform.settings import Settings
+from tradeready_gym.platform.state import Platform
+
+PREFIX = "/api/v1"
+_HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 400: "BAD_REQUEST"}
+_log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application of these settings; the database is migrated first.
+
+    Raises:
+        StoreError: the database was made by a later version.
+    """
+    settings = settings or Settings()
+    database = Database(settings.database_url)
+    upgrade(database)
+    platform = Platform(settings, database)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        platform.close()
+
+    app = FastAPI(
+        title="TradeReady",
+        version=tradeready_gym.__version__,
+        description="Backtests, training runs and paper trading. Keys go into the header X-API-Key.",
+        lifespan=lifespan,
+    )
+    app.state.platform = platform
+    app.include_router(health.router)
+    for resource in (auth, agents, keys):
+        app.include_router(resource.router, prefix=PREFIX)
+    app.add_exception_handler(PlatformError, _answer_error)
+    app.add_exception_handler(RequestValidationError, _answer_validation_error)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(Exception, _answer_unexpected)
+    app.add_middleware(BodyLimit, limit=settings.limits.body_bytes)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+async def _answer_error(_: Request, error: Exception) -> JSONResponse:
+    assert_error = error if isinstance(error, PlatformError) else PlatformError(str(error))
+    headers = {}
+    if "retry_after_seconds" in assert_error.details:
+        headers["Retry-After"] = str(assert_error.details["retry_after_seconds"])
+    return JSONResponse(jsonable_encoder(assert_error.envelope()), assert_error.status, headers=headers)
+
+
+async def _answer_validation_error(request: Request, error: Exception) -> JSONResponse:
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    plain = [
+        {
+            "field": ".".join(str(part) for part in problem["loc"] if part not in {"body", "query", "path"}),
+            "problem": problem["msg"],
+        }
+        for problem in problems
+    ]
+    first = f"{plain[0]['field'] or 'the body'}: {plain[0]['problem']}" if plain else "the request cannot be read"
+    return await _answer_error(request, Invalid(first, field=plain[0]["field"] if plain else "", problems=plain))
+
+
+async def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
+    status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
+    code = _HTTP_CODES.get(status, f"HTTP_{status}")
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return JSONResponse({"error": {"code": code, "message": str(detail)}}, status, headers=headers)
+
+
+async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+    _log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+    body = {"error": {"code": "INTERNAL_ERROR", "message": "the server failed at this request; its log says why"}}
+    return JSONResponse(body, 500)

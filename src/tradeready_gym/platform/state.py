@@ -1,0 +1,39 @@
+"""What the routes of one server share."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tradeready_gym.platform.database import Database
+from tradeready_gym.platform.events import Events
+from tradeready_gym.platform.limits import RequestRate
+from tradeready_gym.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from tradeready_gym.platform.sessions.manager import SessionManager
+
+
+@dataclass(eq=False)
+class Platform:
+    """Settings, database, events and sessions of one server process."""
+
+    settings: Settings
+    database: Database
+    events: Events = field(default_factory=Events)
+
+    def __post_init__(self) -> None:
+        self.request_rate = RequestRate(self.settings.limits.requests_per_minute)
+        self.login_rate = RequestRate(self.settings.limits.logins_per_minute)
+
+    @cached_property
+    def sessions(self) -> "SessionManager":
+        """The backtest sessions; asking for them is what loads the engine."""
+        from tradeready_gym.platform.sessions.manager import SessionManager
+
+        return SessionManager(self.settings, self.database, self.events)
+
+    def close(self) -> None:
+        """Put the sessions to sleep and close the database."""
+        if "sessions" in self.__dict__:
+            self.sessions.close()
+        self.database.close()

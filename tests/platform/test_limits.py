@@ -1,0 +1,91 @@
+"""What a client may not do, and how it is told."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from serving import Served, serving
+
+from tradeready_gym.platform import Limits
+
+API = "/api/v1"
+HUNDRED_MB = 100 * 1024 * 1024
+
+
+def test_a_declared_body_of_100_mb_is_refused_before_it_is_sent(served: Served) -> None:
+    host, port = served.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        head = f"POST {API}/auth/register HTTP/1.1\r\nHost: x\r\nContent-Length: {HUNDRED_MB}\r\n\r\n"
+        connection.sendall(head.encode())
+        answer = connection.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_a_chunked_body_of_100_mb_is_refused_while_it_arrives(served: Served) -> None:
+    host, port = served.url.removeprefix("http://").split(":")
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    sent = 0
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        head = f"POST {API}/auth/register HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        connection.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode())
+        try:
+            while sent < HUNDRED_MB:
+                connection.sendall(chunk)
+                sent += 0x10000
+        except OSError:
+            pass  # the server hung up, as it should
+        assert sent < HUNDRED_MB
+    assert served.anonymous.get("/health").status_code == 200
+
+
+def test_a_body_just_within_the_limit_is_read(tmp_path: Path) -> None:
+    with serving(tmp_path, limits=Limits(body_bytes=1000)) as server:
+        body = b'{"display_name": "a"' + b" " * 979 + b"}"
+        assert len(body) == 1000
+        headers = {"Content-Type": "application/json"}
+        assert server.anonymous.post(f"{API}/auth/register", content=body, headers=headers).status_code == 201
+        refused = server.anonymous.post(f"{API}/auth/register", content=body + b" ", headers=headers)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (413, "BODY_TOO_LARGE")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b'{"starting_balance": "NaN"}', b"\xff\xfe"])
+def test_a_body_that_is_no_registration_is_refused_in_the_envelope(served: Served, body: bytes) -> None:
+    answer = served.anonymous.post(f"{API}/auth/register", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["code"] == "VALIDATION_ERROR"
+    assert error["details"]["problems"]
+
+
+def test_requests_above_the_rate_wait(tmp_path: Path) -> None:
+    with serving(tmp_path, limits=Limits(requests_per_minute=3)) as server:
+        answers = [server.client.get(f"{API}/keys") for _ in range(7)]
+        # a minute may end in between, which allows three more
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert refused
+        error = refused[0].json()["error"]
+        assert error["code"] == "RATE_LIMIT_EXCEEDED"
+        assert 0 < error["details"]["retry_after_seconds"] <= 60
+        assert refused[0].headers["retry-after"] == str(error["details"]["retry_after_seconds"])
+        assert server.stranger.get(f"{API}/keys").status_code == 200
+
+
+def test_guessing_passwords_is_slowed_down(tmp_path: Path) -> None:
+    with serving(tmp_path, limits=Limits(logins_per_minute=2)) as server:
+        guess = {"email": "a@b.c", "password": "guess"}
+        statuses = [server.anonymous.post(f"{API}/auth/user-login", json=guess).status_code for _ in range(6)]
+        assert set(statuses) == {401, 429}
+
+
+def test_every_answer_carries_the_security_headers(served: Served) -> None:
+    for path in ("/health", "/nothing", f"{API}/keys"):
+        headers = served.anonymous.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "script-src 'self'" in headers["content-security-policy"]
+
+
+def test_an_unknown_route_and_a_wrong_method_answer_in_the_envelope(served: Served) -> None:
+    assert served.client.get(f"{API}/nothing").json()["error"]["code"] == "NOT_FOUND"
+    answer = served.client.delete("/health")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
