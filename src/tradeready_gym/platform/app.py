@@ -12,14 +12,17 @@ from starlette.exceptions import HTTPException
 
 import tradeready_gym
 from tradeready_gym.platform.api import agents, auth, health, keys
+from tradeready_gym.platform.background import Repeated
 from tradeready_gym.platform.database import Database, upgrade
 from tradeready_gym.platform.errors import Invalid, PlatformError
 from tradeready_gym.platform.limits import BodyLimit, SecurityHeaders
+from tradeready_gym.platform.retention import forget
 from tradeready_gym.platform.settings import Settings
 from tradeready_gym.platform.state import Platform
 
 PREFIX = "/api/v1"
 _HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 400: "BAD_REQUEST"}
+_RETENTION_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -36,7 +39,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        work = [Repeated("retention", _RETENTION_SECONDS, lambda: forget(database, settings.keep_days))]
+        for repeated in work:
+            repeated.start()
         yield
+        for repeated in work:
+            repeated.stop()
         platform.close()
 
     app = FastAPI(

@@ -1,0 +1,60 @@
+"""What a server does by itself."""
+
+import threading
+import uuid
+
+from serving import Served
+from sqlalchemy import func, insert, select
+
+from tradeready_gym.platform import clock
+from tradeready_gym.platform.background import Repeated
+from tradeready_gym.platform.database.tables import accounts, training_episodes, training_runs
+from tradeready_gym.platform.retention import DAY, forget
+
+
+def test_work_goes_on_after_it_failed_once_and_ends_when_stopped() -> None:
+    calls, enough = [0], threading.Event()
+
+    def work() -> None:
+        calls[0] += 1
+        if calls[0] == 1:
+            raise RuntimeError("once")
+        if calls[0] == 3:
+            enough.set()
+
+    repeated = Repeated("test", 0.01, work)
+    repeated.start()
+    assert enough.wait(10.0)
+    repeated.stop()
+    done = calls[0]
+    assert not enough.wait(0.05) or calls[0] == done
+
+
+def test_only_what_ended_long_ago_is_forgotten(fresh_server: Served) -> None:
+    database = fresh_server.platform.database
+    at = clock.now()
+    ages = {"old": at - 10 * DAY, "recent": at - DAY, "running": None}
+    ids = {name: str(uuid.uuid4()) for name in ages}
+    with database.write() as connection:
+        owner = connection.scalar(select(accounts.c.id).limit(1))
+        for name, completed_at in ages.items():
+            run = {
+                "id": ids[name],
+                "account_id": owner,
+                "strategy_label": name,
+                "config": "{}",
+                "status": "completed" if completed_at else "running",
+                "episodes_completed": 1,
+                "totals": "{}",
+                "started_at": at - 20 * DAY,
+                "updated_at": at,
+                "completed_at": completed_at,
+            }
+            connection.execute(insert(training_runs).values(run))
+            episode = {"run_id": ids[name], "episode_number": 1, "created_at": at}
+            connection.execute(insert(training_episodes).values(episode))
+    assert forget(database, None) == 0
+    assert forget(database, 5.0) == 1
+    with database.read() as connection:
+        assert set(connection.scalars(select(training_runs.c.strategy_label))) == {"recent", "running"}
+        assert connection.scalar(select(func.count()).select_from(training_episodes)) == 2
