@@ -39,7 +39,7 @@ class DataReplayer:
         self.symbols = candles.symbols
         self.timeframe = candles.timeframe
         self.day_bars = max(1, DAY_MICROSECONDS // candles.timeframe.microseconds)
-        self.rows = _pack(candles, self.day_bars)
+        self.rows = pack_rows(candles, self.day_bars)
         self.times = candles.times
 
     def __repr__(self) -> str:
@@ -93,7 +93,8 @@ def trailing_sum(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np
     return np.asarray(np.where(whole.reshape(shape), heads[ends], heads[ends] + tails[starts]))
 
 
-def _pack(candles: Candles, day_bars: int) -> npt.NDArray[np.void]:
+def pack_rows(candles: Candles, day_bars: int) -> npt.NDArray[np.void]:
+    """Candles as records, shape (T, S); `day_bars` of them are what looks back over 24 h."""
     rows = np.zeros((len(candles), len(candles.symbols)), CANDLE_DTYPE)
     for name in ("open", "high", "low", "close", "volume"):
         rows[name] = getattr(candles, name).T

@@ -1,0 +1,224 @@
+"""LiveTradingEnv: the environment's own step, one closed candle at a time, as the market makes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tradeready_gym.envs import seams
+from tradeready_gym.envs.clock import ClockTexts
+from tradeready_gym.envs.trading import ResetNeeded, TradingEnvironment
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.features import DEFAULT_FEATURES, FeaturePipeline
+from tradeready_gym.live import Feed, FeedEnded, GrowingReplayer, LiveExchange
+from tradeready_gym.live.market import newest_features
+
+CAPACITY = 65_536  # 45 days of minutes; a market that fills up moves into twice the room
+
+
+class LiveTradingEnv(TradingEnvironment):
+    """Trade now, with virtual money: `step` waits until the candle that the action trades in has closed.
+
+    Observations, fills, rewards and infos are those of a `TradingEnvironment` over the same candles, to the last digit,
+    because it is one: the candles come from `feed` instead of a file. `reset` begins an account at the feed's clock.
+
+    The info has, besides: `decision_delay_ms` (how long after its candle opened the decision came), `missed_candles` (which
+    closed before it came: they pass without a decision, and the action applies to the next), `gap`, and `feed`. `total_steps`
+    and `progress_pct` are None: only ruin ends an episode.
+
+    Args:
+        feed: where candles come from.
+        history_bars: candles to ask the feed for before the first decision; by default what the observation needs. Recursive
+            features depend on the first candle they have seen: for parity with a backtest begin with the same.
+        action_scheme, reward_scheme, feature_pipeline, lookback_window, max_loss, render_mode, ...: as in
+            `TradingEnvironment`.
+        starting_balance, fee_rate, slippage, account, ...: as in `SimulatedExchange`; `instruments` are the feed's by default.
+
+    Raises:
+        TypeError: an argument that only makes sense for candles that are there already.
+        DataUnavailable: the feed has too few candles.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        history_bars: int | None = None,
+        action_scheme: Any = "hold_buy_sell",
+        feature_pipeline: Any = DEFAULT_FEATURES,
+        lookback_window: int = 30,
+        capacity: int = CAPACITY,
+        **arguments: Any,
+    ) -> None:
+        for name in (
+            "data",
+            "exchange",
+            "symbols",
+            "timeframe",
+            "start_time",
+            "end_time",
+            "episode_length",
+            "steps_per_action",
+        ):
+            if name in arguments:
+                raise TypeError(f"a live environment has no {name}=: its candles come from the feed, one by one")
+        if capacity < 1:
+            raise ConfigurationError(f"capacity must be at least 1; got {capacity}")
+        self.feed = feed
+        needed = lookback_window + max(_warmup(feature_pipeline), max(1, 86_400 // feed.timeframe.seconds) + 1)
+        market = GrowingReplayer(feed.history(max(needed, history_bars or 0)), capacity)
+        costs = {name: arguments.pop(name) for name in _EXCHANGE_ARGUMENTS if name in arguments}
+        costs.setdefault("instruments", {s: i for s, i in feed.instruments().items() if s in feed.symbols})
+        exchange = LiveExchange(market, feed.opening_prices, symbols=feed.symbols, timeframe=feed.timeframe, **costs)
+        super().__init__(
+            exchange,
+            action_scheme,
+            feature_pipeline=feature_pipeline,
+            lookback_window=lookback_window,
+            **({"episode_end": "gymnasium"} | arguments),
+        )
+        self._market = market
+        self._own_table()
+
+    def __repr__(self) -> str:
+        return f"LiveTradingEnv({type(self.feed).__name__}, symbols={self.feed.symbols!r}, timeframe={self.feed.timeframe.label!r})"
+
+    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin an account at the feed's clock, after the newest closed candle."""
+        while self._market.clock + self.feed.timeframe.microseconds <= self.feed.now():
+            self._append_next()
+        segment = self.engine.segments[0]
+        segment["first_row"] = self._market.closed
+        segment["end_row"] = segment["data_end_row"] = len(self._market)
+        observation, info = super().reset(seed=seed, options=options)
+        return observation, self._live_info(info, 0.0, 0, False)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Decide at the clock; returns when the candle that begins there has closed, or been declared a gap.
+
+        Raises:
+            ActionError: the action is outside the space; nothing has happened then.
+            ResetNeeded: before the first `reset`, or after the end of the episode.
+            FeedEnded: there will be no further candle; the account stays as it is.
+        """
+        if not self._ready:
+            raise ResetNeeded("the episode is over or has not begun; call reset() before step()")
+        self._require_legal(action)
+        earned, missed = self._let_missed_candles_pass()
+        if self.engine.state.accounts[0].done:
+            return self._end_without_decision(earned, missed)
+        delay = (self.feed.now() - self._market.clock) / 1000.0
+        gap = self._append_next()
+        observation, reward, terminated, truncated, info = super().step(action)
+        return observation, earned + reward, terminated, truncated, self._live_info(info, delay, missed, gap)
+
+    def close(self) -> None:
+        """Complete the run in the journal, close the feed and the window."""
+        super().close()
+        self.feed.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError("a live environment cannot be copied or pickled: its feed is one connection to one market")
+
+    # ---- inside ----
+
+    def _append_next(self) -> bool:
+        market = self._market
+        row = int(self.engine.state.accounts[0].row) if self._ready else market.closed
+        if row < market.closed:
+            return bool(market.gaps_at(market.closed - 1).any())  # an action was refused after its candle had come
+        slot = self.feed.wait(market.clock)
+        if slot is None:
+            raise FeedEnded(f"the feed has no candle after {market.clock} and is not waiting for one")
+        row = market.append(slot)
+        self._table[:, row] = newest_features(self.engine.pipeline, market.candles_so_far())
+        # before the step: a step on the last row of the arrays would end the episode
+        self._make_room()
+        return bool(slot.gaps.any())
+
+    def _let_missed_candles_pass(self) -> tuple[float, int]:
+        account, step = self.engine.state.accounts[0], self.feed.timeframe.microseconds
+        earned, missed = 0.0, 0
+        while self._market.clock + step <= self.feed.now() and not account.done:
+            self._append_next()
+            account.pending, account.reward = 0, 0.0
+            if account.reported == 1:
+                account.fills = account.rejects = account.reported = 0
+            seams.trade(self.engine, 0, self._pay)
+            seams.pay(self.engine, 0, self._pay)
+            earned += float(account.reward)
+            missed += 1
+        return earned, missed
+
+    def _end_without_decision(self, earned: float, missed: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        observation = self._next_observation()
+        self._refresh_report()
+        info = self._build_info()
+        terminated, truncated = self._done()
+        self._end_episode(info)
+        return observation, earned, terminated, truncated, self._live_info(info, 0.0, missed, False)
+
+    def _require_legal(self, action: Any) -> None:
+        if self.engine.python_scheme:
+            if not self.action_space.contains(action):
+                self._refuse(action)
+        elif not self._count:
+            self._box(action)
+        elif not 0 <= self._discrete(action) < self._count:
+            self._refuse(action)
+
+    def _live_info(self, info: dict[str, Any], delay: float, missed: int, gap: bool) -> dict[str, Any]:
+        info["total_steps"] = info["progress_pct"] = None
+        info["decision_delay_ms"], info["missed_candles"], info["gap"] = delay, missed, gap
+        info["feed"] = self.feed.health.state.value
+        return info
+
+    def _own_table(self) -> None:
+        engine = self.engine
+        engine.table = np.array(engine.table)
+        shape = (len(engine.symbols), len(self._market), engine.pipeline.width)
+        self._table: npt.NDArray[np.float32] = engine.table.reshape(shape)
+        engine._compile()
+        self._bind()
+
+    def _make_room(self) -> None:
+        if not self._market.full:
+            return
+        engine, old = self.engine, self._market
+        self._market = market = old.with_room(len(old))
+        engine.market, engine.replayers, engine.rows, engine.times = market, [market], market.rows, market.times
+        self.exchange.live_market = market  # type: ignore[attr-defined]
+        table = np.full((len(engine.symbols), len(market), engine.pipeline.width), np.nan, np.float32)
+        table[:, : len(old)] = self._table
+        engine.table = table.reshape(-1)
+        history = np.zeros((1, len(market) + 1, engine.history.shape[2]))
+        history[:, : engine.history.shape[1]] = engine.history
+        engine.history = history
+        engine.settings["rows"] = len(market)
+        engine.segments["end_row"] = engine.segments["data_end_row"] = len(market)
+        account = engine.state.accounts[0]
+        account.end_row = account.data_end_row = len(market)
+        self._clock = ClockTexts(market.times, self.feed.timeframe.microseconds)
+        self._own_table()
+        if self._ready:
+            self.exchange.bind(engine.state, market, self._fills, engine.history)
+
+
+_EXCHANGE_ARGUMENTS = (
+    "starting_balance",
+    "fee_rate",
+    "maker_fee_rate",
+    "slippage",
+    "fill_at",
+    "instruments",
+    "max_volume_share",
+    "max_open_orders",
+    "account",
+)
+
+
+def _warmup(features: FeaturePipeline | Sequence[Any]) -> int:
+    if isinstance(features, FeaturePipeline):
+        return features.warmup_bars
+    return FeaturePipeline(features).warmup_bars

@@ -1,0 +1,19 @@
+"""The same step, now: feeds of closed candles, and a market that grows by them."""
+
+from tradeready_gym.live.clock import VirtualClock, WallClock
+from tradeready_gym.live.feed import Feed, FeedEnded, FeedHealth, FeedState, Slot
+from tradeready_gym.live.market import GrowingReplayer, LiveExchange
+from tradeready_gym.live.replay import ReplayFeed
+
+__all__ = [
+    "Feed",
+    "FeedEnded",
+    "FeedHealth",
+    "FeedState",
+    "GrowingReplayer",
+    "LiveExchange",
+    "ReplayFeed",
+    "Slot",
+    "VirtualClock",
+    "WallClock",
+]

@@ -1,0 +1,52 @@
+"""The clocks of this room: the wall's, and one that runs faster or only when it is told to."""
+
+import threading
+import time
+
+
+class WallClock:
+    """The time of this machine."""
+
+    def now(self) -> int:
+        """Microseconds since 1970, UTC."""
+        return time.time_ns() // 1000
+
+    def sleep_until(self, moment: int, timeout: float | None = None) -> bool:
+        """Wait for a moment, or for `timeout` seconds; returns whether the moment has come."""
+        seconds = max(0.0, (moment - self.now()) / 1e6)
+        time.sleep(seconds if timeout is None else min(seconds, timeout))
+        return self.now() >= moment
+
+
+class VirtualClock:
+    """A clock that starts at `start` and runs `speed` times as fast as the wall's; with None it jumps to what is waited for."""
+
+    def __init__(self, start: int, speed: float | None = None) -> None:
+        self._lock = threading.Lock()
+        self._time, self._speed = start, speed
+        self._origin = time.monotonic()
+
+    def now(self) -> int:
+        """Microseconds since 1970, UTC."""
+        with self._lock:
+            if self._speed is None:
+                return self._time
+            return self._time + int((time.monotonic() - self._origin) * self._speed * 1e6)
+
+    def advance_to(self, moment: int) -> None:
+        """Set a clock without speed forward; never back."""
+        with self._lock:
+            if self._speed is None:
+                self._time = max(self._time, moment)
+
+    def sleep_until(self, moment: int, timeout: float | None = None) -> bool:
+        """Wait for a moment, or for `timeout` seconds of the wall's; returns whether the moment has come."""
+        if self._speed is None:
+            self.advance_to(moment)
+            return True
+        seconds = max(0.0, (moment - self.now()) / 1e6 / self._speed)
+        time.sleep(seconds if timeout is None else min(seconds, timeout))
+        return self.now() >= moment
+
+
+Clock = WallClock | VirtualClock
