@@ -18,6 +18,7 @@ REGISTERED: dict[str, dict[str, Any]] = {
     "TradeReady-ETH-Continuous-v0": {"pairs": PAIRS["ETH"], "action_scheme": "continuous"},
     "TradeReady-Portfolio-v0": {"pairs": PORTFOLIO_PAIRS, "action_scheme": "portfolio"},
 }
+LIVE = "TradeReady-Live-v0"
 
 
 def register() -> None:
@@ -25,6 +26,8 @@ def register() -> None:
     for name, arguments in REGISTERED.items():
         if name not in gymnasium.registry:
             gymnasium.register(name, entry_point=_SINGLE, vector_entry_point=_VECTOR, kwargs=arguments)
+    if LIVE not in gymnasium.registry:
+        gymnasium.register(LIVE, entry_point="tradeready_gym.registration:make_live_environment")
 
 
 def make_environment(**arguments: Any) -> Any:
@@ -38,6 +41,42 @@ def make_environment(**arguments: Any) -> Any:
     from tradeready_gym.wrappers import NormalizationWrapper
 
     return NormalizationWrapper(environment)
+
+
+def make_live_environment(
+    *,
+    pairs: Any = ("BTCUSDT",),
+    timeframe: str = "1m",
+    feed: Any = None,
+    action_scheme: Any = None,
+    observation_features: Any = None,
+    reward_function: Any = None,
+    position_size: float | None = None,
+    track_training: bool = True,
+    **others: Any,
+) -> Any:
+    """What `gymnasium.make("TradeReady-Live-v0")` calls: a `LiveTradingEnv` on Binance's public streams, or on `feed`."""
+    from tradeready_gym.envs.live import LiveTradingEnv
+    from tradeready_gym.errors import ConfigurationError
+    from tradeready_gym.live import BinanceFeed
+
+    symbols = (pairs,) if isinstance(pairs, str) else tuple(pairs)
+    if len(symbols) > 1 and action_scheme is None:
+        raise ConfigurationError(
+            f"hold/buy/sell trades one pair; got {list(symbols)}. Give action_scheme= for more, such as 'portfolio'"
+        )
+    documented = _documented(
+        pairs=symbols,
+        action_scheme="hold_buy_sell" if action_scheme is None else action_scheme,
+        observation_features=observation_features,
+        reward_function=reward_function,
+        position_size=position_size,
+        track_training=track_training,
+        **others,
+    )
+    for name in ("data", "symbols"):
+        documented.pop(name, None)
+    return LiveTradingEnv(BinanceFeed(symbols, timeframe) if feed is None else feed, **documented)
 
 
 def make_vector_environment(**arguments: Any) -> Any:
