@@ -1,6 +1,8 @@
 """LiveTradingEnv: the environment's own step, one closed candle at a time, as the market makes them."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,11 @@ import numpy.typing as npt
 from tradeready_gym.envs import seams
 from tradeready_gym.envs.clock import ClockTexts
 from tradeready_gym.envs.trading import ResetNeeded, TradingEnvironment
-from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.errors import ConfigurationError, EpisodeError
 from tradeready_gym.features import DEFAULT_FEATURES, FeaturePipeline
-from tradeready_gym.live import Feed, FeedEnded, GrowingReplayer, LiveExchange
+from tradeready_gym.live import Feed, FeedEnded, GrowingReplayer, JournaledFeed, LiveExchange, SessionJournal
 from tradeready_gym.live.market import newest_features
+from tradeready_gym.orders import Order
 
 CAPACITY = 65_536  # 45 days of minutes; a market that fills up moves into twice the room
 
@@ -31,6 +34,8 @@ class LiveTradingEnv(TradingEnvironment):
         feed: where candles come from.
         history_bars: candles to ask the feed for before the first decision; by default what the observation needs. Recursive
             features depend on the first candle they have seen: for parity with a backtest begin with the same.
+        journal: a file in which everything that happens is written before it has an effect; one that exists is continued, by
+            `recover()`.
         action_scheme, reward_scheme, feature_pipeline, lookback_window, max_loss, render_mode, ...: as in
             `TradingEnvironment`.
         starting_balance, fee_rate, slippage, account, ...: as in `SimulatedExchange`; `instruments` are the feed's by default.
@@ -49,6 +54,7 @@ class LiveTradingEnv(TradingEnvironment):
         feature_pipeline: Any = DEFAULT_FEATURES,
         lookback_window: int = 30,
         capacity: int = CAPACITY,
+        journal: str | Path | None = None,
         **arguments: Any,
     ) -> None:
         for name in (
@@ -65,12 +71,21 @@ class LiveTradingEnv(TradingEnvironment):
                 raise TypeError(f"a live environment has no {name}=: its candles come from the feed, one by one")
         if capacity < 1:
             raise ConfigurationError(f"capacity must be at least 1; got {capacity}")
+        if journal is not None:
+            parts = {
+                "action_scheme": action_scheme,
+                "feature_pipeline": feature_pipeline,
+                "lookback_window": lookback_window,
+            }
+            feed = JournaledFeed(feed, SessionJournal(journal), _described(feed, {**arguments, **parts}))
         self.feed = feed
         needed = lookback_window + max(_warmup(feature_pipeline), max(1, 86_400 // feed.timeframe.seconds) + 1)
         market = GrowingReplayer(feed.history(max(needed, history_bars or 0)), capacity)
         costs = {name: arguments.pop(name) for name in _EXCHANGE_ARGUMENTS if name in arguments}
         costs.setdefault("instruments", {s: i for s, i in feed.instruments().items() if s in feed.symbols})
-        exchange = LiveExchange(market, feed.opening_prices, symbols=feed.symbols, timeframe=feed.timeframe, **costs)
+        exchange = LiveExchange(
+            market, self._announce, self._announce_cancel, symbols=feed.symbols, timeframe=feed.timeframe, **costs
+        )
         super().__init__(
             exchange,
             action_scheme,
@@ -79,6 +94,7 @@ class LiveTradingEnv(TradingEnvironment):
             **({"episode_end": "gymnasium"} | arguments),
         )
         self._market = market
+        self._prices_then: Mapping[str, float] | None = None
         self._own_table()
 
     def __repr__(self) -> str:
@@ -86,7 +102,11 @@ class LiveTradingEnv(TradingEnvironment):
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an account at the feed's clock, after the newest closed candle."""
-        while self._market.clock + self.feed.timeframe.microseconds <= self.feed.now():
+        if seed is None and not self._seeded:
+            seed = int(self.np_random.integers(1 << 62))
+        moment = self._began("reset", seed=seed)
+        self._ready = False
+        while self._market.clock + self.feed.timeframe.microseconds <= moment:
             self._append_next()
         segment = self.engine.segments[0]
         segment["first_row"] = self._market.closed
@@ -105,13 +125,37 @@ class LiveTradingEnv(TradingEnvironment):
         if not self._ready:
             raise ResetNeeded("the episode is over or has not begun; call reset() before step()")
         self._require_legal(action)
-        earned, missed = self._let_missed_candles_pass()
+        moment = self._began("decide", slot=self._market.clock, action=np.asarray(action).tolist())
+        earned, missed = self._let_missed_candles_pass(moment)
         if self.engine.state.accounts[0].done:
             return self._end_without_decision(earned, missed)
-        delay = (self.feed.now() - self._market.clock) / 1000.0
+        delay = max(0, moment - self._market.clock) / 1000.0
         gap = self._append_next()
         observation, reward, terminated, truncated, info = super().step(action)
         return observation, earned + reward, terminated, truncated, self._live_info(info, delay, missed, gap)
+
+    def recover(self) -> tuple[Any, dict[str, Any]] | None:
+        """Do again what the journal says was done; returns the last observation and info, None if no account had begun.
+
+        A decision whose candle had not closed when the process ended is completed now, not taken again. Afterwards `step`
+        goes on; the candles that closed meanwhile pass without a decision.
+
+        Raises:
+            StoreError: the journal contradicts itself.
+        """
+        last: tuple[Any, dict[str, Any]] | None = None
+        while isinstance(self.feed, JournaledFeed) and (record := self.feed.next_record()) is not None:
+            if record["message"] == "reset":
+                last = self.reset(seed=record["seed"])
+            elif record["message"] == "decide":
+                observation, _, _, _, info = self.step(_action_of(record["action"], self.action_space))
+                last = observation, info
+            elif record["message"] == "order":
+                self._prices_then = record["prices"]
+                self.exchange.submit([Order(**order) for order in record["orders"]])
+            elif record["message"] == "cancel":
+                self.exchange.cancel(record["order_id"])
+        return last
 
     def close(self) -> None:
         """Complete the run in the journal, close the feed and the window."""
@@ -122,6 +166,22 @@ class LiveTradingEnv(TradingEnvironment):
         raise TypeError("a live environment cannot be copied or pickled: its feed is one connection to one market")
 
     # ---- inside ----
+
+    def _began(self, kind: str, **body: Any) -> int:
+        if not isinstance(self.feed, JournaledFeed):
+            return self.feed.now()
+        if self.feed.recovering and not self.feed.doing_again:
+            raise EpisodeError("the journal holds a session that goes on; call recover() before anything else")
+        return self.feed.did(kind, **body)
+
+    def _announce(self, orders: Sequence[Order]) -> Mapping[str, float]:
+        prices = dict(self.feed.opening_prices()) if self._prices_then is None else self._prices_then
+        self._prices_then = None
+        self._began("order", orders=[dataclasses.asdict(order) for order in orders], prices=prices)
+        return prices
+
+    def _announce_cancel(self, order_id: int) -> None:
+        self._began("cancel", order_id=order_id)
 
     def _append_next(self) -> bool:
         market = self._market
@@ -137,10 +197,10 @@ class LiveTradingEnv(TradingEnvironment):
         self._make_room()
         return bool(slot.gaps.any())
 
-    def _let_missed_candles_pass(self) -> tuple[float, int]:
+    def _let_missed_candles_pass(self, moment: int) -> tuple[float, int]:
         account, step = self.engine.state.accounts[0], self.feed.timeframe.microseconds
         earned, missed = 0.0, 0
-        while self._market.clock + step <= self.feed.now() and not account.done:
+        while self._market.clock + step <= moment and not account.done:
             self._append_next()
             account.pending, account.reward = 0, 0.0
             if account.reported == 1:
@@ -205,6 +265,7 @@ class LiveTradingEnv(TradingEnvironment):
             self.exchange.bind(engine.state, market, self._fills, engine.history)
 
 
+_NOT_THE_STEP = {"render_mode", "track_training", "strategy_label", "api_key", "base_url", "flatten"}
 _EXCHANGE_ARGUMENTS = (
     "starting_balance",
     "fee_rate",
@@ -218,7 +279,17 @@ _EXCHANGE_ARGUMENTS = (
 )
 
 
+def _described(feed: Feed, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {name: repr(value) for name, value in sorted(arguments.items()) if name not in _NOT_THE_STEP}
+    return {"symbols": list(feed.symbols), "timeframe": feed.timeframe.label, **plain}
+
+
+def _action_of(plain: Any, space: Any) -> Any:
+    return plain if isinstance(plain, int) else np.asarray(plain, space.dtype)
+
+
 def _warmup(features: FeaturePipeline | Sequence[Any]) -> int:
-    if isinstance(features, FeaturePipeline):
-        return features.warmup_bars
-    return FeaturePipeline(features).warmup_bars
+    pipeline = features if isinstance(features, FeaturePipeline) else FeaturePipeline(features)
+    if "time_to_end" in pipeline.account_features:
+        raise ConfigurationError("time_to_end needs an episode with an end, and a live one has none; leave it out")
+    return pipeline.warmup_bars

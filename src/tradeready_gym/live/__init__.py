@@ -3,6 +3,7 @@
 from tradeready_gym.live.binance import BinanceFeed
 from tradeready_gym.live.clock import VirtualClock, WallClock
 from tradeready_gym.live.feed import Feed, FeedEnded, FeedHealth, FeedState, Slot
+from tradeready_gym.live.journal import JournaledFeed, SessionJournal
 from tradeready_gym.live.market import GrowingReplayer, LiveExchange
 from tradeready_gym.live.replay import ReplayFeed
 
@@ -13,8 +14,10 @@ __all__ = [
     "FeedHealth",
     "FeedState",
     "GrowingReplayer",
+    "JournaledFeed",
     "LiveExchange",
     "ReplayFeed",
+    "SessionJournal",
     "Slot",
     "VirtualClock",
     "WallClock",

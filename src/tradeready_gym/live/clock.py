@@ -34,10 +34,10 @@ class VirtualClock:
             return self._time + int((time.monotonic() - self._origin) * self._speed * 1e6)
 
     def advance_to(self, moment: int) -> None:
-        """Set a clock without speed forward; never back."""
+        """Set the clock forward; never back."""
+        ahead = moment - self.now()
         with self._lock:
-            if self._speed is None:
-                self._time = max(self._time, moment)
+            self._time += max(0, ahead)
 
     def sleep_until(self, moment: int, timeout: float | None = None) -> bool:
         """Wait for a moment, or for `timeout` seconds of the wall's; returns whether the moment has come."""

@@ -79,6 +79,9 @@ class Feed(abc.ABC):
             FeedEnded: there will never be such a slot.
         """
 
+    def passed(self, time: int) -> None:
+        """The slot at `time` is known from elsewhere and will not be asked for; a recording goes on behind it."""
+
     @abc.abstractmethod
     def now(self) -> int:
         """The venue's clock."""

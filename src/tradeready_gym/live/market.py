@@ -96,24 +96,33 @@ class GrowingReplayer(DataReplayer):
 class LiveExchange(SimulatedExchange):
     """A simulated exchange whose candles come one by one.
 
-    A market order that is submitted between two candles fills at the open of the candle that is running, which
-    `opening_prices` tells; without one it is refused (`market_closed`). The other arguments are those of
-    `SimulatedExchange`, but for its data.
+    A market order that is submitted between two candles fills at the open of the candle that is running; without one it is
+    refused (`market_closed`).
+
+    Args:
+        market: the candles.
+        announce: called with the orders that are about to be submitted; returns the opens of the running candles by symbol.
+        announce_cancel: called with the id of an order that is about to be cancelled.
+        arguments: those of `SimulatedExchange`, but for its data.
     """
 
     def __init__(
-        self, market: GrowingReplayer, opening_prices: Callable[[], Mapping[str, float]], **arguments: Any
+        self,
+        market: GrowingReplayer,
+        announce: Callable[[Sequence[Order]], Mapping[str, float]],
+        announce_cancel: Callable[[int], object] = lambda _: None,
+        **arguments: Any,
     ) -> None:
         super().__init__(market.candles, **arguments)
         self.live_market = market
-        self._opening_prices = opening_prices
+        self._announce, self._announce_cancel = announce, announce_cancel
 
     def submit(self, orders: Sequence[Order]) -> list[dict[str, Any]]:
         """Take orders, at the opens of the candles that are running."""
         state, market = self._open_state()
         row = int(state.accounts[0].row)
+        prices = self._announce(orders)
         if row < len(market):
-            prices = self._opening_prices()
             for j, symbol in enumerate(self.symbols):
                 if symbol in prices:
                     running = self.live_market.rows[row, j]
@@ -122,6 +131,11 @@ class LiveExchange(SimulatedExchange):
                     # what will be traded in it is not known: `max_volume_share` cannot limit anything yet
                     running["volume"] = math.inf
         return super().submit(orders)
+
+    def cancel(self, order_id: int) -> bool:
+        """Cancel a resting order and free exactly what it locked; False if it is not resting."""
+        self._announce_cancel(order_id)
+        return super().cancel(order_id)
 
     def load(self, start: object = None, end: object = None, history_bars: int = 0) -> list[DataReplayer]:
         """The growing market."""

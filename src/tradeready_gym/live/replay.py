@@ -70,6 +70,10 @@ class ReplayFeed(Feed):
         self._gaps += int(self.candles.gaps[:, row].any())
         return Slot(time, values, self.candles.gaps[:, row].copy())
 
+    def passed(self, time: int) -> None:
+        """Go on behind the slot."""
+        self.clock.advance_to(time + self.timeframe.microseconds)
+
     def now(self) -> int:
         """The recording's clock."""
         return self.clock.now()

@@ -1,0 +1,203 @@
+"""A live session that survives anything: what happened is written down before it has an effect, and read back at the start.
+
+The file is one of checked records (`tracking.journal`), each on the disk (fsync) before anything follows from it:
+
+    begin     the history that the session began with, and what it is made of
+    reset     an account began, with this seed
+    decide    an action, at this slot, at this moment of the venue's clock
+    order     an order of a person or client, at these opening prices
+    cancel    a resting order was cancelled
+    slot      a slot closed: its candles
+
+An account is a function of these records, so reading them back gives the same account to the last digit: an order cannot be
+doubled or lost, and a slot for which a decision is written down is not decided again.
+"""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tradeready_gym.errors import ConfigurationError, StoreError
+from tradeready_gym.live.feed import Feed, FeedHealth, Slot
+from tradeready_gym.market import Candles, Instrument, Timeframe
+from tradeready_gym.tracking import journal
+
+_NAMES = ("open", "high", "low", "close", "volume")
+
+
+class SessionJournal:
+    """The records of one live session, in the file `path`.
+
+    Raises:
+        StoreError: the file is damaged in the middle, or is no journal. A last record that was being written when the
+            machine stopped is left out: nothing had followed from it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.records: list[dict[str, Any]] = []
+        if self.path.exists():
+            found = journal.read(self.path)
+            if found.damaged > 1:
+                raise StoreError(f"{self.path} is damaged in {found.damaged} places; it cannot be continued")
+            self.records = found.records
+
+    def write(self, kind: str, **body: Any) -> None:
+        """Add a record; it is on the disk when this returns.
+
+        Raises:
+            OSError: the disk refuses. Nothing may follow from the record then.
+        """
+        record = {"message": kind, **body}
+        journal.append(self.path, journal.encode(record), sync=True)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a session was written here."""
+        return bool(self.records)
+
+
+class JournaledFeed(Feed):
+    """A feed that writes down what it brings, and brings what was written down first.
+
+    While `recovering`, slots are those of the journal; then the feed goes on where the journal ends. What the venue closed
+    while nobody listened is fetched by the feed and passes without a decision.
+
+    Args:
+        feed: where new candles come from.
+        journal: the file of the session; one that exists is continued.
+        description: what the session is made of; a session goes on only with the same.
+
+    Raises:
+        ConfigurationError: the journal is that of another composition.
+    """
+
+    def __init__(self, feed: Feed, journal: SessionJournal, description: Mapping[str, Any]) -> None:
+        self._feed, self._journal = feed, journal
+        self.symbols, self.timeframe = feed.symbols, feed.timeframe
+        self._description = dict(description)
+        self._script = list(journal.records)
+        self._again: dict[str, Any] | None = None
+        if self._script:
+            known = self._script[0].get("description")
+            if self._script[0]["message"] != "begin" or known != self._description:
+                raise ConfigurationError(
+                    f"{journal.path} belongs to another session ({known}); this one is {self._description}. Take another "
+                    f"journal, or the same composition"
+                )
+
+    @property
+    def recovering(self) -> bool:
+        """Whether there are records that have not been replayed."""
+        return bool(self._script)
+
+    @property
+    def doing_again(self) -> bool:
+        """Whether what comes next is a record that is being replayed."""
+        return self._again is not None
+
+    def next_record(self) -> dict[str, Any] | None:
+        """The next thing that somebody did, to be done again now; None when everything has been.
+
+        Raises:
+            StoreError: a slot comes where something that was done should.
+        """
+        if not self._script:
+            return None
+        record = self._script.pop(0)
+        if record["message"] == "slot":
+            raise StoreError(f"{self._journal.path} has a slot that nobody asked for; it cannot be continued")
+        self._again = record
+        return record
+
+    def did(self, kind: str, **body: Any) -> int:
+        """Write down what is about to be done; returns the moment, which decides what of the market has passed.
+
+        What is being done again is not written again, and its moment is the one at which it was done first.
+        """
+        if self._again is not None:
+            moment = int(self._again["at"])
+            self._again = None
+            return moment
+        moment = self.now()
+        self._journal.write(kind, at=moment, **body)
+        return moment
+
+    # ---- the contract ----
+
+    def history(self, bars: int) -> Candles:
+        """The history that the session began with."""
+        if self._script:
+            return _candles(self._script.pop(0)["history"])
+        candles = self._feed.history(bars)
+        self._journal.write("begin", description=self._description, history=_plain(candles))
+        return candles
+
+    def wait(self, time: int, timeout: float | None = None) -> Slot | None:
+        """The slot from the journal, else from the feed."""
+        if self._script and self._script[0]["message"] == "slot":
+            record = self._script.pop(0)
+            if record["time"] != time:
+                raise StoreError(
+                    f"the journal has the slot {record['time']} where {time} should be; it cannot be continued"
+                )
+            self._feed.passed(time)
+            return Slot(time, np.array(record["values"], np.float64), np.array(record["gaps"], np.bool_))
+        if self._script:
+            raise StoreError(f"the journal lacks the slot {time}; it cannot be continued")
+        slot = self._feed.wait(time, timeout)
+        if slot is not None:
+            self._journal.write("slot", time=time, values=slot.values.tolist(), gaps=slot.gaps.tolist())
+        return slot
+
+    def now(self) -> int:
+        """The venue's clock."""
+        return self._feed.now()
+
+    def opening_prices(self) -> Mapping[str, float]:
+        """Those of the feed."""
+        return self._feed.opening_prices()
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Those of the feed."""
+        return self._feed.instruments()
+
+    @property
+    def health(self) -> FeedHealth:
+        """That of the feed."""
+        return self._feed.health
+
+    def close(self) -> None:
+        """Close the feed; the journal has no handle to close."""
+        self._feed.close()
+
+
+def _plain(candles: Candles) -> dict[str, Any]:
+    return {
+        "symbols": list(candles.symbols),
+        "timeframe": candles.timeframe.label,
+        "source": candles.source,
+        "times": _packed(candles.times),
+        "gaps": _packed(candles.gaps),
+        **{name: _packed(getattr(candles, name)) for name in _NAMES},
+    }
+
+
+def _candles(plain: Mapping[str, Any]) -> Candles:
+    symbols, times = tuple(plain["symbols"]), _unpacked(plain["times"], np.int64)
+    shape = (len(symbols), len(times))
+    values: dict[str, Any] = {name: _unpacked(plain[name], np.float64).reshape(shape) for name in _NAMES}
+    gaps = _unpacked(plain["gaps"], np.bool_).reshape(shape)
+    return Candles(symbols, Timeframe.parse(plain["timeframe"]), times, **values, gaps=gaps, source=plain["source"])
+
+
+def _packed(array: npt.NDArray[Any]) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
+
+
+def _unpacked(text: str, dtype: Any) -> npt.NDArray[Any]:
+    return np.frombuffer(base64.b64decode(text), dtype)

@@ -1,0 +1,208 @@
+"""A live session that is killed anywhere goes on as if nothing had happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_parity import START, market
+
+from tradeready_gym.envs.live import LiveTradingEnv
+from tradeready_gym.errors import ConfigurationError, EpisodeError, StoreError
+from tradeready_gym.live import ReplayFeed, SessionJournal
+from tradeready_gym.orders import Order
+from tradeready_gym.tracking import journal as records
+
+STEPS = 12
+KEPT = ("equity", "available_cash", "step", "virtual_time", "fees_paid", "realized_pnl", "locked_cash")
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def session(path: Path, **arguments: Any) -> LiveTradingEnv:
+    """A session over the replay of one recording; a resumed one finds the market where it was."""
+    composition = {"action_scheme": "managed_risk", "slippage": "uniform"} | arguments
+    return LiveTradingEnv(ReplayFeed(market(), START), journal=path, **composition)
+
+
+def act(env: LiveTradingEnv, begin: int) -> list[dict[str, Any]]:
+    """Decide from step `begin` on, with an order of a person and a cancellation on the way; what the infos said."""
+    told = []
+    for k in range(begin, STEPS):
+        if k == 5 and 1.0 not in [order["price"] for order in env.exchange.open_orders]:
+            env.exchange.submit([Order("BTCUSDT", "buy", 0.001), Order("BTCUSDT", "buy", 0.001, "limit", price=1.0)])
+        if k == 8:
+            for order in env.exchange.open_orders:
+                if order["price"] == 1.0:
+                    env.exchange.cancel(order["order_id"])
+        info = env.step(_action(env, k))[4]
+        told.append({name: info[name] for name in KEPT} | {"fills": info["filled_orders"]})
+    return told
+
+
+def _action(env: LiveTradingEnv, k: int) -> Any:
+    return int(np.random.default_rng(k).integers(env.action_space.n))  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
+    """What a session tells that nobody kills, its trades, and how many records it writes."""
+    path = tmp_path_factory.mktemp("live") / "session.journal"
+    env = session(path)
+    env.reset(seed=3)
+    told = act(env, 0)
+    return told, list(env.exchange.trades), len(records.read(path).records)
+
+
+def test_a_session_writes_a_record_for_each_thing_that_happens(
+    undisturbed: tuple[list[dict[str, Any]], list[dict[str, Any]], int],
+) -> None:
+    # begin, reset, an order, a cancellation, and a decision and a slot for each step
+    assert undisturbed[2] == 1 + 1 + 1 + 1 + 2 * STEPS
+    assert undisturbed[1]
+
+
+@pytest.mark.parametrize("after_write", [False, True], ids=["before the record", "after the record"])
+@pytest.mark.parametrize("deadly", range(1, 29))
+def test_killed_at_any_record_nothing_is_lost_or_doubled(
+    deadly: int,
+    after_write: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: tuple[list[dict[str, Any]], list[dict[str, Any]], int],
+) -> None:
+    path, count = tmp_path / "session.journal", [0]
+    genuine = SessionJournal.write
+
+    def killing(self: SessionJournal, kind: str, **body: Any) -> None:
+        count[0] += 1
+        if count[0] == deadly and not after_write:
+            raise Killed
+        genuine(self, kind, **body)
+        if count[0] == deadly:
+            raise Killed
+
+    monkeypatch.setattr(SessionJournal, "write", killing)
+    with pytest.raises(Killed):
+        env = session(path)
+        env.reset(seed=3)
+        act(env, 0)
+    monkeypatch.setattr(SessionJournal, "write", genuine)
+    env = session(path)
+    recovered = env.recover()
+    if recovered is None:
+        env.reset(seed=3)
+        begin = 0
+    else:
+        begin = int(recovered[1]["step"])
+    assert act(env, begin) == undisturbed[0][begin:]
+    assert list(env.exchange.trades) == undisturbed[1]
+
+
+def test_a_record_that_was_half_written_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "session.journal"
+    env = session(path)
+    env.reset(seed=3)
+    env.step(1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-40])
+    again = session(path)
+    recovered = again.recover()
+    assert recovered is not None
+    # the decision is there, its slot was torn: it is completed, not taken again
+    assert recovered[1]["step"] == 1
+    assert recovered[1]["equity"] == env.exchange.net_worth
+
+
+def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "session.journal"
+    env = session(path)
+    env.reset(seed=3)
+    for _ in range(4):
+        env.step(1)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], b"00000003 garbage\n", b"00000003 rubbish\n", *lines[5:]]))
+    with pytest.raises(StoreError, match="damaged in 2 places"):
+        session(path)
+    path.write_bytes(b"".join([*lines[:3], *lines[4:]]))
+    with pytest.raises(StoreError, match="cannot be continued"):
+        session(path).recover()
+
+
+def test_another_composition_does_not_continue_a_session(tmp_path: Path) -> None:
+    path = tmp_path / "session.journal"
+    session(path).reset(seed=3)
+    with pytest.raises(ConfigurationError, match="belongs to another session"):
+        session(path, fee_rate=0.002)
+
+
+def test_a_session_that_goes_on_does_not_begin_by_accident(tmp_path: Path) -> None:
+    path = tmp_path / "session.journal"
+    session(path).reset(seed=3)
+    again = session(path)
+    with pytest.raises(EpisodeError, match=r"recover\(\)"):
+        again.reset(seed=4)
+
+
+def test_a_full_disk_stops_before_the_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = session(tmp_path / "session.journal")
+    env.reset(seed=3)
+    before = (env.exchange.net_worth, env.feed.now())
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(records, "append", full)
+    with pytest.raises(OSError, match="No space"):
+        env.step(1)
+    assert (env.exchange.net_worth, env.feed.now()) == before
+
+
+def test_a_process_that_is_killed_goes_on_in_another(tmp_path: Path) -> None:
+    path, script = tmp_path / "session.journal", tmp_path / "play.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import json, sys
+            from pathlib import Path
+            sys.path[:0] = sys.argv[2:]
+            from test_recovery import session, _action
+            env = session(Path(sys.argv[1]))
+            last = env.recover() or env.reset(seed=3)
+            for k in range(last[1]["step"], 60):
+                info = env.step(_action(env, k))[4]
+                print(json.dumps([info["step"], info["equity"]]), flush=True)
+            """
+        )
+    )
+    tests = Path(__file__).resolve().parent
+    command = [sys.executable, str(script), str(path), str(tests), str(tests.parent)]
+    environment = {**os.environ, "TRADEREADY_OFFLINE": "1"}
+    seen: list[list[float]] = []
+    for kill_after in (7, 20, 13, None):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+            assert process.stdout is not None
+            for count, line in enumerate(process.stdout, 1):
+                seen.append(json.loads(line))
+                if count == kill_after:
+                    process.send_signal(signal.SIGKILL)
+                    break
+    env = session(tmp_path / "undisturbed.journal")
+    env.reset(seed=3)
+    expected = {}
+    for k in range(60):
+        info = env.step(_action(env, k))[4]
+        expected[info["step"]] = info["equity"]
+    assert seen[-1][0] == 60
+    # every step that was told is right; none was told twice with another equity
+    assert all(expected[int(step)] == equity for step, equity in seen)
+    decided = [record["slot"] for record in records.read(path).records if record["message"] == "decide"]
+    assert len(decided) == len(set(decided)) == 60
