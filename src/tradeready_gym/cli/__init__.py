@@ -25,7 +25,9 @@ for _name, _help in {
     "evaluate": "Play a span with a trained agent and with four baselines, at the same costs.",
     "compare": "Play one span with the agents of several runs.",
     "walk-forward": "Train and test fold by fold, every seed anew.",
+    "deploy": "Let a trained agent trade now, with virtual money.",
     "serve": "Run the platform: REST API, and the dashboard at /training.",
+    "deliver": "Send a platform the training runs that were recorded while it was away.",
     "warm": "Compile the usual combinations of components ahead of time.",
     "version": "Say which versions are installed.",
 }.items():
@@ -40,6 +42,15 @@ for _name, _help in {
 }.items():
     data.command(f"{_ROOM}.data:{_name}_candles", name=_name, help=_help)
 app.command(data)
+live = App(name="live", help="Agents at work: list, stop, flatten and resume them.")
+for _name, _help in {
+    "list": "Every deployment, and how it is.",
+    "stop": "End a deployment's process; its account stays.",
+    "flatten": "Sell everything and end its process.",
+    "resume": "Go on where a deployment stopped.",
+}.items():
+    live.command(f"{_ROOM}.deploy:{_name}_live", name=_name, help=_help)
+app.command(live)
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

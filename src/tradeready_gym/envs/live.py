@@ -100,6 +100,16 @@ class LiveTradingEnv(TradingEnvironment):
     def __repr__(self) -> str:
         return f"LiveTradingEnv({type(self.feed).__name__}, symbols={self.feed.symbols!r}, timeframe={self.feed.timeframe.label!r})"
 
+    @property
+    def clock_time(self) -> int:
+        """When the newest closed candle ended, microseconds since 1970: the slot that is decided next."""
+        return self._market.clock
+
+    @property
+    def begun(self) -> bool:
+        """Whether an account has begun."""
+        return self._total > 0
+
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an account at the feed's clock, after the newest closed candle."""
         if seed is None and not self._seeded:

@@ -1,0 +1,203 @@
+"""`tradeready deploy`, and `tradeready live ...`."""
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from tradeready_gym.cli.console import err, out
+from tradeready_gym.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from tradeready_gym.live import Feed
+    from tradeready_gym.strategies.deployment import Deployment
+
+_STARTED_WITHIN = 90.0
+
+
+def deploy(
+    run: str,
+    *,
+    symbol: tuple[str, ...] = (),
+    timeframe: str | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+    feed: Literal["binance", "replay"] = "binance",
+    data: str = "sample",
+    start: str | None = None,
+    speed: float | None = None,
+    daily_loss_pct: float = 20.0,
+    steps: int | None = None,
+    background: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Let a trained agent trade now, with virtual money at real prices; or rehearse it on recorded candles.
+
+    Parameters
+    ----------
+    run
+        The folder that `tradeready train` wrote, or its name below TRADEREADY_HOME/models.
+    symbol
+        What to trade; what it was trained on by default.
+    timeframe
+        The timeframe that it was trained on by default, and no other will do.
+    seed
+        Which of the run's agents; the first by default.
+    name
+        What the deployment is called; the run's name by default.
+    feed
+        binance: its public streams, which need no key. replay: recorded candles.
+    data
+        For a replay: what to play; as `data=` of an environment.
+    start
+        For a replay: the first candle; the end of what the agent learned from by default.
+    speed
+        For a replay: how many times as fast as the market; as fast as the agent decides by default.
+    daily_loss_pct
+        Sell everything and end if a day (UTC) loses so much.
+    steps
+        End after so many decisions.
+    background
+        Return at once and trade in a process of its own.
+    """
+    from tradeready_gym.registration import REGISTERED
+    from tradeready_gym.strategies.deployment import Deployment
+    from tradeready_gym.strategies.experiment import Experiment, find_folder
+
+    folder = find_folder(run)
+    experiment = Experiment.load(folder)
+    pairs = symbol or tuple(experiment.arguments.get("pairs", REGISTERED[experiment.environment]["pairs"]))
+    if feed == "replay":
+        where = f"replay:{data}:{start or experiment.end}:{speed or ''}"
+    else:
+        where = "binance"
+    deployment = Deployment(
+        name=name or folder.name,
+        run=str(folder.absolute()),
+        seed=experiment.seeds[0] if seed is None else seed,
+        symbols=tuple(pair.upper() for pair in pairs),
+        timeframe=timeframe or str(experiment.arguments.get("timeframe", "1h")),
+        feed=where,
+        daily_loss_pct=daily_loss_pct,
+    )
+    deployment.save()
+    _start(deployment, steps, background)
+
+
+def list_live() -> None:
+    """Every deployment, and how it is."""
+    from tradeready_gym.strategies.deployment import list_deployments
+
+    table = Table("name", "state", "trades", "clock", "equity", "return %", "position", "feed")
+    for deployment in list_deployments():
+        status = deployment.status
+        state = status["state"] if status["alive"] or status["state"] != "running" else "gone (resume it)"
+        equity, roi = status.get("equity"), status.get("roi_pct")
+        held = ", ".join(f"{quantity:.6g} {symbol}" for symbol, quantity in status.get("positions", {}).items())
+        table.add_row(
+            deployment.name,
+            state,
+            "/".join(deployment.symbols) + " " + deployment.timeframe,
+            status.get("virtual_time", "-"),
+            "-" if equity is None else f"{equity:,.2f}",
+            "-" if roi is None else f"{roi:.2f}",
+            held or "none",
+            status.get("feed", {}).get("state", "-"),
+        )
+    out().print(table if table.row_count else "Nothing is deployed. `tradeready deploy RUN` begins.")
+
+
+def stop_live(name: str) -> None:
+    """End a deployment's process; its account stays as it is, and `resume` goes on."""
+    _ask(name, "stop")
+
+
+def flatten_live(name: str) -> None:
+    """Cancel its orders, sell everything, and end its process."""
+    _ask(name, "flatten")
+
+
+def resume_live(
+    name: str, *, steps: int | None = None, background: Annotated[bool, Parameter(negative=())] = False
+) -> None:
+    """Go on where the deployment's journal ends.
+
+    Parameters
+    ----------
+    name
+        As `tradeready live list` shows it.
+    steps
+        End after so many decisions.
+    background
+        Return at once and trade in a process of its own.
+    """
+    from tradeready_gym.strategies.deployment import Deployment
+
+    deployment = Deployment.load(name)
+    if deployment.status["alive"]:
+        raise ConfigurationError(f"{name} is running already (process {deployment.status['pid']})")
+    _start(deployment, steps, background)
+
+
+def _start(deployment: "Deployment", steps: int | None, background: bool) -> None:
+    if background:
+        _spawn(deployment, steps)
+        return
+    err().print(
+        f"{deployment.name} trades {'/'.join(deployment.symbols)} {deployment.timeframe}; Ctrl-C ends it, `resume` goes on"
+    )
+    try:
+        status = deployment.work(_feed_of(deployment), steps=steps)
+    except KeyboardInterrupt:
+        status = deployment.status
+    out().print(
+        f"{deployment.name}: {status['state']} at {status.get('virtual_time', '-')}, equity {status.get('equity', 0.0):,.2f} "
+        f"({status.get('roi_pct', 0.0):+.2f} %), {status.get('step', 0)} decisions",
+        soft_wrap=True,
+    )
+    if status.get("problem"):
+        err().print(status["problem"], soft_wrap=True)
+
+
+def _spawn(deployment: "Deployment", steps: int | None) -> None:
+    command = [sys.executable, "-m", "tradeready_gym.cli", "live", "resume", deployment.name]
+    command += [] if steps is None else ["--steps", str(steps)]
+    log = deployment.folder / "log.txt"
+    with open(log, "ab") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL, start_new_session=True)
+    begin = time.monotonic()
+    while time.monotonic() - begin < _STARTED_WITHIN:
+        if deployment.status.get("pid") == process.pid:
+            out().print(f"{deployment.name} runs as process {process.pid}; `tradeready live list` shows it")
+            return
+        if process.poll() is not None:
+            raise ConfigurationError(f"{deployment.name} ended at once; {log} says why")
+        time.sleep(0.1)
+    raise ConfigurationError(f"{deployment.name} has not begun within {_STARTED_WITHIN:.0f} s; {log} says more")
+
+
+def _ask(name: str, order: str) -> None:
+    from tradeready_gym.strategies.deployment import Deployment
+
+    deployment = Deployment.load(name)
+    deployment.ask(order)
+    begin = time.monotonic()
+    while deployment.status["alive"] and time.monotonic() - begin < _STARTED_WITHIN:
+        time.sleep(0.1)
+    status = deployment.status
+    out().print(f"{name}: {status['state']}, equity {status.get('equity', 0.0):,.2f}")
+    if status.get("problem"):
+        err().print(status["problem"], soft_wrap=True)
+
+
+def _feed_of(deployment: "Deployment") -> "Feed":
+    from tradeready_gym.live import BinanceFeed, ReplayFeed
+    from tradeready_gym.market import resolve
+
+    if deployment.feed == "binance":
+        return BinanceFeed(deployment.symbols, deployment.timeframe)
+    _, data, *start, speed = deployment.feed.split(":")
+    candles = resolve(data, symbols=deployment.symbols, timeframe=deployment.timeframe)[0]
+    return ReplayFeed(candles, ":".join(start), speed=float(speed) if speed else None)
