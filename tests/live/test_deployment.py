@@ -13,9 +13,10 @@ import pytest
 
 from tradeready_gym.errors import ConfigurationError, StoreError
 from tradeready_gym.live import ReplayFeed
+from tradeready_gym.live.deployments import Deployment, decisions_of, list_deployments
 from tradeready_gym.market import Candles, Span, resolve
 from tradeready_gym.strategies import StableBaselinesTradingStrategy
-from tradeready_gym.strategies.deployment import Deployment, decisions_of, list_deployments
+from tradeready_gym.strategies.deployment import work
 from tradeready_gym.strategies.experiment import Experiment
 
 END = "2021-06-01T00:00:00Z"
@@ -71,7 +72,7 @@ def test_a_deployed_agent_decides_and_earns_as_it_was_judged(run: Path) -> None:
     judged = StableBaselinesTradingStrategy.load(experiment.folder_of(run, 0), environment)
     curve = judged.run(episodes=1, testing=True).net_worth
     made = deployment(run)
-    status = made.work(ReplayFeed(candles(), END), steps=300)
+    status = work(made, ReplayFeed(candles(), END), steps=300)
     assert status["equity"] == curve[300]
     log = list(decisions_of(made, 300))
     assert [line["equity"] for line in log] == curve[1:301].tolist()
@@ -80,17 +81,17 @@ def test_a_deployed_agent_decides_and_earns_as_it_was_judged(run: Path) -> None:
 
 
 def test_what_is_stopped_goes_on_as_if_it_had_not_been(run: Path) -> None:
-    whole = deployment(run, name="whole").work(ReplayFeed(candles(), END), steps=90)
+    whole = work(deployment(run, name="whole"), ReplayFeed(candles(), END), steps=90)
     parts = deployment(run, name="parts")
     for steps in (20, 1, 69):
-        status = parts.work(ReplayFeed(candles(), END), steps=steps)
+        status = work(parts, ReplayFeed(candles(), END), steps=steps)
     names = ("equity", "cash", "positions", "virtual_time", "step")
     assert {name: status[name] for name in names} == {name: whole[name] for name in names}
 
 
 def test_the_end_of_a_recording_ends_the_work_and_says_so(run: Path) -> None:
     made = deployment(run)
-    assert made.work(ReplayFeed(candles("2021-06-02T00:00:00Z"), END))["state"] == "feed ended"
+    assert work(made, ReplayFeed(candles("2021-06-02T00:00:00Z"), END))["state"] == "feed ended"
     assert made.status["alive"] is False
 
 
@@ -101,7 +102,7 @@ def test_a_day_that_loses_too_much_sells_everything(run: Path) -> None:
     values = [getattr(crash, name)[0] * falling for name in ("open", "high", "low", "close")]
     market = Candles.from_arrays("BTCUSDT", "1h", crash.times, *[*values, crash.volume[0]])
     made = deployment(run, daily_loss_pct=1.0)
-    status = made.work(ReplayFeed(market, END))
+    status = work(made, ReplayFeed(market, END))
     assert (status["state"], status["positions"], status["open_orders"]) == ("killed", {}, 0)
 
 
@@ -139,7 +140,7 @@ def test_a_name_is_taken_once(run: Path) -> None:
 def test_an_agent_of_another_timeframe_is_refused(run: Path) -> None:
     four = candles().resample("4h")
     with pytest.raises(ConfigurationError, match="timeframe"):
-        deployment(run, timeframe="4h").work(ReplayFeed(four, END), steps=1)
+        work(deployment(run, timeframe="4h"), ReplayFeed(four, END), steps=1)
 
 
 def _stir(strategy: StableBaselinesTradingStrategy) -> None:

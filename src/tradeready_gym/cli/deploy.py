@@ -13,7 +13,7 @@ from tradeready_gym.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from tradeready_gym.live import Feed
-    from tradeready_gym.strategies.deployment import Deployment
+    from tradeready_gym.live.deployments import Deployment
 
 _STARTED_WITHIN = 90.0
 
@@ -62,8 +62,8 @@ def deploy(
     background
         Return at once and trade in a process of its own.
     """
+    from tradeready_gym.live.deployments import Deployment
     from tradeready_gym.registration import REGISTERED
-    from tradeready_gym.strategies.deployment import Deployment
     from tradeready_gym.strategies.experiment import Experiment, find_folder
 
     folder = find_folder(run)
@@ -88,7 +88,7 @@ def deploy(
 
 def list_live() -> None:
     """Every deployment, and how it is."""
-    from tradeready_gym.strategies.deployment import list_deployments
+    from tradeready_gym.live.deployments import list_deployments
 
     table = Table("name", "state", "trades", "clock", "equity", "return %", "position", "feed")
     for deployment in list_deployments():
@@ -133,7 +133,7 @@ def resume_live(
     background
         Return at once and trade in a process of its own.
     """
-    from tradeready_gym.strategies.deployment import Deployment
+    from tradeready_gym.live.deployments import Deployment
 
     deployment = Deployment.load(name)
     if deployment.status["alive"]:
@@ -142,6 +142,8 @@ def resume_live(
 
 
 def _start(deployment: "Deployment", steps: int | None, background: bool) -> None:
+    from tradeready_gym.strategies.deployment import work
+
     if background:
         _spawn(deployment, steps)
         return
@@ -149,7 +151,7 @@ def _start(deployment: "Deployment", steps: int | None, background: bool) -> Non
         f"{deployment.name} trades {'/'.join(deployment.symbols)} {deployment.timeframe}; Ctrl-C ends it, `resume` goes on"
     )
     try:
-        status = deployment.work(_feed_of(deployment), steps=steps)
+        status = work(deployment, _feed_of(deployment), steps=steps)
     except KeyboardInterrupt:
         status = deployment.status
     out().print(
@@ -179,7 +181,7 @@ def _spawn(deployment: "Deployment", steps: int | None) -> None:
 
 
 def _ask(name: str, order: str) -> None:
-    from tradeready_gym.strategies.deployment import Deployment
+    from tradeready_gym.live.deployments import Deployment
 
     deployment = Deployment.load(name)
     deployment.ask(order)

@@ -1,26 +1,16 @@
-"""An agent at work: a trained strategy, a live feed, and a folder in which everything that it does is written down.
-
-TRADEREADY_HOME/live/NAME/card.json         what was deployed
-                          session.journal   every decision, order and candle, before its effect
-                          decisions.jsonl   one line a decision, for people
-                          status.json       how it is now
-                          control           what somebody asked of it: stop or flatten
-"""
+"""An agent at work: a trained strategy, a live feed, and the folder of its deployment (`live.deployments`)."""
 
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
-from tradeready_gym.engine.cache import home
 from tradeready_gym.envs.live import LiveTradingEnv
-from tradeready_gym.errors import ConfigurationError, StoreError
 from tradeready_gym.live import Feed, FeedEnded
+from tradeready_gym.live.deployments import ORDERS, Deployment, write_json
 from tradeready_gym.market.timeframe import format_time
 from tradeready_gym.orders import Order
 from tradeready_gym.registration import REGISTERED, make_live_environment
@@ -29,139 +19,52 @@ from tradeready_gym.strategies.experiment import Experiment, find_folder
 from tradeready_gym.strategies.situation import Situation
 from tradeready_gym.tracking import clock
 
-STATES = ("running", "stopped", "flat", "killed", "ruined", "feed ended", "failed")
-ORDERS = ("stop", "flatten")
 _POLL_SECONDS = 0.25
 _DAY = 86_400_000_000
+_PAST = {"data", "start_time", "end_time", "episode_length", "timeframe", "pairs", "track_training", "render_mode"}
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """What is at work, or was.
+def open_agent(deployment: Deployment, feed: Feed) -> tuple[LiveTradingEnv, TradingStrategy]:
+    """The live environment of the run's composition, on this feed, and the agent.
 
-    `run` is the experiment's folder, `seed` which of its agents. `feed` says where candles come from, in words.
-    `daily_loss_pct` is the kill switch: a loss of so much of the day's first equity (UTC) sells everything and ends it.
+    Raises:
+        ConfigurationError: the agent was made for other observations or actions.
+        StoreError: the run, or this session's journal, cannot be read.
     """
+    from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
 
-    name: str
-    run: str
-    seed: int
-    symbols: tuple[str, ...]
-    timeframe: str
-    feed: str
-    account_seed: int = 0
-    daily_loss_pct: float = 20.0
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not self.name or not all(letter.isalnum() or letter in "-_." for letter in self.name) or self.name[0] == ".":
-            raise ConfigurationError(f"a deployment's name has letters, digits, '-', '_' and '.'; got {self.name!r}")
-        if not 0.0 < self.daily_loss_pct <= 100.0:
-            raise ConfigurationError(f"daily_loss_pct must be in (0, 100]; got {self.daily_loss_pct!r}")
-
-    @property
-    def folder(self) -> Path:
-        """Where it is written down."""
-        return deployments_directory() / self.name
-
-    def save(self) -> None:
-        """Write down what is deployed; a folder that is taken must hold the same."""
-        if (self.folder / "card.json").exists():
-            known = Deployment.load(self.name)
-            if known != self:
-                raise ConfigurationError(
-                    f"{self.folder} holds another deployment ({known}); choose another name, or resume that one"
-                )
-        _write(self.folder / "card.json", asdict(self))
-
-    @classmethod
-    def load(cls, name: str) -> Self:
-        """The deployment of this name.
-
-        Raises:
-            StoreError: there is none; the message lists those that there are.
-        """
-        path = deployments_directory() / name / "card.json"
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**values | {"symbols": tuple(values["symbols"])})
-        except FileNotFoundError as error:
-            known = ", ".join(deployment.name for deployment in list_deployments()) or "none yet"
-            raise StoreError(f"no deployment {name!r} in {deployments_directory()}; there are: {known}") from error
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
-
-    @property
-    def status(self) -> dict[str, Any]:
-        """How it is, as it said last; `alive` says whether its process still is there."""
-        try:
-            status: dict[str, Any] = json.loads((self.folder / "status.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {"state": "never started", "alive": False}
-        return status | {"alive": status.get("state") == "running" and _is_alive(status.get("pid"))}
-
-    def ask(self, order: str) -> None:
-        """Ask the process to `stop`, or to `flatten`: sell everything, then stop.
-
-        Raises:
-            ConfigurationError: there is no process to ask.
-        """
-        if order not in ORDERS:
-            raise ConfigurationError(f"a deployment can be asked to {' or '.join(ORDERS)}; got {order!r}")
-        if not self.status["alive"]:
-            raise ConfigurationError(f"{self.name} is not running ({self.status['state']}); there is nobody to ask")
-        _write_text(self.folder / "control", order)
-
-    def open(self, feed: Feed) -> tuple[LiveTradingEnv, TradingStrategy]:
-        """The live environment of the experiment's composition, on this feed, and the agent.
-
-        Raises:
-            ConfigurationError: the agent was made for other observations or actions.
-            StoreError: the run, or this session's journal, cannot be read.
-        """
-        from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
-
-        folder = find_folder(self.run)
-        experiment = Experiment.load(folder)
-        strategy = StableBaselinesTradingStrategy.load(experiment.folder_of(folder, self.seed))
-        given = {name: value for name, value in experiment.arguments.items() if name not in _PAST}
-        environment = make_live_environment(
-            pairs=self.symbols,
-            timeframe=self.timeframe,
-            feed=feed,
-            journal=self.folder / "session.journal",
-            action_scheme=given.pop("action_scheme", REGISTERED[experiment.environment]["action_scheme"]),
-            **{"track_training": False} | given | dict(self.arguments),
-        )
-        strategy.check(environment)
-        return environment, strategy
-
-    def work(self, feed: Feed, *, steps: int | None = None) -> dict[str, Any]:
-        """Trade until somebody stops it, the kill switch does, the account is ruined or the feed ends; the last status.
-
-        `steps` ends it after so many decisions; it can be resumed.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "control").unlink(missing_ok=True)
-        environment, strategy = self.open(feed)
-        worker = _Worker(self, environment, strategy)
-        try:
-            return worker.run(steps)
-        except BaseException as error:
-            worker.say("failed", problem=f"{type(error).__name__}: {error}")
-            raise
-        finally:
-            environment.close()
+    folder = find_folder(deployment.run)
+    experiment = Experiment.load(folder)
+    strategy = StableBaselinesTradingStrategy.load(experiment.folder_of(folder, deployment.seed))
+    given = {name: value for name, value in experiment.arguments.items() if name not in _PAST}
+    environment = make_live_environment(
+        pairs=deployment.symbols,
+        timeframe=deployment.timeframe,
+        feed=feed,
+        journal=deployment.folder / "session.journal",
+        action_scheme=given.pop("action_scheme", REGISTERED[experiment.environment]["action_scheme"]),
+        **{"track_training": False} | given | dict(deployment.arguments),
+    )
+    strategy.check(environment)
+    return environment, strategy
 
 
-def deployments_directory() -> Path:
-    """Where deployments are kept: `live` under `TRADEREADY_HOME`."""
-    return home() / "live"
+def work(deployment: Deployment, feed: Feed, *, steps: int | None = None) -> dict[str, Any]:
+    """Trade until somebody stops it, the kill switch does, the account is ruined or the feed ends; the last status.
 
-
-def list_deployments() -> list[Deployment]:
-    """All of them, by name; folders that hold none are left out."""
-    return [Deployment.load(card.parent.name) for card in sorted(deployments_directory().glob("*/card.json"))]
+    `steps` ends it after so many decisions; it can be resumed.
+    """
+    deployment.folder.mkdir(parents=True, exist_ok=True)
+    (deployment.folder / "control").unlink(missing_ok=True)
+    environment, strategy = open_agent(deployment, feed)
+    worker = _Worker(deployment, environment, strategy)
+    try:
+        return worker.run(steps)
+    except BaseException as error:
+        worker.say("failed", problem=f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        environment.close()
 
 
 class _Worker:
@@ -270,43 +173,11 @@ class _Worker:
             }
         health = asdict(environment.feed.health)
         status["feed"] = health | {"state": health["state"].value}
-        _write(self._deployment.folder / "status.json", status)
+        write_json(self._deployment.folder / "status.json", status)
         return status
-
-
-_PAST = {"data", "start_time", "end_time", "episode_length", "timeframe", "pairs", "track_training", "render_mode"}
 
 
 def _batch(observation: Any) -> Any:
     if isinstance(observation, dict):
         return {name: value[None] for name, value in observation.items()}
     return observation[None]
-
-
-def _is_alive(pid: Any) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, TypeError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _write(path: Path, values: Mapping[str, Any]) -> None:
-    _write_text(path, json.dumps(values, indent=2) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
-
-
-def decisions_of(deployment: Deployment, last: int) -> Iterator[dict[str, Any]]:
-    """The newest `last` decisions, oldest first."""
-    path = deployment.folder / "decisions.jsonl"
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines()[-last:]:
-            yield json.loads(line)
