@@ -7,6 +7,7 @@ demo:
 
 test:
 	scripts/setup
+	scripts/setup rllib
 	scripts/check
 	scripts/test
 
@@ -27,4 +28,4 @@ warm:
 	.venv/bin/tradeready warm
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-rllib build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

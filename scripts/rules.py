@@ -7,7 +7,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST_FILE = 500
-CLOCKS = {"tracking/clock.py", "market/sources/http.py", "market/sources/exchange.py", "envs/clock.py", "platform/clock.py", "live/clock.py"}
+CLOCKS = {
+    "tracking/clock.py",
+    "market/sources/http.py",
+    "market/sources/exchange.py",
+    "envs/clock.py",
+    "platform/clock.py",
+    "live/clock.py",
+}
 FORBIDDEN = {
     r"\bprint\(": "no print in the package; return, raise, or write to a given stream",
     r"\btime\.time\(|\bdatetime\.(now|utcnow)\(": "wall time belongs to a clock module",

@@ -13,7 +13,8 @@
     ├── EpisodeError (RuntimeError)
     │   └── ResetNeeded                   step() before reset(), or after the end
     ├── CheckFailed (AssertionError)      a checker's finding about somebody's environment or component
-    └── PlatformUnavailable               api_key= was given and no platform answers
+    ├── PlatformUnavailable               api_key= was given and no platform answers
+    └── PlatformRefused                   it answers, and does not take the key
 
 Programming mistakes (a wrong type, two arguments that exclude each other) stay TypeError and ValueError.
 """
@@ -85,3 +86,7 @@ class CheckFailed(TradeReadyError, AssertionError):
 
 class PlatformUnavailable(TradeReadyError):
     """`api_key=` was given and no platform answers."""
+
+
+class PlatformRefused(TradeReadyError):
+    """The platform answers, and does not take the key, or is none."""

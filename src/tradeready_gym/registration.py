@@ -142,4 +142,6 @@ def _documented(
                 f"pairs={list(symbols)!r} belongs to the exchange; give symbols= there or leave out exchange="
             )
         return composed | {"exchange": exchange} | ({} if data is None else {"data": data})
+    if data is None and others.get("api_key") is not None:
+        return composed | {"symbols": symbols}  # the platform's candles
     return composed | {"data": "auto" if data is None else data, "symbols": symbols}

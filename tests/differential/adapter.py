@@ -20,7 +20,7 @@ from scripted import Idle, Scripted
 
 from tradeready_gym.actions import ContinuousOrder, HoldBuySell, PortfolioWeights, TargetPosition
 from tradeready_gym.envs import TradingEnvironment
-from tradeready_gym.exchanges import MarginAccount, SimulatedExchange
+from tradeready_gym.exchanges import FeeSchedule, MarginAccount, SimulatedExchange
 from tradeready_gym.exchanges import slippage as models
 from tradeready_gym.exchanges.draws import LIQUIDATION_STREAM, SLIPPAGE_STREAM, uniform
 from tradeready_gym.market import Candles, Instrument
@@ -220,8 +220,9 @@ def exchange_of(case: Case, slippage: Any = None) -> SimulatedExchange:
     return SimulatedExchange(
         candles_of(case),
         starting_balance=parameters.starting_balance,
-        fee_rate=parameters.fee_rate,
-        maker_fee_rate=parameters.maker_fee_rate,
+        fee_rate=FeeSchedule(
+            parameters.fee_rate, parameters.maker_fee_rate, parameters.fee_per_trade, parameters.fee_minimum
+        ),
         slippage=slippage or _model(parameters.slippage),
         fill_at=parameters.fill_at,
         instruments=_instruments(case),
@@ -299,6 +300,8 @@ def _instruments(case: Case) -> dict[str, Instrument]:
     rules = [case.parameters.instrument(index) for index in range(len(case.series))]
     names = [symbol_name(index) for index in range(len(case.series))]
     return {
-        name: Instrument(name, rule.lot_size or 0.0, rule.tick_size or 0.0, rule.min_notional or 0.0)
+        name: Instrument(
+            name, rule.lot_size or 0.0, rule.tick_size or 0.0, rule.min_notional or 0.0, rule.max_quantity or 0.0
+        )
         for name, rule in zip(names, rules, strict=True)
     }

@@ -82,6 +82,10 @@ Reports
 [A22] win_rate is a fraction, None without round trips; profit_factor None without losses; an open trip does not count.
       turnover divides by the mean of the equity after each step and by the years of the episode. exposure looks at the end
       of each step. The drawdown's peak is the last time at which the equity stood at that peak.
+
+Amounts per fill
+[A23] A part of a buy pays its amount out of the order's lock, and leaves that much less for the rest; what the lock no longer
+      pays ends at the next candle in which some of it could fill. A sale on a spot account pays at most its proceeds.
 """
 
 from collections.abc import Sequence

@@ -212,7 +212,7 @@ def a_cancelled_order_keeps_its_lock(patch: pytest.MonkeyPatch) -> None:
 
 @defect()
 def what_a_better_fill_leaves_of_a_lock_is_lost(patch: pytest.MonkeyPatch) -> None:
-    def broken(account: Any, order: Any, quantity: float, unit_cost: float) -> None:
+    def broken(account: Any, order: Any, quantity: float, cost: float, costs: Any) -> None:
         order.locked = 0.0
 
     patch.setattr(matching, "_pay_from_lock", broken)
@@ -221,6 +221,46 @@ def what_a_better_fill_leaves_of_a_lock_is_lost(patch: pytest.MonkeyPatch) -> No
 @defect(fee_rate=0.01)
 def a_lock_leaves_out_the_fee(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(order_book, "lock_price", lambda order, costs: float(order.price))
+
+
+@defect(largest=True)
+def the_largest_quantity_is_no_limit(patch: pytest.MonkeyPatch) -> None:
+    for module in (execution, order_book):
+        patch.setattr(
+            module,
+            "within_limits",
+            lambda order, instrument: execution.floor_to_lot(order.quantity, instrument.lot_size),
+        )
+
+
+@defect(fee_amounts=True, steps=80)
+def the_amount_of_a_fill_is_not_in_the_lock(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(order_book, "cost_of", lambda price, unit_cost, quantity, costs: quantity * unit_cost)
+
+
+@defect(fee_amounts=True)
+def the_least_fee_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(execution, "fee_of", lambda share, per_trade, minimum: share + per_trade)
+
+
+@defect(fee_amounts=True)
+def the_amount_of_a_resting_fill_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(matching, "fee_of", lambda share, per_trade, minimum: max(share, minimum))
+
+
+@defect(fee_amounts=True, volume_share=True, steps=100)
+def a_part_pays_its_share_of_the_lock_only(patch: pytest.MonkeyPatch) -> None:
+    def broken(account: Any, order: Any, quantity: float, cost: float, costs: Any) -> None:
+        share = order.locked if quantity >= order.quantity else order.locked * (quantity / order.quantity)
+        order.locked -= share
+        account.cash += max(share - cost, 0.0)
+
+    patch.setattr(matching, "_pay_from_lock", broken)
+
+
+@defect(kind="actions", fee_amounts=True, scheme="continuous", steps=100)
+def what_cash_affords_leaves_out_the_amounts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(execution, "paid_by", lambda cash, price, unit_cost, costs: cash / unit_cost)
 
 
 @defect(steps=100)

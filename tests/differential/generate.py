@@ -62,6 +62,8 @@ class Knobs:
     unknown_symbols: bool = True
     margin: bool = False
     fragile: bool = False
+    fee_amounts: bool = False
+    largest: bool = False
 
 
 @dataclass
@@ -95,6 +97,10 @@ def build_case(seed: int, kind: str = "orders", knobs: Knobs | None = None, draw
     model = knobs.model or random.choice(MODELS)
     levels = [10 ** random.uniform(-3, 5) for _ in range(symbols)]
     instruments = tuple(_instrument(random, level, balance) for level in levels) if filtered else ()
+    if knobs.largest:
+        wanted = (balance / level * random.choice((0.01, 0.1, 0.5)) for level in levels)
+        plain = instruments or (Instrument(),) * symbols
+        instruments = tuple(replace(one, max_quantity=most) for one, most in zip(plain, wanted, strict=True))
     start_row = bars_per_day + 1  # the daily volatility needs the close before the day
     rows = start_row + knobs.steps
     ticks = [_tick(instruments[i] if filtered else None, level) for i, level in enumerate(levels)]
@@ -118,6 +124,9 @@ def build_case(seed: int, kind: str = "orders", knobs: Knobs | None = None, draw
     if makes:
         shares = (0.0, 0.5, 1.0, 3.0) if knobs.margin else (0.0, 0.5, 1.0)
         parameters = replace(parameters, maker_fee_rate=parameters.fee_rate * random.choice(shares))
+    if knobs.fee_amounts:
+        amounts = [balance * random.choice((0.0, 1e-6, 1e-4, 3e-3)) for _ in range(2)]
+        parameters = replace(parameters, fee_per_trade=amounts[0], fee_minimum=amounts[1])
     if knobs.margin:
         parameters = replace(parameters, margin=margin_terms(random, fragile=knobs.fragile))
     case = Case(seed, kind, model, series, start_row, parameters)

@@ -28,6 +28,19 @@ SWEEPS: dict[str, Sweep] = {
     "orders with capped volume": Sweep("orders", Knobs(volume_share=True)),
     "orders without fees": Sweep("orders", Knobs(fee_rate=0.0, model="none")),
     "orders with maker fees": Sweep("orders", Knobs(maker_fee_rate=True, fee_rate=0.01)),
+    "orders with a fee schedule": Sweep("orders", Knobs(fee_amounts=True)),
+    "orders with a fee schedule and capped volume": Sweep("orders", Knobs(fee_amounts=True, volume_share=True)),
+    "orders with a fee schedule on lots and ticks": Sweep("orders", Knobs(fee_amounts=True, instruments=True)),
+    **{
+        f"orders and actions with a fee schedule, {name}": Sweep(
+            "mixed", Knobs(fee_amounts=True, scheme=name, model="volume_share")
+        )
+        for name in SCHEMES
+    },
+    "orders up to a largest quantity": Sweep("orders", Knobs(largest=True, instruments=True)),
+    "orders and actions up to a largest quantity": Sweep(
+        "mixed", Knobs(largest=True, scheme="portfolio", model="volume_share")
+    ),
     "orders until ruin": Sweep("orders", Knobs(ruin=True)),
     "orders over 150 steps": Sweep("orders", Knobs(steps=150)),
     "orders on three symbols": Sweep("orders", Knobs(symbols=3)),
@@ -51,6 +64,13 @@ MARGIN_SWEEPS: dict[str, Sweep] = {
     "margin orders with capped volume": Sweep("orders", Knobs(margin=True, model="fixed", volume_share=True)),
     "margin orders with maker fees": Sweep(
         "orders", Knobs(margin=True, model="fixed", fee_rate=0.01, maker_fee_rate=True)
+    ),
+    "margin orders with a fee schedule": Sweep("orders", Knobs(margin=True, fee_amounts=True)),
+    "margin actions with a fee schedule": Sweep(
+        "mixed", Knobs(margin=True, fee_amounts=True, scheme="target_position", model="volume_share")
+    ),
+    "margin actions up to a largest quantity": Sweep(
+        "mixed", Knobs(margin=True, largest=True, scheme="target_position", model="volume_share")
     ),
     "margin orders until ruin": Sweep("orders", Knobs(margin=True, model="fixed", ruin=True)),
     "margin orders of fragile accounts": Sweep("orders", Knobs(margin=True, model="uniform", fragile=True)),

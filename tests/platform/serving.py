@@ -52,9 +52,10 @@ def serving(home: Path, **settings: Any) -> Iterator[Served]:
 @contextmanager
 def listening(app: FastAPI) -> Iterator[str]:
     """The address at which the application answers until the block ends."""
-    with socket.socket() as bound:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
         bound.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2))
+        app.state.server = server
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
         begin = time.monotonic()

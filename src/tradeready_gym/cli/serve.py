@@ -72,18 +72,20 @@ def serve(
     key = ensure_owner(app.state.platform.database)
     port = listening.getsockname()[1]
     _say(
-        f"TradeReady listens on http://{f'[{host}]' if ':' in host else host}:{port}  (dashboard: /training, API: /docs)"
+        f"TradeReady listens on http://{f'[{host}]' if ':' in host else host}:{port}  (dashboard: /training, API: /openapi.json)"
     )
     if key is not None:
         _say(f"API key, shown only this once: {key}")
         _say("Paste it into the dashboard's login, or use it in gym.make(..., api_key=...).")
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5))
+    app.state.server = server  # streams of events end when it does
     server.run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends without delay (TCP_NODELAY) only where the protocol is said; else each answer may wait 40 ms
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

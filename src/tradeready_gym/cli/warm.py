@@ -24,6 +24,7 @@ def warm(*, actions: _Names = None, rewards: _Names = None, slippage: _Names = N
     """
     from tradeready_gym.envs import TradingVectorEnvironment
     from tradeready_gym.market.worlds import martingale
+    from tradeready_gym.platform.sessions.account import warm as warm_sessions
 
     combinations = [
         (scheme, reward, model)
@@ -42,4 +43,5 @@ def warm(*, actions: _Names = None, rewards: _Names = None, slippage: _Names = N
             environment.reset(seed=0)
             environment.step(environment.action_space.sample())
             done(number, len(combinations))
+        warm_sessions()
     out().print(f"compiled and kept on disk: {len(combinations)} of {len(combinations)} combinations")

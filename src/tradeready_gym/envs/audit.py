@@ -57,16 +57,15 @@ class Audit:
         # what the account owes at the open of each candle in [first, end), for what it borrowed during the one before
         if self._margin is None:
             return end
-        step = self._replayer.timeframe.microseconds
         for row in range(first, end):
             closes = dict(zip(self._symbols, self._replayer.rows[row - 1]["close"].tolist(), strict=True))
-            time = int(self._replayer.times[row])
+            time, before = int(self._replayer.times[row]), int(self._replayer.times[row - 1])
             if self._margin.funding_rate is None:
                 borrowed = max(-self._cash, 0.0) + sum(max(-q, 0.0) * closes[s] for s, q in self._quantity.items())
-                charge = self._margin.annual_borrow_rate * (step / _YEAR) * borrowed
+                charge = self._margin.annual_borrow_rate * ((time - before) / _YEAR) * borrowed
             else:
                 interval = self._margin.funding_hours * _HOUR
-                times = time // interval - (time - step) // interval
+                times = time // interval - before // interval
                 charge = self._margin.funding_rate * times * sum(q * closes[s] for s, q in self._quantity.items())
             self._cash -= charge
             self._financing += charge
@@ -117,13 +116,17 @@ class Audit:
     def _apply(self, fill: Mapping[str, Any], info: Mapping[str, Any]) -> None:
         symbol, quantity, price, fee = fill["symbol"], fill["quantity"], fill["price"], fill["fee"]
         value = quantity * price
-        rates: tuple[float, ...] = (self._exchange.fee_rate, self._exchange.maker_fee_rate)
+        terms = self._exchange.fees
+        rates: tuple[float, ...] = (terms.rate, terms.maker)
         if fill["type"] == "liquidation" and self._margin is not None:
-            rates = (self._exchange.fee_rate + self._margin.liquidation_fee,) * 2
-        if not any(math.isclose(fee, rate * value, rel_tol=TOLERANCE, abs_tol=1e-300) for rate in rates):
+            rates = (terms.rate + self._margin.liquidation_fee,) * 2
+        legal = [max(terms.minimum, terms.per_trade + rate * value) for rate in rates]
+        if fill["side"] == "sell" and self._margin is None:
+            legal = [min(one, value) for one in legal]
+        if not any(math.isclose(fee, one, rel_tol=TOLERANCE, abs_tol=1e-300) for one in legal):
             raise CheckFailed(
-                f"every fill costs fee_rate x price x quantity, {rates[0] * value!r} (or the maker's {rates[1] * value!r}); "
-                f"step {info['step']} charges {fee!r}: {fill}"
+                f"every fill costs fee_rate x price x quantity, with the schedule's amounts {legal[0]!r} (or the maker's "
+                f"{legal[1]!r}); step {info['step']} charges {fee!r}: {fill}"
             )
         held = self._quantity[symbol]
         self._fees += fee

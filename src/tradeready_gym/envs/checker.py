@@ -159,7 +159,8 @@ def _check_clock(env: TradingEnvironment, info: Mapping[str, Any], start: int, s
     total = int(account["end_row"] - account["start_row"])
     passed = parse_time(info["virtual_time"]) - start
     found = (info["step"], info["total_steps"], info["progress_pct"], passed)
-    wanted = (step, total, round(100.0 * step / total, 2), step * env.engine.market.timeframe.microseconds)
+    before = env.engine.times[int(account["start_row"]) - 1]
+    wanted = (step, total, round(100.0 * step / total, 2), int(env.engine.times[int(account["row"]) - 1] - before))
     # two ways to round to two decimals may differ by one of the last
     if found[:2] != wanted[:2] or found[3] != wanted[3] or abs(found[2] - wanted[2]) > 0.0101:
         raise CheckFailed(

@@ -14,10 +14,11 @@ from tradeready_gym.envs.parts import (
     reward_scheme_of,
     unknown_argument,
 )
-from tradeready_gym.errors import PlatformUnavailable
 from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.features import FeaturePipeline
+from tradeready_gym.market.sources.platform import PlatformCandles
 from tradeready_gym.rewards import RewardScheme
+from tradeready_gym.tracking import check_platform, platform_url
 
 
 def compose(
@@ -55,15 +56,27 @@ def compose(
     )
 
 
-def refuse_platform(api_key: str | None, base_url: str | None) -> None:
-    """Raise `PlatformUnavailable` if an environment was asked to work with a platform."""
+def at_platform(
+    api_key: str | None, base_url: str | None, exchange: Any, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of an environment that works with a platform: its candles, unless a market is given.
+
+    Without a key, the arguments as they are. An exchange, `data=`, a stochastic market or a context that has one of them is
+    a market.
+
+    Raises:
+        PlatformUnavailable: no platform answers at `base_url`.
+        PlatformRefused: it does not take the key.
+        ConfigurationError: that is no key, or no address.
+    """
     if api_key is None:
-        return
-    where = base_url or "http://localhost:8000"
-    raise PlatformUnavailable(
-        f"api_key= was given, and no platform answers at {where}; this release has none to start. Leave out api_key= and "
-        f"base_url=: the environment then runs on local candles and keeps its training runs in a local journal"
-    )
+        return dict(arguments)
+    check_platform(api_key, base_url)
+    section = settings_in_force(arguments.get("context")).exchange
+    named = section.get("name") if exchange is NOT_GIVEN else exchange
+    if named not in (None, "simulated") or "data" in arguments or "data" in section:
+        return dict(arguments)
+    return {**arguments, "data": PlatformCandles(platform_url(base_url))}
 
 
 def describe(spec: EngineSpec) -> Mapping[str, Any]:

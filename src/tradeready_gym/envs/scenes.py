@@ -22,7 +22,6 @@ def scene_of(engine: Engine, fills: Sequence[bytes]) -> Scene:
     history = engine.history[0, : steps + 1]
     equity = history[:, 1]
     values = history[:, 3:].T
-    start = int(engine.times[account.start_row])
     # an order of a person may have been filled at the open of the candle that begins at the clock, which is not drawn yet
     return Scene(
         symbols=engine.symbols,
@@ -37,7 +36,7 @@ def scene_of(engine: Engine, fills: Sequence[bytes]) -> Scene:
             SceneFill(int(engine.times[fill["row"]]), int(fill["symbol"]), int(fill["side"]), float(fill["price"]))
             for fill in np.frombuffer(b"".join(fills[-4 * SHOWN_CANDLES :]), FILL_DTYPE)
         ],
-        equity_times=start + engine.market.timeframe.microseconds * np.arange(steps + 1, dtype=np.int64),
+        equity_times=engine.times[account.start_row - 1 : account.row] + engine.market.timeframe.microseconds,
         equity=equity,
         position_share=np.divide(values, equity, out=np.zeros_like(values), where=equity > 0.0),
         starting_balance=engine.spec.exchange.starting_balance,

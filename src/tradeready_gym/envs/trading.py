@@ -12,11 +12,11 @@ from gymnasium import spaces
 
 from tradeready_gym import errors
 from tradeready_gym.actions import ActionScheme
-from tradeready_gym.engine import MARGIN_REPORT, OBSERVE, REPORT, WHOLE_STEP, Engine
+from tradeready_gym.engine import MARGIN_REPORT, OBSERVE, REPORT, REPORT_LAYOUT, WHOLE_STEP, Engine
 from tradeready_gym.engine.world import plain
 from tradeready_gym.envs import seams
 from tradeready_gym.envs.clock import ClockTexts
-from tradeready_gym.envs.composition import compose, describe, refuse_platform
+from tradeready_gym.envs.composition import at_platform, compose, describe
 from tradeready_gym.envs.observing import as_dictionary, observation_space
 from tradeready_gym.envs.parts import NOT_GIVEN
 from tradeready_gym.envs.scenes import scene_of
@@ -33,7 +33,7 @@ _FLOAT32 = np.dtype(np.float32)
 _BOUND = (
     "_actions",
     "_report",
-    "_column",
+    "_report_bytes",
     "_fill_bytes",
     "_reject_bytes",
     "_advance",
@@ -71,14 +71,15 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         render_mode: "ansi", "human" or "rgb_array".
         track_training: append runs and episodes to the journal under `TRADEREADY_HOME`.
         strategy_label: the name of the run.
-        api_key, base_url: the platform to work with.
+        api_key, base_url: the platform to work with, at `$TRADEREADY_URL` or http://localhost:8000 by default: it gives the
+            candles, unless a market is given, and shows what is tracked.
         interpreted: run the same step uncompiled, thousands of times slower.
 
     Raises:
         TypeError: an unknown argument, or an exchange together with one of its own arguments.
         ConfigurationError, UnknownName: an argument outside its domain.
         DataError, DataUnavailable: the candles are not what they should be, or not there.
-        PlatformUnavailable: `api_key` was given.
+        PlatformUnavailable, PlatformRefused: `api_key` was given, and no platform answers, or it does not take the key.
     """
 
     metadata = {"render_modes": list(RENDER_MODES), "render_fps": 15}
@@ -99,7 +100,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         interpreted: bool = False,
         **arguments: Any,
     ) -> None:
-        refuse_platform(api_key, base_url)
+        arguments = at_platform(api_key, base_url, exchange, arguments)
         if render_mode is not None and render_mode not in RENDER_MODES:
             raise errors.UnknownName("render_mode", render_mode, RENDER_MODES)
         self.render_mode = render_mode
@@ -108,7 +109,11 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self.engine = Engine(spec, interpreted=interpreted)
         self.action_space = spec.action_scheme.action_space(len(spec.exchange.symbols))
         self.observation_space = observation_space(self.engine, flatten)
-        self.tracker = TrainingTracker(strategy_label, config=describe(spec)) if track_training else None
+        self.tracker = (
+            TrainingTracker(strategy_label, config=describe(spec), api_key=api_key, base_url=base_url)
+            if track_training
+            else None
+        )
         self._window: Any = None
         self._fills: list[bytes] = []
         self._seeded = False
@@ -128,7 +133,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             engine.settings["candles_per_action"] = 1
         self._actions = engine.actions[0]
         self._report = engine.new_report()
-        self._column = self._report[:, 0]
+        self._report_bytes = self._report.view(np.uint8).reshape(-1).data
         self._fill_bytes = plain(engine.state.fills).reshape(-1).view(np.uint8).data
         self._reject_bytes = plain(engine.state.rejects).reshape(-1).view(np.uint8).data
         self._advance, self._world = engine.advance, engine.world
@@ -245,22 +250,21 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._advance(self._world, flat, self._report, 0, 1, WHOLE_STEP)
         (
             reward,
-            done,
             equity,
             cash,
-            locked,
             value,
             unrealized,
+            locked,
             realized,
             fees,
+            progress,
+            _,
             step,
             _,
-            _,
+            done,
             fills,
             rejects,
-            progress,
-        ) = self._column.tolist()
-        step = int(step)
+        ) = REPORT_LAYOUT.unpack(self._report_bytes)
         row = self._first_row + step
         info = {
             "equity": equity,
@@ -270,12 +274,12 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             "virtual_time": self._texts[row] or self._clock.at(row),
             "step": step,
             "total_steps": self._total,
-            "filled_orders": self._log_fills(int(fills)) if fills else [],
+            "filled_orders": self._log_fills(fills) if fills else [],
             "progress_pct": progress,
             "locked_cash": locked,
             "realized_pnl": realized,
             "fees_paid": fees,
-            "rejected_orders": self._reject_views(int(rejects)) if rejects else [],
+            "rejected_orders": self._reject_views(rejects) if rejects else [],
         }
         if self._margin:
             info.update(self._margin_info())
@@ -286,7 +290,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             self._end_episode(info)
         if self._shows:
             self.render()
-        return observation, reward, done in (1.0, 3.0), done >= 2.0, info
+        return observation, reward, done % 2 == 1, done >= 2, info
 
     def set_steps_per_action(self, steps: int) -> None:
         """Let `steps` candles pass for each action from the next `reset` on, which has to follow."""
@@ -414,8 +418,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self.engine.state.accounts[0].reported = 0
 
     def _build_info(self) -> dict[str, Any]:
-        values = dict(zip(REPORT, self._column.tolist(), strict=True))
-        step = int(values["step"])
+        values = dict(zip(REPORT, REPORT_LAYOUT.unpack(self._report_bytes), strict=True))
+        step = values["step"]
         info = {
             "equity": values["equity"],
             "available_cash": values["available_cash"],
@@ -424,12 +428,12 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             "virtual_time": self._clock.at(self._first_row + step),
             "step": step,
             "total_steps": self._total,
-            "filled_orders": self._fill_views(int(values["fills"])),
+            "filled_orders": self._fill_views(values["fills"]),
             "progress_pct": values["progress_pct"],
             "locked_cash": values["locked_cash"],
             "realized_pnl": values["realized_pnl"],
             "fees_paid": values["fees_paid"],
-            "rejected_orders": self._reject_views(int(values["rejects"])),
+            "rejected_orders": self._reject_views(values["rejects"]),
         }
         return info | self._margin_info() if self._margin else info
 
@@ -451,7 +455,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._ready = False
         self._episodes += 1
         account = self.engine.state.accounts[0]
-        metrics = plain_metrics(EpisodeStatistics.from_records(account), self.engine.market.timeframe.periods_per_year)
+        metrics = plain_metrics(EpisodeStatistics.from_records(account), self.engine.market.periods_per_year)
         info["episode_metrics"] = metrics
         if self.tracker is not None:
             self.tracker.report_episode(self._episodes, metrics, seed=int(account.seed))

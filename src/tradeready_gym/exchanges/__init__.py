@@ -2,6 +2,7 @@
 
 from tradeready_gym.exchanges.account import MarginAccount
 from tradeready_gym.exchanges.base import Exchange
+from tradeready_gym.exchanges.fees import FeeSchedule
 from tradeready_gym.exchanges.simulated import SimulatedExchange
 from tradeready_gym.exchanges.slippage import (
     SLIPPAGE_MODELS,
@@ -21,6 +22,7 @@ __all__ = [
     "SLIPPAGE_MODELS",
     "CustomSlippage",
     "Exchange",
+    "FeeSchedule",
     "FixedSlippage",
     "HalfSpreadSlippage",
     "MarginAccount",

@@ -17,14 +17,15 @@ from tradeready_gym.exchanges.execution import (
     STOP_LOSS,
     TAKE_PROFIT,
     affordable,
-    floor_to_lot,
     order_prices_valid,
     record_reject,
     settle_prices,
     smallest_value,
     snap_to_holding,
     unlocked,
+    within_limits,
 )
+from tradeready_gym.exchanges.fees import cost_of
 from tradeready_gym.exchanges.margin import affordable_trade, exceeds, snap_to_close
 from tradeready_gym.kernel import cold_kernel
 
@@ -76,11 +77,11 @@ def rest_order(
             record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
             return False
     elif order.side > 0:
-        unit_cost = lock_price(order, costs)
-        locked = quantity * unit_cost
+        unit_cost, worst = lock_price(order, costs), worst_price(order, costs)
+        locked = cost_of(worst, unit_cost, quantity, costs)
         if order.sized == 1 and locked > account.cash + ROUNDING * account.starting_balance:
-            quantity = affordable(account, account.cash, unit_cost, instrument.lot_size)
-            locked = quantity * unit_cost
+            quantity = affordable(account, account.cash, worst, unit_cost, instrument.lot_size, costs)
+            locked = cost_of(worst, unit_cost, quantity, costs)
             if quantity * close < smallest_value(account, instrument, costs):
                 record_reject(account, order, rejects, MIN_NOTIONAL)
                 return False
@@ -108,7 +109,7 @@ def _admit_resting(
     if not book_has_room(account, book, order):
         record_reject(account, order, rejects, RISK_LIMIT)
         return 0.0
-    quantity = floor_to_lot(order.quantity, instrument.lot_size)
+    quantity = within_limits(order, instrument)
     if not (quantity > 0.0 and quantity < math.inf):
         record_reject(account, order, rejects, INVALID_QUANTITY)
         return 0.0
@@ -139,10 +140,18 @@ def _place(account: Any, order: Any, quantity: float, locked: float, book: Any) 
 
 @cold_kernel
 def lock_price(order: Any, costs: Any) -> float:
-    """What a resting buy locks for each unit: the most that it can cost."""
+    """What a resting buy locks for each unit: the most that it can cost with the fee's rate."""
     if order.kind == STOP_LOSS:
         return float(order.price * (1.0 + costs.fee_rate) * (1.0 + costs.slippage_maximum))
     return float(order.price * (1.0 + max(costs.fee_rate, costs.maker_fee_rate)))
+
+
+@cold_kernel
+def worst_price(order: Any, costs: Any) -> float:
+    """The most that a unit of a resting buy can cost before the fee."""
+    if order.kind == STOP_LOSS:
+        return float(order.price * (1.0 + costs.slippage_maximum))
+    return float(order.price)
 
 
 @cold_kernel

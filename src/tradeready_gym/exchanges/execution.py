@@ -11,6 +11,7 @@ quantity, prices, minimum value, closed market, position or balance.
 import math
 from typing import Any
 
+from tradeready_gym.exchanges.fees import cost_of, fee_of, paid_by
 from tradeready_gym.kernel import cold_kernel, kernel
 from tradeready_gym.ledger.spot import apply_buy, apply_sell
 
@@ -59,10 +60,10 @@ def settle_lots(position: Any, lot_size: float) -> None:
 
 
 @kernel
-def affordable(account: Any, cash: float, unit_cost: float, lot_size: float) -> float:
-    """The largest quantity in whole lots that `cash` pays for."""
-    quantity = floor_to_lot(cash / unit_cost, lot_size)
-    if quantity * unit_cost > cash + ROUNDING * account.starting_balance:
+def affordable(account: Any, cash: float, price: float, unit_cost: float, lot_size: float, costs: Any) -> float:
+    """The largest quantity in whole lots that `cash` pays for, at a price that is `unit_cost` with the fee's rate."""
+    quantity = floor_to_lot(paid_by(cash, price, unit_cost, costs), lot_size)
+    if cost_of(price, unit_cost, quantity, costs) > cash + ROUNDING * account.starting_balance:
         quantity -= lot_size
     return max(quantity, 0.0)
 
@@ -200,13 +201,22 @@ def snap_to_holding(account: Any, position: Any, quantity: float, close: float) 
 
 
 @kernel
+def within_limits(order: Any, instrument: Any) -> float:
+    """The quantity in whole lots; beyond the largest that is allowed it is cut if a scheme sized it, else 0."""
+    quantity = floor_to_lot(order.quantity, instrument.lot_size)
+    if instrument.max_quantity > 0.0 and quantity > instrument.max_quantity:
+        quantity = floor_to_lot(instrument.max_quantity, instrument.lot_size) if order.sized == 1 else 0.0
+    return quantity
+
+
+@kernel
 def admit_market(
     account: Any, order: Any, candle: Any, newest: Any, instrument: Any, costs: Any, rejects: Any
 ) -> float:
     """The quantity of a market order in whole lots, or 0: refused for what it is, or a scheme's sale of nothing."""
     if order.sized == 1 and order.quantity <= 0.0:
         return 0.0
-    quantity = floor_to_lot(order.quantity, instrument.lot_size)
+    quantity = within_limits(order, instrument)
     if not (quantity > 0.0 and quantity < math.inf):
         record_reject(account, order, rejects, INVALID_QUANTITY)
         return 0.0
@@ -282,11 +292,11 @@ def _market_buy(
         return 0.0
     unit_cost = price * (1.0 + costs.fee_rate)
     spends_all = False
-    if quantity * unit_cost > account.cash + ROUNDING * account.starting_balance:
+    if cost_of(price, unit_cost, quantity, costs) > account.cash + ROUNDING * account.starting_balance:
         if order.sized == 0:
             record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
             return 0.0
-        quantity = affordable(account, account.cash, unit_cost, instrument.lot_size)
+        quantity = affordable(account, account.cash, price, unit_cost, instrument.lot_size, costs)
         spends_all = instrument.lot_size <= 0.0
         if quantity * newest.close < smallest_value(account, instrument, costs):
             record_reject(account, order, rejects, MIN_NOTIONAL)
@@ -297,8 +307,8 @@ def _market_buy(
         spends_all = False
         if quantity <= 0.0:
             return 0.0
-    fee = costs.fee_rate * price * quantity
-    account.cash = 0.0 if spends_all else max(account.cash - quantity * unit_cost, 0.0)
+    fee = fee_of(costs.fee_rate * price * quantity, costs.fee_per_trade, costs.fee_minimum)
+    account.cash = 0.0 if spends_all else max(account.cash - cost_of(price, unit_cost, quantity, costs), 0.0)
     position.volume_used += quantity
     apply_buy(account, position, quantity, price, fee)
     settle_lots(position, instrument.lot_size)
@@ -333,7 +343,9 @@ def _market_sell(
     if not (price > 0.0 and price < math.inf):
         record_reject(account, order, rejects, INVALID_PRICE)
         return 0.0
-    fee = costs.fee_rate * price * quantity
+    fee = fee_of(costs.fee_rate * price * quantity, costs.fee_per_trade, costs.fee_minimum)
+    # a sale never costs more than it brings, or available cash could end below 0
+    fee = min(fee, price * quantity)
     position.volume_used += quantity
     realized = apply_sell(account, position, quantity, price, fee)
     settle_lots(position, instrument.lot_size)

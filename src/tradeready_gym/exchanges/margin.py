@@ -19,6 +19,7 @@ from tradeready_gym.exchanges.execution import (
     smallest_value,
     volume_left,
 )
+from tradeready_gym.exchanges.fees import fee_of
 from tradeready_gym.kernel import cold_kernel
 from tradeready_gym.ledger.margin import apply_trade, closing_part, forgive_debt, worst_price
 
@@ -56,7 +57,10 @@ def affordable_trade(
             equity += positions[j].quantity * positions[j].reference
             others += abs(positions[j].quantity) * positions[j].reference
     room = costs.leverage * equity - others - side * held * price
-    most = room / (price * (1.0 + costs.leverage * fee_rate))
+    most = min(
+        (room - costs.leverage * costs.fee_per_trade) / (price * (1.0 + costs.leverage * fee_rate)),
+        (room - costs.leverage * costs.fee_minimum) / price,
+    )
     if most * price <= ROUNDING * account.starting_balance:
         most = 0.0
     return max(most, closing_part(positions[symbol], side, math.inf))
@@ -120,7 +124,7 @@ def execute_margin_market(
         quantity = floor_to_lot(limit, instrument.lot_size)
         if quantity <= 0.0:
             return 0.0
-    fee = costs.fee_rate * price * quantity
+    fee = fee_of(costs.fee_rate * price * quantity, costs.fee_per_trade, costs.fee_minimum)
     position.volume_used += quantity
     realized = apply_trade(account, position, side, quantity, price, fee)
     settle_lots(position, instrument.lot_size)
@@ -150,7 +154,9 @@ def liquidate(
         side = -1 if position.quantity > 0.0 else 1
         slippage = position.exit_slippage
         price = round_price(worst_price(position, candles[j]) * (1.0 + side * slippage), side, instruments[j].tick_size)
-        fee = (costs.fee_rate + costs.liquidation_fee) * price * quantity
+        fee = fee_of(
+            (costs.fee_rate + costs.liquidation_fee) * price * quantity, costs.fee_per_trade, costs.fee_minimum
+        )
         realized = apply_trade(account, position, side, quantity, price, fee)
         _record_liquidation(account, j, side, fills, quantity, price, fee, slippage, realized)
     forgive_debt(account)

@@ -19,6 +19,7 @@ from tradeready_gym.exchanges.execution import (
     settle_lots,
     volume_left,
 )
+from tradeready_gym.exchanges.fees import cost_of, fee_of
 from tradeready_gym.exchanges.margin import affordable_trade, exceeds, liquidate, set_references, snap_to_close
 from tradeready_gym.kernel import cold_kernel
 from tradeready_gym.ledger.margin import apply_trade, closing_part, keeps_margin
@@ -163,12 +164,14 @@ def fill_resting(
         price = _round_within_limit(price, order, instrument.tick_size)
     rate = costs.maker_fee_rate if maker else costs.fee_rate
     limit = volume_left(position, candle, costs)
+    amounts = costs.fee_per_trade + costs.fee_minimum > 0.0
+    # where nothing can fill, nothing is cut either: a part that filled has left less in the lock than the rest may cost
+    if (costs.leverage > 0.0 or amounts) and order.quantity > limit and floor_to_lot(limit, instrument.lot_size) <= 0.0:
+        return
     if costs.leverage > 0.0:
-        if order.quantity > limit and floor_to_lot(limit, instrument.lot_size) <= 0.0:
-            return
         if not _cut_to_margin(account, positions, order, price, rate, instrument, costs, symbols):
             return
-    elif order.side > 0 and not _cut_to_lock(account, order, price * (1.0 + rate), instrument):
+    elif order.side > 0 and not _cut_to_lock(account, order, price, price * (1.0 + rate), instrument, costs):
         return
     quantity = float(order.quantity)
     if order.group > 0 and costs.leverage > 0.0:
@@ -182,7 +185,9 @@ def fill_resting(
         quantity = float(position.quantity) if quantity > 0.0 else 0.0
     if quantity <= 0.0:
         return
-    fee = rate * price * quantity
+    fee = fee_of(rate * price * quantity, costs.fee_per_trade, costs.fee_minimum)
+    if order.side < 0 and costs.leverage <= 0.0:
+        fee = min(fee, price * quantity)
     realized = _move(account, position, order, quantity, price, rate, fee, phase, costs)
     settle_lots(position, instrument.lot_size)
     position.volume_used += quantity
@@ -216,7 +221,7 @@ def _move(
             position.entered_row = account.row
         return float(realized)
     if order.side > 0:
-        _pay_from_lock(account, order, quantity, price * (1.0 + rate))
+        _pay_from_lock(account, order, quantity, cost_of(price, price * (1.0 + rate), quantity, costs), costs)
         apply_buy(account, position, quantity, price, fee)
         return 0.0
     return float(apply_sell(account, position, quantity, price, fee))
@@ -247,10 +252,11 @@ def _round_within_limit(price: float, order: Any, tick_size: float) -> float:
 
 
 @cold_kernel
-def _cut_to_lock(account: Any, order: Any, unit_cost: float, instrument: Any) -> bool:
-    # only a stop buy can cost more than it locked; what it cannot pay for ends, and with it the order if that is all
-    if order.quantity * unit_cost > order.locked + ROUNDING * account.starting_balance:
-        order.quantity = affordable(account, float(order.locked), unit_cost, instrument.lot_size)
+def _cut_to_lock(account: Any, order: Any, price: float, unit_cost: float, instrument: Any, costs: Any) -> bool:
+    # a stop buy can cost more than it locked, and so can the parts of an order that each pay an amount; what it cannot pay for
+    # ends, and with it the order if that is all
+    if cost_of(price, unit_cost, order.quantity, costs) > order.locked + ROUNDING * account.starting_balance:
+        order.quantity = affordable(account, float(order.locked), price, unit_cost, instrument.lot_size, costs)
     if order.quantity > 0.0:
         return True
     account.cash += order.locked
@@ -260,11 +266,14 @@ def _cut_to_lock(account: Any, order: Any, unit_cost: float, instrument: Any) ->
 
 
 @cold_kernel
-def _pay_from_lock(account: Any, order: Any, quantity: float, unit_cost: float) -> None:
+def _pay_from_lock(account: Any, order: Any, quantity: float, cost: float, costs: Any) -> None:
     share = order.locked if quantity >= order.quantity else order.locked * (quantity / order.quantity)
+    if costs.fee_per_trade + costs.fee_minimum > 0.0:
+        # a part pays its amounts whole
+        share = min(max(share, cost), order.locked)
     order.locked -= share
     # what the fill does not cost goes back to available cash
-    account.cash += max(share - quantity * unit_cost, 0.0)
+    account.cash += max(share - cost, 0.0)
 
 
 @cold_kernel

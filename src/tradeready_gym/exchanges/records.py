@@ -20,7 +20,10 @@ COSTS_DTYPE = np.dtype(
         ("funding_interval", "f8"),
         ("candle_length", "f8"),
         ("liquidation_fee", "f8"),
+        # what a fill costs beside its rate: an amount, and the least that it pays
+        ("fee_per_trade", "f8"),
+        ("fee_minimum", "f8"),
     ]
 )
 
-INSTRUMENT_DTYPE = np.dtype([("lot_size", "f8"), ("tick_size", "f8"), ("min_notional", "f8")])
+INSTRUMENT_DTYPE = np.dtype([("lot_size", "f8"), ("tick_size", "f8"), ("min_notional", "f8"), ("max_quantity", "f8")])

@@ -20,6 +20,7 @@ from tradeready_gym.exchanges.desk import (
     submit_order,
     value_account,
 )
+from tradeready_gym.exchanges.fees import FeeSchedule, make_fees
 from tradeready_gym.exchanges.matching import match_book
 from tradeready_gym.exchanges.quoting import quote_book
 from tradeready_gym.exchanges.records import COSTS_DTYPE, INSTRUMENT_DTYPE
@@ -45,11 +46,12 @@ class SimulatedExchange(Exchange):
         symbols: what is traded; by default what `Candles` hold, or ("BTCUSDT",).
         timeframe: 1m, 5m, 15m, 30m, 1h, 4h or 1d; by default that of `Candles`, or 1h. Finer data is resampled.
         starting_balance: cash at the beginning, in the quote currency.
-        fee_rate: taker fee as a fraction of the traded value; 0 is legal, 0.001 is 0.1 %.
+        fee_rate: taker fee as a fraction of the traded value; 0 is legal, 0.001 is 0.1 %. A `FeeSchedule`, or a mapping of
+            its arguments, adds an amount per fill and a least fee.
         maker_fee_rate: fee of orders that rested before the candle opened; `fee_rate` by default.
         slippage: a `SlippageModel`, its name, a fraction, or None.
         fill_at: "next_open", or "close" (the last visible close: optimistic).
-        instruments: filters by symbol (lot size, tick size, minimum notional).
+        instruments: filters by symbol (lot size, tick size, minimum notional, largest quantity).
         max_volume_share: the share of a candle's volume that can be filled, or None.
         max_open_orders: places in the book; the legs of a bracket take one each.
         account: "spot", "margin" or a `MarginAccount`: shorts, leverage, interest, funding, liquidation.
@@ -65,7 +67,7 @@ class SimulatedExchange(Exchange):
         symbols: Sequence[str] | str | None = None,
         timeframe: str | Timeframe | None = None,
         starting_balance: float = 10_000.0,
-        fee_rate: float = 0.001,
+        fee_rate: FeeSchedule | Mapping[str, Any] | float = 0.001,
         maker_fee_rate: float | None = None,
         slippage: SlippageModel | str | float | None = "volume_share",
         fill_at: str = "next_open",
@@ -79,8 +81,7 @@ class SimulatedExchange(Exchange):
         own = data.timeframe if isinstance(data, Candles) else "1h"
         self.timeframe = Timeframe.parse(own if timeframe is None else timeframe)
         self.starting_balance = _positive("starting_balance", starting_balance)
-        self.fee_rate = _rate("fee_rate", fee_rate)
-        self.maker_fee_rate = self.fee_rate if maker_fee_rate is None else _rate("maker_fee_rate", maker_fee_rate)
+        self._charge(make_fees(fee_rate, maker_fee_rate))
         self.slippage = make_slippage(slippage)
         if fill_at not in FILL_AT:
             raise UnknownName("fill_at", fill_at, FILL_AT)
@@ -106,7 +107,7 @@ class SimulatedExchange(Exchange):
     def __repr__(self) -> str:
         return (
             f"SimulatedExchange({_short(self.data)}, symbols={self._symbols!r}, timeframe={self.timeframe.label!r}, "
-            f"starting_balance={self.starting_balance!r}, fee_rate={self.fee_rate!r}, slippage={self.slippage!r}, "
+            f"starting_balance={self.starting_balance!r}, fee_rate={self._shown_fees()}, slippage={self.slippage!r}, "
             f"fill_at={self.fill_at!r}{'' if self.account is None else f', account={self.account!r}'})"
         )
 
@@ -125,8 +126,7 @@ class SimulatedExchange(Exchange):
             ConfigurationError: a rate would leave its domain.
         """
         other = self.copy()
-        other.fee_rate = _rate("fee_rate", times * self.fee_rate)
-        other.maker_fee_rate = _rate("maker_fee_rate", times * self.maker_fee_rate)
+        other._charge(self.fees.scaled(times))
         other.slippage = self.slippage.scaled(times)
         if self.account is not None:
             other.account = dataclasses.replace(
@@ -135,6 +135,13 @@ class SimulatedExchange(Exchange):
                 liquidation_fee=times * self.account.liquidation_fee,
             )
         return other
+
+    def _charge(self, fees: FeeSchedule) -> None:
+        self.fees, self.fee_rate, self.maker_fee_rate = fees, float(fees.rate), fees.maker
+
+    def _shown_fees(self) -> str:
+        plain = self.fees == FeeSchedule(self.fees.rate, self.fees.maker_rate)
+        return repr(self.fee_rate if plain else self.fees)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -162,6 +169,8 @@ class SimulatedExchange(Exchange):
         record = np.zeros(1, COSTS_DTYPE).view(np.recarray)
         record[0].fee_rate = self.fee_rate
         record[0].maker_fee_rate = self.maker_fee_rate
+        record[0].fee_per_trade = self.fees.per_trade
+        record[0].fee_minimum = self.fees.minimum
         record[0].slippage_maximum = self.slippage.maximum
         record[0].fill_at_close = int(self.fill_at == "close")
         record[0].max_volume_share = self.max_volume_share or 0.0
@@ -187,7 +196,7 @@ class SimulatedExchange(Exchange):
         for j, symbol in enumerate(self._symbols):
             if symbol in self.instruments:
                 rule = self.instruments[symbol]
-                records[j] = (rule.lot_size, rule.tick_size, rule.min_notional)
+                records[j] = (rule.lot_size, rule.tick_size, rule.min_notional, rule.max_quantity)
         return records
 
     # ---- the account ----
@@ -352,12 +361,6 @@ def _symbols(data: Any, symbols: Sequence[str] | str | None) -> tuple[str, ...]:
 def _positive(name: str, value: float) -> float:
     if not (isinstance(value, int | float) and math.isfinite(value) and value > 0.0):
         raise ConfigurationError(f"{name} must be a positive number; got {value!r}")
-    return float(value)
-
-
-def _rate(name: str, value: float) -> float:
-    if not (isinstance(value, int | float) and math.isfinite(value) and 0.0 <= value < 1.0):
-        raise ConfigurationError(f"{name} is a fraction in [0, 1): 0.001 is 0.1 %; got {value!r}")
     return float(value)
 
 

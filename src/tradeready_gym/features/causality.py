@@ -83,7 +83,7 @@ def compare_prefixes(
 
 def prefix(candles: "Candles", length: int) -> "Candles":
     """The first `length` candles."""
-    return candles.between(int(candles.times[0]), int(candles.times[0]) + length * candles.timeframe.microseconds)
+    return candles.between(candles.start, candles.time_of(length))
 
 
 def prefix_lengths(candles: "Candles", warmup_bars: int, cuts: int = CUTS) -> tuple[int, ...]:
@@ -146,7 +146,7 @@ def check_later_anchor(feature: str | Feature | FeatureFunction, candles: "Candl
 
 
 def _ends_a_coarser_candle(candles: "Candles", length: int) -> bool:
-    end = int(candles.times[0]) + length * candles.timeframe.microseconds
+    end = int(candles.times[length - 1]) + candles.timeframe.microseconds
     coarser = [other.microseconds for other in Timeframe.all() if other.microseconds > candles.timeframe.microseconds]
     return end % coarser[0] == 0 if coarser else (end - MONDAY) % WEEK == 0  # each length divides the next longer one
 
@@ -183,7 +183,7 @@ def _refuse(
         )
     row, column = place
     alone, complete = float(seen[row, column]), float(whole[row, column])
-    cut = format_time(int(candles.times[0]) + length * candles.timeframe.microseconds)
+    cut = format_time(int(candles.times[length - 1]) + candles.timeframe.microseconds)
     raise CausalityError(
         f"feature {feature.name!r} looks ahead: column {feature.column_names[column]!r} of "
         f"{candles.symbols[symbol_index]} at candle {format_time(int(candles.times[row]))} (row {row}) is {alone!r} "

@@ -89,6 +89,10 @@ class HigherTimeframe(LibraryFeature):
         return result
 
     def _ratio(self, candles: "Candles") -> int:
+        if not candles.regular:
+            raise ConfigurationError(
+                f"{self.name!r} needs a grid without sessions; resample the candles to {self.timeframe}"
+            )
         ratio = Timeframe(self.timeframe).microseconds // candles.timeframe.microseconds
         if ratio < 2:
             raise ConfigurationError(

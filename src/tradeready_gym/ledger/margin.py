@@ -56,14 +56,15 @@ def charge_financing(account: Any, positions: Any, newest: Any, time: float, cos
     charge = 0.0
     if costs.funding_interval > 0.0:
         interval = costs.funding_interval
-        times = math.floor(time / interval) - math.floor((time - costs.candle_length) / interval)
+        times = math.floor(time / interval) - math.floor(newest[0].time / interval)
         for j in range(symbols):
             charge += times * costs.funding_rate * positions[j].quantity * newest[j].close
     else:
         borrowed = max(-account.cash, 0.0)
         for j in range(symbols):
             borrowed += max(-positions[j].quantity, 0.0) * newest[j].close
-        charge = costs.interest_rate * borrowed
+        # a candle's interest for each candle's length that has passed: nights between two sessions cost, too
+        charge = costs.interest_rate * ((time - newest[0].time) / costs.candle_length) * borrowed
     account.cash -= charge
     account.financing_paid += charge
 

@@ -1,5 +1,6 @@
 """What the world was: candles, where they come from, and where they are kept."""
 
+from tradeready_gym.market.calendars import TradingCalendar, keep_traded
 from tradeready_gym.market.candles import Candles
 from tradeready_gym.market.download import (
     ChecksumFinding,
@@ -57,11 +58,13 @@ __all__ = [
     "Splits",
     "StoredSeries",
     "Timeframe",
+    "TradingCalendar",
     "deduplicate",
     "download",
     "find_gaps",
     "format_time",
     "import_file",
+    "keep_traded",
     "load_exchange",
     "load_file",
     "load_frame",

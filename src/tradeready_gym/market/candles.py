@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from tradeready_gym.errors import ConfigurationError, DataError, UnknownName
+from tradeready_gym.market.calendars import resample_sessions
 from tradeready_gym.market.checks import PRICE_NAMES, check_candles, check_column, check_times
 from tradeready_gym.market.splits import Splits, split
-from tradeready_gym.market.timeframe import Timeframe, TimeLike, format_time, parse_time
+from tradeready_gym.market.timeframe import MICROSECONDS_PER_DAY, Timeframe, TimeLike, format_time, parse_time
 
 VALUE_NAMES = (*PRICE_NAMES, "volume")
 # Columns that count what happened inside a candle: summed when candles are joined, 0 where there was none. Every other
@@ -24,7 +25,8 @@ FLOW_COLUMNS = frozenset({"quote_volume", "trades", "taker_buy_volume", "taker_b
 class Candles:
     """Candles of S symbols on one complete grid of T slots.
 
-    `times`: int64[T], OPEN times in microseconds UTC, exactly one timeframe apart. `open`, `high`, `low`, `close`,
+    `times`: int64[T], OPEN times in microseconds UTC, exactly one timeframe apart, or more where a `TradingCalendar` has
+    taken nights out of the grid (then `regular` is False). `open`, `high`, `low`, `close`,
     `volume`: float64[S, T]. `gaps`: bool[S, T], True where the source had no candle; prices there are the previous close
     and volume is 0. `columns`: the user's own, float64[S, T] by name, each value known at the candle's close; NaN only
     before a column's first value. `source` says in words where the data came from. Arrays are C-contiguous and read-only.
@@ -144,6 +146,10 @@ class Candles:
             found = "; ".join(f"{'/'.join(part.symbols)}: {_span(part.start, part.end)}" for part in parts)
             raise DataError(f"merge needs a span that all symbols have; found {found}")
         parts = [part.between(start, end) for part in parts]
+        if any(not np.array_equal(part.times, parts[0].times) for part in parts):
+            raise DataError(
+                "merge needs symbols with the same sessions; merge first, then keep() the slots of a calendar"
+            )
         joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in (*VALUE_NAMES, "gaps")}
         columns = {}
         for name in dict.fromkeys(name for part in parts for name in part.columns):
@@ -165,8 +171,24 @@ class Candles:
         """Exclusive end of the last candle, in microseconds UTC."""
         return int(self.times[-1]) + self.timeframe.microseconds
 
+    @cached_property
+    def regular(self) -> bool:
+        """Whether every slot begins where the one before it ends; not so between sessions."""
+        return self.end - self.start == len(self) * self.timeframe.microseconds
+
+    @property
+    def periods_per_year(self) -> float:
+        """Slots in a year of 365.25 days: all of the timeframe's, or with sessions as many as these candles have."""
+        if self.regular or len(self) < 2:
+            return self.timeframe.periods_per_year
+        return (len(self) - 1) * 365.25 * MICROSECONDS_PER_DAY / (int(self.times[-1]) - self.start)
+
+    def time_of(self, row: int) -> int:
+        """Open time of a row; of `len(candles)` the end of the data."""
+        return self.end if row == len(self) else int(self.times[row])
+
     def row_of(self, time: TimeLike, *, name: str = "time") -> int:
-        """Return the row that begins at `time`; `len(candles)` for the end of the data.
+        """Return the row that begins at `time`; `len(candles)` for the end of the data. Between sessions it is the next one.
 
         Raises `DataError`, naming the nearest legal times, for one off the grid or outside the data.
         """
@@ -185,7 +207,7 @@ class Candles:
                 f"{name} must be on the {self.timeframe} grid; found {format_time(instant)}. The nearest are "
                 f"{format_time(low)} and {format_time(low + step)}."
             )
-        return row
+        return row if self.regular else int(np.searchsorted(self.times, instant))
 
     def between(self, start: TimeLike | None = None, end: TimeLike | None = None) -> "Candles":
         """Return the slots in `[start, end)`; None means the first or last of the data.
@@ -196,8 +218,8 @@ class Candles:
         last = len(self) if end is None else self.row_of(end, name="end")
         if first >= last:
             raise DataError(
-                f"end must be after start; found start {format_time(self.start + first * self.timeframe.microseconds)} "
-                f"and end {format_time(self.start + last * self.timeframe.microseconds)}"
+                f"end must be after start; found start {format_time(self.time_of(first))} "
+                f"and end {format_time(self.time_of(last))}"
             )
         if first == 0 and last == len(self):
             return self
@@ -234,6 +256,8 @@ class Candles:
                 f"{self.timeframe} candles cannot make {coarse} candles: only a longer timeframe that is a multiple can "
                 f"be computed. Use timeframe={self.timeframe.label!r} or finer data."
             )
+        if not self.regular:
+            return resample_sessions(self, coarse, FLOW_COLUMNS)
         first = -(self.start // self.timeframe.microseconds) % ratio
         slots = max(len(self) - first, 0) // ratio
         if slots == 0:

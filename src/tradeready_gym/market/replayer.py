@@ -38,7 +38,7 @@ class DataReplayer:
         self.candles = candles
         self.symbols = candles.symbols
         self.timeframe = candles.timeframe
-        self.day_bars = max(1, DAY_MICROSECONDS // candles.timeframe.microseconds)
+        self.day_bars = _bars_of_a_day(candles)
         self.rows = pack_rows(candles, self.day_bars)
         self.times = candles.times
 
@@ -62,15 +62,34 @@ class DataReplayer:
         joined.rows.flags.writeable = joined.times.flags.writeable = False
         return joined
 
+    @property
+    def periods_per_year(self) -> float:
+        """Slots in a year, by which figures of a step become those of a year."""
+        return self.candles.periods_per_year
+
     def row_at(self, time: int) -> int:
-        """The row of the candle that begins at `time` (microseconds); not checked against the ends."""
-        return int((time - self.candles.start) // self.timeframe.microseconds)
+        """The row of the candle that begins at `time` (microseconds), or between sessions the next; not checked against the ends."""
+        if not self.candles.regular and self.candles.start <= time < self.candles.end:
+            return int(np.searchsorted(self.candles.times, time))
+        late = not self.candles.regular and time >= self.candles.end
+        first, row = (self.candles.end, len(self.candles)) if late else (self.candles.start, 0)
+        return row + int((time - first) // self.timeframe.microseconds)
 
     def visible(self, clock_row: int, bars: int) -> npt.NDArray[np.void]:
         """The newest `bars` candles that lie wholly in the past of the clock, shape (bars, S)."""
         if not 0 <= clock_row - bars <= clock_row <= len(self):
             raise IndexError(f"{bars} candles before row {clock_row} are outside the {len(self)} candles there are")
         return self.rows[clock_row - bars : clock_row]
+
+
+def _bars_of_a_day(candles: Candles) -> int:
+    # with sessions, as many as the usual session has: 24 h that ended in a morning would hold next to nothing
+    whole = max(1, DAY_MICROSECONDS // candles.timeframe.microseconds)
+    if candles.regular or whole == 1:
+        return whole
+    breaks = np.flatnonzero(np.diff(candles.times) > candles.timeframe.microseconds) + 1
+    lengths = np.diff(np.concatenate([[0], breaks, [len(candles)]]))
+    return min(whole, max(1, int(np.median(lengths))))
 
 
 def trailing_sum(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np.float64]:

@@ -14,6 +14,7 @@ from tradeready_gym.market.sample import SAMPLE_SYMBOL, load_sample
 from tradeready_gym.market.sources.columns import has_symbols, read_table
 from tradeready_gym.market.sources.files import CSV_SUFFIXES, PARQUET_SUFFIXES, read_columns
 from tradeready_gym.market.sources.frame import is_frame, read_frame
+from tradeready_gym.market.sources.platform import PlatformCandles
 from tradeready_gym.market.sources.table import Table
 from tradeready_gym.market.store import CandleStore
 from tradeready_gym.market.synthetic import synthetic
@@ -44,7 +45,8 @@ def resolve(
       candle store;
     - a mapping from symbol to any of these; `Candles`; a list of data sets, of which each gives one `Candles`;
     - `"sample"` (real BTCUSDT 1h candles of 2021 to 2023), `"synthetic"` (made from `seed`), or `"auto"`: the candle
-      store, then a download of what is missing, then the sample where it covers the range.
+      store, then a download of what is missing, then the sample where it covers the range;
+    - `PlatformCandles`: what a platform has, and nothing else.
 
     The timeframe of data is deduced from them; finer ones are resampled, coarser ones are an error. One's own data are
     returned whole: the environment takes its span and history from them. `"auto"`, `"synthetic"` and stores return
@@ -77,6 +79,8 @@ def _resolve_one(data: Any, request: _Request) -> Candles:
         return _from_table(read_frame(data), request)
     if isinstance(data, Mapping):
         return _from_mapping(data, request)
+    if isinstance(data, PlatformCandles):
+        return data.fetch(request.symbols, request.timeframe, request.start, request.end, request.history_bars)
     if isinstance(data, str) and data in DATA_NAMES:
         return _from_name(data, request)
     if isinstance(data, (str, os.PathLike)):

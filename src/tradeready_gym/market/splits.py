@@ -62,10 +62,10 @@ def split(
     """
     if not 0 <= history_bars < len(candles):
         raise ConfigurationError(f"history_bars must be in [0, {len(candles)}); found {history_bars}")
-    first = candles.start + history_bars * candles.timeframe.microseconds
+    first = candles.time_of(history_bars)
     if isinstance(train, float) and isinstance(validation, float):
         cuts = _cut_by_fraction(len(candles) - history_bars, train, validation, test)
-        ends = [first + cut * candles.timeframe.microseconds for cut in cuts]
+        ends = [candles.time_of(history_bars + cut) for cut in cuts]
     elif isinstance(train, float) or isinstance(validation, float):
         raise ConfigurationError("train and validation must both be fractions or both be times at which the span ends")
     else:

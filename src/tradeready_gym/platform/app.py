@@ -11,10 +11,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import tradeready_gym
-from tradeready_gym.platform.api import agents, auth, health, keys
+from tradeready_gym.platform import dashboard, ingest
+from tradeready_gym.platform.api import agents, auth, backtest, health, keys, market, metrics, sandbox, training
 from tradeready_gym.platform.background import Repeated
 from tradeready_gym.platform.database import Database, upgrade
 from tradeready_gym.platform.errors import Invalid, PlatformError
+from tradeready_gym.platform.ingest import JournalIngest
 from tradeready_gym.platform.limits import BodyLimit, SecurityHeaders
 from tradeready_gym.platform.retention import forget
 from tradeready_gym.platform.settings import Settings
@@ -40,6 +42,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         work = [Repeated("retention", _RETENTION_SECONDS, lambda: forget(database, settings.keep_days))]
+        if settings.ingest_journals:
+            journals = JournalIngest(settings.home, database, platform.events)
+            work.append(Repeated("journals", ingest.SECONDS, journals.poll))
         for repeated in work:
             repeated.start()
         yield
@@ -52,11 +57,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=tradeready_gym.__version__,
         description="Backtests, training runs and paper trading. Keys go into the header X-API-Key.",
         lifespan=lifespan,
+        # FastAPI's own pages load their scripts from elsewhere; /docs is the dashboard's
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.platform = platform
     app.include_router(health.router)
-    for resource in (auth, agents, keys):
+    for resource in (auth, agents, keys, market, metrics, training, backtest, sandbox):
         app.include_router(resource.router, prefix=PREFIX)
+    dashboard.add_to(app)
     app.add_exception_handler(PlatformError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_error)

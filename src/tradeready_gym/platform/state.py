@@ -10,6 +10,8 @@ from tradeready_gym.platform.limits import RequestRate
 from tradeready_gym.platform.settings import Settings
 
 if TYPE_CHECKING:
+    from tradeready_gym.platform.market.catalog import Catalog
+    from tradeready_gym.platform.market.gaps import GapFinder
     from tradeready_gym.platform.sessions.manager import SessionManager
 
 
@@ -31,6 +33,20 @@ class Platform:
         from tradeready_gym.platform.sessions.manager import SessionManager
 
         return SessionManager(self.settings, self.database, self.events)
+
+    @cached_property
+    def catalog(self) -> "Catalog":
+        """The candles of this server."""
+        from tradeready_gym.platform.market.catalog import Catalog
+
+        return Catalog(self.settings.home)
+
+    @cached_property
+    def gaps(self) -> "GapFinder":
+        """What is missing from them."""
+        from tradeready_gym.platform.market.gaps import GapFinder
+
+        return GapFinder(self.catalog)
 
     def close(self) -> None:
         """Put the sessions to sleep and close the database."""

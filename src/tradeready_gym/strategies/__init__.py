@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from tradeready_gym.strategies.baselines import BuyAndHold, Flat, MovingAverageCross, RandomTrader, RSIReversal
     from tradeready_gym.strategies.callbacks import Checkpoints, EarlyStop, TrainingCallback
     from tradeready_gym.strategies.performance import Evaluation, Performance
+    from tradeready_gym.strategies.rllib import RLlibTradingStrategy
     from tradeready_gym.strategies.situation import Situation
     from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
     from tradeready_gym.strategies.tuning import Tuning, tune
@@ -21,6 +22,7 @@ _HOMES = {
     "Flat": "baselines",
     "MovingAverageCross": "baselines",
     "Performance": "performance",
+    "RLlibTradingStrategy": "rllib",
     "RSIReversal": "baselines",
     "RandomTrader": "baselines",
     "Situation": "situation",
@@ -40,6 +42,7 @@ __all__ = [
     "Flat",
     "MovingAverageCross",
     "Performance",
+    "RLlibTradingStrategy",
     "RSIReversal",
     "RandomTrader",
     "Situation",

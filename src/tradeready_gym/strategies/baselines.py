@@ -150,7 +150,7 @@ class RandomTrader(TradingStrategy):
         weight = float(np.mean([episode.mean_weight for episode in evaluation.episodes]))
         size = min(weight / invested, 1.0) if invested > 0.0 else 0.0
         size = 1.0 if size > _ALL else size
-        per_year = native.engine.market.timeframe.periods_per_year / native.engine.spec.candles_per_action
+        per_year = native.engine.market.periods_per_year / native.engine.spec.candles_per_action
         changes = 2.0 * invested * (1.0 - invested) * size * per_year
         redraw = min(wanted / changes, 1.0) if changes > 0.0 else 0.0
         best, distance = cls(redraw, invested, size, native), np.inf

@@ -162,7 +162,7 @@ def versions() -> dict[str, str]:
 
 def periods_per_year(engine: Engine) -> float:
     """Decisions in 365.25 days."""
-    return engine.market.timeframe.periods_per_year / engine.spec.candles_per_action
+    return engine.market.periods_per_year / engine.spec.candles_per_action
 
 
 def _agent(agent: Evaluation, engine: Engine, trials: Sequence[Trial]) -> dict[str, Any]:

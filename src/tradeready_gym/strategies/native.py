@@ -50,10 +50,10 @@ def native_environment(environment: Any) -> NativeEnvironment:
     return inner
 
 
-def vectorise(environment: NativeEnvironment, num_envs: int, **changes: Any) -> TradingVectorEnvironment:
-    """A vector environment of the same composition, on the same data; `changes` replace arguments."""
+def arguments_of(environment: NativeEnvironment) -> dict[str, Any]:
+    """What a `TradingVectorEnvironment` of the same composition, on the same data, is made from; untracked, same-step."""
     spec = environment.engine.spec
-    arguments: dict[str, Any] = {
+    return {
         "exchange": spec.exchange,
         "action_scheme": spec.action_scheme,
         "reward_scheme": spec.reward_scheme,
@@ -68,8 +68,13 @@ def vectorise(environment: NativeEnvironment, num_envs: int, **changes: Any) -> 
         "flatten": environment.flatten,
         "interpreted": environment.engine.interpreted,
         "track_training": False,
+        "autoreset_mode": "SAME_STEP",
     }
-    return TradingVectorEnvironment(num_envs=num_envs, autoreset_mode="SAME_STEP", **(arguments | changes))
+
+
+def vectorise(environment: NativeEnvironment, num_envs: int, **changes: Any) -> TradingVectorEnvironment:
+    """A vector environment of the same composition, on the same data; `changes` replace arguments."""
+    return TradingVectorEnvironment(num_envs=num_envs, **(arguments_of(environment) | changes))
 
 
 def interface_of(environment: NativeEnvironment) -> AgentInterface:

@@ -63,7 +63,7 @@ def _describe_unfinished(
 ) -> None:
     engine = environment.engine
     statistics = EpisodeStatistics.from_records(engine.state.accounts)
-    columns = episode_metrics(statistics, engine.market.timeframe.periods_per_year)
+    columns = episode_metrics(statistics, engine.market.periods_per_year)
     for i in np.flatnonzero(playing).tolist():
         metrics[i] = _plain({name: column[i] for name, column in columns.items()})
 

@@ -27,6 +27,7 @@ from tradeready_gym.strategies.callbacks import TrainingCallback
 from tradeready_gym.strategies.generators import borrowed_generators
 from tradeready_gym.strategies.learned import Learned
 from tradeready_gym.strategies.native import NativeEnvironment, interface_of, vectorise
+from tradeready_gym.strategies.scaling import observation_scale
 from tradeready_gym.strategies.situation import Situation
 from tradeready_gym.strategies.training_state import TrainingState, read_replay, write_replay
 
@@ -343,7 +344,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         )
 
     def _arguments(self, training: TradingVectorEnvironment) -> dict[str, Any]:
-        from tradeready_gym.strategies.learning import ScaledObservations, observation_scale
+        from tradeready_gym.strategies.learning import ScaledObservations
 
         size = int(np.prod(training.single_action_space.shape or (1,)))
         arguments = with_defaults(self._algorithm, self.num_envs, self.model_kwargs, size)

@@ -22,6 +22,13 @@ class _Column:
             self.best = max(self.best, float(numbers.max()))
             self.worst = min(self.worst, float(numbers.min()))
 
+    def add_one(self, value: float | None) -> None:
+        if value is not None:
+            self.count += 1
+            self.total += value
+            self.best = max(self.best, value)
+            self.worst = min(self.worst, value)
+
 
 class RunAggregates:
     """The `aggregate_stats` of the training API. A metric that an episode does not have is left out of its mean."""
@@ -35,6 +42,12 @@ class RunAggregates:
         self.episodes += episodes
         for name, column in self._columns.items():
             column.add(columns.get(name, ()))
+
+    def add_one(self, episode: Mapping[str, float | None]) -> None:
+        """Count one more episode by its metrics, finite or None."""
+        self.episodes += 1
+        for name, column in self._columns.items():
+            column.add_one(episode.get(name))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, None where no episode has the metric."""

@@ -6,7 +6,12 @@ from datetime import UTC, datetime
 
 def now() -> str:
     """The time in UTC, ISO 8601 with microseconds and Z."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return moment().isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def moment() -> datetime:
+    """The time in UTC."""
+    return datetime.now(UTC)
 
 
 def monotonic() -> float:

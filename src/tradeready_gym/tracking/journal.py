@@ -23,6 +23,14 @@ _TAIL_BYTES = 65_536
 _encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
+class JournalPart(NamedTuple):
+    """The good records of a stretch of a file, where the next one begins, and how many bad lines were skipped."""
+
+    records: list[dict[str, Any]]
+    end: int
+    damaged: int
+
+
 class JournalContents(NamedTuple):
     """The good records of a file in their order, and how many bad stretches were skipped."""
 
@@ -69,6 +77,28 @@ def read(path: Path) -> JournalContents:
     if not records and damaged and not _may_be_torn(beginning):
         raise StoreError(f"{path} is not a run journal: it starts with {beginning!r} and holds no good record.")
     return JournalContents(records, damaged)
+
+
+def read_from(path: Path, offset: int, most_bytes: int) -> JournalPart:
+    """The records from `offset` on, of about `most_bytes`: at least one if one is complete. For who follows a writer.
+
+    A last line that is not complete yet is left for the next time. Raises `OSError`.
+    """
+    records: list[dict[str, Any]] = []
+    damaged, end = 0, offset
+    with open(path, "rb") as file:
+        file.seek(offset)
+        while end - offset < most_bytes:
+            line = file.readline()
+            if not line.endswith(b"\n"):
+                break
+            end += len(line)
+            record = None if line == b"\n" else _decode(line)
+            if record is not None:
+                records.append(record)
+            elif line != b"\n":
+                damaged += 1
+    return JournalPart(records, end, damaged)
 
 
 def read_ends(path: Path) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

@@ -28,6 +28,11 @@ def register(run_id: str, at: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return {"key": f"{run_id}/register", "message": "register", "at": at, "body": body}
 
 
+def episode(run_id: str, at: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """An episode has ended. Its number identifies it within the run."""
+    return {"key": f"{run_id}/episode/{body['episode_number']}", "message": "episode", "at": at, "body": dict(body)}
+
+
 def episodes(run_id: str, at: str, columns: Mapping[str, list[Any] | None]) -> dict[str, Any]:
     """Episodes have ended together: the message of the one, or one message for all of them.
 
@@ -36,8 +41,7 @@ def episodes(run_id: str, at: str, columns: Mapping[str, list[Any] | None]) -> d
     """
     numbers = columns["episode_number"] or []
     if len(numbers) == 1:
-        body = {name: column[0] if column else None for name, column in columns.items()}
-        return {"key": f"{run_id}/episode/{numbers[0]}", "message": "episode", "at": at, "body": body}
+        return episode(run_id, at, {name: column[0] if column else None for name, column in columns.items()})
     key = f"{run_id}/episodes/{numbers[0]}-{numbers[-1]}"
     return {"key": key, "message": "episodes", "at": at, "body": dict(columns)}
 

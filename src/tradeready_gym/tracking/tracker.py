@@ -13,7 +13,7 @@ import math
 import os
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,10 @@ from numpy.typing import ArrayLike, NDArray
 from tradeready_gym.errors import ConfigurationError, StoreError
 from tradeready_gym.tracking import clock, journal, messages
 from tradeready_gym.tracking.aggregate import AGGREGATED, RunAggregates
+from tradeready_gym.tracking.bridges import Bridge, Sinks
+from tradeready_gym.tracking.courier import Courier, courier_for
+from tradeready_gym.tracking.outbox import Outbox
+from tradeready_gym.tracking.platform import checked_key, platform_url
 from tradeready_gym.tracking.runs import SUFFIX, read_run, runs_directory
 
 STATUSES = ("completed", "failed", "cancelled")
@@ -42,6 +46,15 @@ class TrainingTracker:
     `strategy_label` names the strategy, `config` is kept with the run (plain data; what JSON does not know is kept as
     its text). `directory` is where runs are kept, `$TRADEREADY_HOME/runs` by default. `run_id` continues the run of
     that id (a UUID) if it exists. A copy of a tracker, by deepcopy, pickle or fork, is a run of its own.
+
+    With `api_key` the journal is also delivered to the platform at `base_url` (by default `$TRADEREADY_URL`, else
+    http://localhost:8000), by a background thread, in order, each episode once. While the platform is away the journal
+    keeps everything; what is left when the process ends is delivered by the next one that has the same key, or by
+    `deliver_pending`. A platform that refuses is said once, in a `TrackingWarning`. A pickle of a tracker holds the key.
+    `bridges` are other trackers that get the episodes as well, in the thread that reports them.
+
+    Raises:
+        ConfigurationError: `run_id` is no UUID, `config` no plain data, `base_url` no address, or `api_key` no key.
     """
 
     _run_id: str
@@ -56,6 +69,9 @@ class TrainingTracker:
     _complained: bool
     _written_at: float
     _synced_at: float
+    _courier: Courier | None
+    _outbox: Outbox | None
+    _sinks: Sinks
 
     def __init__(
         self,
@@ -64,22 +80,29 @@ class TrainingTracker:
         directory: str | os.PathLike[str] | None = None,
         run_id: str | None = None,
         config: Mapping[str, Any] | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        bridges: Sequence[Bridge] = (),
     ) -> None:
         self.strategy_label = strategy_label
         self._directory = None if directory is None else os.path.abspath(directory)
         self._config = {"strategy_label": strategy_label} | _plain(config or {})
+        self._key = None if api_key is None else checked_key(api_key)
+        self._url = None if self._key is None else platform_url(base_url)
+        self._bridges = tuple(bridges)
         self._begin(None if run_id is None else _checked(run_id))
 
     def __repr__(self) -> str:
         directory = "" if self._directory is None else f", directory={self._directory!r}"
-        return f"TrainingTracker({self.strategy_label!r}{directory}, run_id={self.run_id!r})"
+        platform = "" if self._key is None else f", api_key='...', base_url={self._url!r}"
+        return f"TrainingTracker({self.strategy_label!r}{directory}, run_id={self.run_id!r}{platform})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"strategy_label": self.strategy_label, "directory": self._directory, "config": self._config}
+        names = ("strategy_label", "_directory", "_config", "_key", "_url", "_bridges")
+        return {name: self.__dict__[name] for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.strategy_label = state["strategy_label"]
-        self._directory, self._config = state["directory"], state["config"]
+        self.__dict__.update(state)
         self._begin()
 
     def __del__(self) -> None:
@@ -115,9 +138,11 @@ class TrainingTracker:
         except (OSError, StoreError) as error:
             self._complain(f"run {self._run_id} cannot be continued and is recorded as another run: {error}")
             self._run_id, known = str(uuid.uuid4()), False
+        self._open_delivery()
         if not known:
             self._add(messages.register(self._run_id, clock.now(), self._config))
             self._write()
+        self._tell(self._sinks.begin(self._run_id, self._config))
 
     def report_episode(
         self,
@@ -128,8 +153,16 @@ class TrainingTracker:
         session_id: str | None = None,
     ) -> None:
         """Record one episode. `number` counts from 1 within the run; `metrics` is what `plain_metrics` returned."""
-        columns = {name: [math.nan if value is None else value] for name, value in metrics.items()}
-        self.report_episodes([number], columns, seeds=[seed], session_ids=[session_id])
+        self.register_run()
+        body: dict[str, Any] = {"episode_number": int(number), "session_id": session_id}
+        for key, name in messages.EPISODE_METRICS.items():
+            body[key] = _number(metrics.get(name))
+        body["seed"] = None if seed is None else int(seed)
+        self._add(messages.episode(self._run_id, clock.now(), body))
+        self._aggregates.add_one(body)
+        if self._sinks:
+            self._pass_on(body)
+        self._write_if_due()
 
     def report_episodes(
         self,
@@ -155,20 +188,22 @@ class TrainingTracker:
         uneven = {key: len(column) for key, column in columns.items() if column is not None and len(column) != count}
         if uneven:
             raise ValueError(f"every column needs one value for each of the {count} episodes; lengths are {uneven}.")
-        self._add(messages.episodes(self._run_id, clock.now(), columns))
+        message = messages.episodes(self._run_id, clock.now(), columns)
+        self._add(message)
+        for body in messages.expand(message) if self._sinks else ():
+            self._pass_on(body)
         self._aggregates.add(count, {name: columns[name] or () for name in AGGREGATED})
-        due = clock.monotonic() - self._written_at >= WRITE_INTERVAL_S
-        if due or (self._bytes >= WRITE_BYTES and not self._failing):
-            self._write()
+        self._write_if_due()
 
     def flush(self) -> None:
         """Write what is still in memory, and wait for the disk."""
         self._notice_fork()
         if self._registered:
             self._write(sync=True)
+            self._complain_of_delivery()
 
     def complete_run(self, status: str = "completed") -> None:
-        """Write down that the run has ended, with its aggregates, and wait for the disk.
+        """Write down that the run has ended, with its aggregates, and wait for the disk, and seconds for the platform.
 
         Does nothing for a run that never began or has nothing new since it was completed. `status` is `completed`,
         `failed` or `cancelled`.
@@ -181,6 +216,8 @@ class TrainingTracker:
         self._completed_at = self._aggregates.episodes
         self._add(messages.complete(self._run_id, clock.now(), status, self._aggregates.as_dict()))
         self._write(sync=True)
+        self._tell(self._sinks.end(status))
+        self._settle()
 
     def _begin(self, run_id: str | None = None) -> None:
         self._run_id = run_id or str(uuid.uuid4())
@@ -194,6 +231,8 @@ class TrainingTracker:
         self._failing = self._complained = False
         self._written_at = -math.inf
         self._synced_at = clock.monotonic()
+        self._courier = self._outbox = None
+        self._sinks = Sinks(self._bridges)
 
     def _notice_fork(self) -> None:
         if os.getpid() != self._process:
@@ -210,6 +249,12 @@ class TrainingTracker:
         record = journal.encode(message)
         self._pending.append(record)
         self._bytes += len(record)
+
+    def _write_if_due(self) -> None:
+        due = clock.monotonic() - self._written_at >= WRITE_INTERVAL_S
+        if due or (self._bytes >= WRITE_BYTES and not self._failing):
+            self._write()
+            self._complain_of_delivery()
 
     def _write(self, *, sync: bool = False) -> None:
         now = clock.monotonic()
@@ -231,6 +276,47 @@ class TrainingTracker:
             self._pending.clear()
             self._bytes = 0
             self._failing = False
+            if self._courier is not None and self._outbox is not None:
+                self._courier.notify(self._outbox)
+
+    def _open_delivery(self) -> None:
+        if self._key is None or self._url is None:
+            return
+        try:
+            self._courier = courier_for(self._url, self._key)
+            self._outbox = self._courier.open(self.path)
+            self._courier.opened(self)
+        except OSError:
+            self._courier = self._outbox = None  # no place for a journal, which is said when it is written
+
+    def _complain_of_delivery(self) -> None:
+        if self._courier is not None and self._outbox is not None:
+            trouble = self._courier.trouble(self._outbox)
+            if trouble is not None:
+                warnings.warn(trouble, TrackingWarning, stacklevel=4)
+
+    def _settle(self) -> None:
+        if self._courier is None or self._outbox is None:
+            return
+        self._courier.closed(self)
+        left = self._courier.settle(self._outbox)
+        self._complain_of_delivery()
+        if left is not None and self._courier.refusal is None and not self._courier.gave_up(self._outbox):
+            warnings.warn(
+                f"run {self._run_id} is not all delivered to {self._url}: {left}. Its journal keeps it, and it is sent when "
+                f"the platform answers: by this process, by the next one that trains with this key, or by "
+                f"`tradeready deliver --api-key KEY --base-url {self._url}`.",
+                TrackingWarning,
+                stacklevel=4,
+            )
+
+    def _pass_on(self, body: Mapping[str, Any]) -> None:
+        self._tell(self._sinks.begin(self._run_id, self._config))
+        self._tell(self._sinks.episode(body))
+
+    def _tell(self, complaints: Iterable[str]) -> None:
+        for complaint in complaints:
+            warnings.warn(complaint, TrackingWarning, stacklevel=4)
 
     def _complain(self, message: str) -> None:
         if not self._complained:
@@ -251,6 +337,12 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigurationError(f"config must be plain data without NaN or infinity; got {config!r}.") from error
     return plain
+
+
+def _number(value: float | int | None) -> float | int | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _column(values: ArrayLike) -> list[Any]:

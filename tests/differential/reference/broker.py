@@ -71,10 +71,10 @@ class Broker(Desk):
                 return self._reject(order, "insufficient_position")
             self.account.lock_position(order.symbol, order.quantity)
         else:
-            lock = order.quantity * order.price * (1 + max(self.parameters.taker, self.parameters.maker))  # [A3]
+            value, fee_rate = order.quantity * order.price, max(self.parameters.taker, self.parameters.maker)  # [A3]
             if order.is_stop:
-                lock = order.quantity * order.price * (1 + self.parameters.taker)
-                lock *= 1 + self.parameters.slippage.ceiling
+                value, fee_rate = value * (1 + self.parameters.slippage.ceiling), self.parameters.taker
+            lock = value + self.parameters.fee(fee_rate, value)
             if lock > self.account.cash + self.parameters.rounding:
                 return self._reject(order, "insufficient_balance")
             order.locked_cash = min(lock, self.account.cash)
@@ -85,6 +85,8 @@ class Broker(Desk):
     def _fill_at_market(self, order: Order, *, sized: bool) -> None:
         symbol, series, instrument = order.symbol, self.market.series[order.symbol], self.instruments[order.symbol]
         order.quantity = instrument.floor_quantity(order.quantity)
+        if sized and instrument.too_large(order.quantity):
+            order.quantity = instrument.floor_quantity(exact(instrument.max_quantity or 0.0))
         if order.quantity == 0:
             return self._reject(order, "invalid_quantity")
         if self._is_dust(symbol, order.quantity):
@@ -98,12 +100,12 @@ class Broker(Desk):
             order.quantity = self._snapped_to_holding(symbol, order.quantity)
             if order.quantity > self.account.unlocked(symbol):
                 return self._reject(order, "insufficient_position")
-        elif price * order.quantity * (1 + self.parameters.taker) > self.account.cash:
-            affordable = self.account.cash / (price * (1 + self.parameters.taker))
-            if self._is_more_than_rounding((order.quantity - affordable) * price * (1 + self.parameters.taker)):
+        elif self._cost(order, price, self.parameters.taker) > self.account.cash:
+            affordable = self.parameters.value_paid(self.account.cash, self.parameters.taker) / price
+            if self._is_more_than_rounding(self._cost(order, price, self.parameters.taker) - self.account.cash):
                 if not sized:
                     return self._reject(order, "insufficient_balance")
-                affordable = instrument.affordable(self.account.cash, price * (1 + self.parameters.taker))
+                affordable = instrument.whole_lots(affordable)
                 if self._is_dust(symbol, affordable):
                     return self._reject(order, "min_notional")
             order.quantity = affordable
@@ -138,6 +140,9 @@ class Broker(Desk):
         if execution.clamped:
             price = min(price, order.price) if order.side == "buy" else max(price, order.price)
         fee_rate = self.parameters.maker if execution.maker else self.parameters.taker
+        amounts = self.parameters.fee_per_trade + self.parameters.fee_minimum
+        if amounts > 0 and not self._has_volume(order):
+            return False  # where nothing fills, nothing is cut [A23]
         if order.side == "buy" and not self._cut_to_lock(order, price, fee_rate):
             return True
         quantity = self._within_capacity(order.symbol, order.quantity)
@@ -146,7 +151,7 @@ class Broker(Desk):
         left = self.account.positions[order.symbol] - quantity
         if order.side == "sell" and not self._is_more_than_rounding(left * price):
             quantity = self.account.positions[order.symbol]  # [A5]
-        self._free(order, min(quantity, order.quantity))
+        self._free(order, min(quantity, order.quantity), price, fee_rate)
         self._settle(order, quantity, execution.price, price, fraction, fee_rate)
         for one in (order, order.sibling):
             if one is not None:
@@ -160,11 +165,11 @@ class Broker(Desk):
         return True
 
     def _cut_to_lock(self, order: Order, price: Decimal, fee_rate: Decimal) -> bool:
-        affordable = order.locked_cash / (price * (1 + fee_rate))
+        affordable = self.parameters.value_paid(order.locked_cash, fee_rate) / price
         if order.quantity <= affordable:
             return True
-        if self._is_more_than_rounding((order.quantity - affordable) * price * (1 + fee_rate)):
-            affordable = self.instruments[order.symbol].affordable(order.locked_cash, price * (1 + fee_rate))
+        if self._is_more_than_rounding(self._cost(order, price, fee_rate) - order.locked_cash):
+            affordable = self.instruments[order.symbol].whole_lots(affordable)
         order.quantity = affordable
         if order.quantity == 0:
             self._remove(order)
@@ -188,10 +193,16 @@ class Broker(Desk):
 
     # ---- money ------------------------------------------------------------------------------------------------------
 
+    def _cost(self, order: Order, price: Decimal, fee_rate: Decimal) -> Decimal:
+        value = order.quantity * price
+        return value + self.parameters.fee(fee_rate, value)
+
     def _settle(
         self, order: Order, quantity: Decimal, base: Decimal, price: Decimal, fraction: Decimal, fee_rate: Decimal
     ) -> None:
-        fee = fee_rate * price * quantity
+        fee = self.parameters.fee(fee_rate, price * quantity)
+        if order.side == "sell":
+            fee = min(fee, price * quantity)  # a sale costs at most what it brings
         pnl = ZERO
         if order.side == "buy":
             self.account.buy(order.symbol, quantity, price, fee)
@@ -204,10 +215,13 @@ class Broker(Desk):
         )  # fmt: skip
         self.fills.append(fill)
 
-    def _free(self, order: Order, quantity: Decimal) -> None:
+    def _free(self, order: Order, quantity: Decimal, price: Decimal = ZERO, fee_rate: Decimal = ZERO) -> None:
         if order.side == "sell":
             return self.account.free_position(order.symbol, quantity)
         part = order.locked_cash if quantity == order.quantity else order.locked_cash * quantity / order.quantity
+        if price > 0 and quantity < order.quantity:
+            # a part pays its amounts whole, and the rest of the lock has that much less
+            part = min(max(part, quantity * price + self.parameters.fee(fee_rate, quantity * price)), order.locked_cash)
         order.locked_cash -= part
         return self.account.free_cash(part)
 

@@ -56,6 +56,12 @@ class Desk:
             return False
         return left <= USED_UP * exact(share) * exact(self.market.series[symbol].volume[self.row])
 
+    def _has_volume(self, order: Order) -> bool:
+        left = self.capacity[order.symbol]
+        if left is None or self._is_used_up(order.symbol):
+            return left is None
+        return order.quantity <= left or self.instruments[order.symbol].floor_quantity(left) > 0
+
     def _within_capacity(self, symbol: int, wanted: Decimal) -> Decimal:
         left = self.capacity[symbol]
         if left is None:

@@ -63,6 +63,7 @@ class Instrument:
     lot_size: float | None = None
     tick_size: float | None = None
     min_notional: float | None = None
+    max_quantity: float | None = None
 
     def floor_quantity(self, quantity: Decimal) -> Decimal:
         """The quantity in whole lots; one that is on the lots already is returned unchanged."""
@@ -73,11 +74,15 @@ class Instrument:
             return quantity
         return lots.to_integral_value(ROUND_FLOOR) * exact(self.lot_size)
 
-    def affordable(self, cash: Decimal, unit_cost: Decimal) -> Decimal:
-        """What cash pays for, in whole lots."""
+    def too_large(self, quantity: Decimal) -> bool:
+        """Whether it is more than one order may have."""
+        return self.max_quantity is not None and quantity > exact(self.max_quantity)
+
+    def whole_lots(self, quantity: Decimal) -> Decimal:
+        """What is affordable, in whole lots and never more."""
         if self.lot_size is None:
-            return cash / unit_cost
-        return (cash / unit_cost / exact(self.lot_size)).to_integral_value(ROUND_FLOOR) * exact(self.lot_size)
+            return quantity
+        return (quantity / exact(self.lot_size)).to_integral_value(ROUND_FLOOR) * exact(self.lot_size)
 
     def price_is_on_tick(self, price: Decimal) -> bool:
         """Whether a limit or trigger may be named in an order."""
@@ -109,6 +114,8 @@ class Parameters:
     starting_balance: float = 10_000.0
     fee_rate: float = 0.001
     maker_fee_rate: float | None = None
+    fee_per_trade: float = 0.0
+    fee_minimum: float = 0.0
     slippage: SlippageModel = field(default_factory=VolumeShareSlippage)
     fill_at: str = "next_open"
     max_volume_share: float | None = None
@@ -130,6 +137,15 @@ class Parameters:
     def maker(self) -> Decimal:
         """The fee rate of an order that rested before the candle opened."""
         return self.taker if self.maker_fee_rate is None else exact(self.maker_fee_rate)
+
+    def fee(self, rate: Decimal, value: Decimal) -> Decimal:
+        """What a fill of this value costs at one of the two rates."""
+        return max(exact(self.fee_minimum), exact(self.fee_per_trade) + rate * value)
+
+    def value_paid(self, money: Decimal, rate: Decimal) -> Decimal:
+        """The value of the largest fill that, with its fee, takes no more than this money; 0 if there is none."""
+        by_rate = (money - exact(self.fee_per_trade)) / (1 + rate)
+        return max(min(by_rate, money - exact(self.fee_minimum)), ZERO)
 
     @property
     def dust(self) -> Decimal:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from reference.desk import Desk
-from reference.inputs import ONE, ZERO, Parameters, exact, liquidation_draw
+from reference.inputs import ZERO, Parameters, exact, liquidation_draw
 from reference.margin_account import SIGN, MarginAccount
 from reference.margin_matching import in_phase, inside
 from reference.margin_terms import MarginTerms
@@ -104,6 +104,8 @@ class MarginBroker(Desk):
     def _fill_at_market(self, order: Order, *, sized: bool) -> None:
         symbol, series, instrument = order.symbol, self.market.series[order.symbol], self.instruments[order.symbol]
         order.quantity = instrument.floor_quantity(order.quantity)
+        if sized and instrument.too_large(order.quantity):
+            order.quantity = instrument.floor_quantity(exact(instrument.max_quantity or 0.0))
         if order.quantity == 0:
             return self._reject(order, "invalid_quantity")
         if self._is_dust(symbol, order.quantity):
@@ -137,7 +139,9 @@ class MarginBroker(Desk):
         prices = [price if symbol == order.symbol else other for symbol, other in enumerate(others)]
         own = account.positions[order.symbol] * price
         room = leverage * account.equity(prices) - (account.gross(prices) - abs(own)) - sign * own
-        return max(room / (price * (1 + leverage * fee_rate)), closing)
+        amounts = exact(self.parameters.fee_per_trade), exact(self.parameters.fee_minimum)
+        by_rate = (room - leverage * amounts[0]) / (1 + leverage * fee_rate)
+        return max(min(by_rate, room - leverage * amounts[1]) / price, closing)
 
     def _cut(self, order: Order, price: Decimal, fee_rate: Decimal) -> bool:
         affordable = self._affordable(order, price, self._prices(), fee_rate)
@@ -148,7 +152,7 @@ class MarginBroker(Desk):
             return False
         if not self._is_more_than_rounding(affordable * price):
             affordable = ZERO
-        order.quantity = self.instruments[order.symbol].affordable(affordable, ONE)
+        order.quantity = self.instruments[order.symbol].whole_lots(affordable)
         return True
 
     # ---- the candle -------------------------------------------------------------------------------------------------
@@ -223,12 +227,6 @@ class MarginBroker(Desk):
         self._activate_legs(order, quantity, execution.price if inside else None)
         return True
 
-    def _has_volume(self, order: Order) -> bool:
-        left = self.capacity[order.symbol]
-        if left is None or self._is_used_up(order.symbol):
-            return left is None
-        return order.quantity <= left or self.instruments[order.symbol].floor_quantity(left) > 0
-
     # ---- financing, maintenance, liquidation ------------------------------------------------------------------------
 
     def _finance(self) -> None:
@@ -280,7 +278,7 @@ class MarginBroker(Desk):
         held, sign = self.account.positions[order.symbol], SIGN[order.side]
         if sign * held < 0 and not self._is_more_than_rounding(abs(held + sign * quantity) * price):
             quantity = abs(held)
-        fee = fee_rate * price * quantity
+        fee = self.parameters.fee(fee_rate, price * quantity)
         pnl = self.account.trade(order.symbol, order.side, quantity, price, fee)
         fill = Fill(
             self.row, order.number, order.order, order.leg, order.symbol, order.side, order.type,

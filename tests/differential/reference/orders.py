@@ -108,6 +108,8 @@ def refusal_of_form(
     instrument = instruments[request["symbol"]]
     if not is_positive(request["quantity"]) or instrument.floor_quantity(exact(request["quantity"])) == 0:
         return "invalid_quantity"
+    if instrument.too_large(instrument.floor_quantity(exact(request["quantity"]))):
+        return "invalid_quantity"
     stop, take = request.get("stop_price"), request.get("take_price")
     named = [price for price in (stop, take) if price is not None]
     if request["type"] == "market":

@@ -5,6 +5,7 @@ import numpy as np
 from tradeready_gym.features import (
     BALANCE,
     POSITION,
+    TIME_TO_END,
     UNREALIZED_PNL,
     account_bounds,
     account_codes,
@@ -40,6 +41,14 @@ def test_bounds_are_those_of_a_spot_account() -> None:
     assert low.dtype == high.dtype == np.float32
     assert low.tolist() == [-LARGEST, 0.0, 0.0, 0.0]
     assert high.tolist() == [1.0, 1.0, 1.0, LARGEST]
+
+
+def test_time_to_end_is_a_share_on_any_account() -> None:
+    assert account_codes(["time_to_end"]).tolist() == [TIME_TO_END] and TIME_TO_END < 0
+    for margin in (False, True):
+        low, high = account_bounds(("time_to_end", "balance"), 1, margin)
+        assert (low[0], high[0]) == (0.0, 1.0)
+    assert account_columns(["time_to_end", "position"], ["A", "B"]) == ("time_to_end", "position_A", "position_B")
 
 
 def test_no_scalars_have_no_bounds() -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -74,25 +74,38 @@ class Fetcher:
         of the attempts that lost connections, status 429 and 5xx get; `HostUnreachable` if the host never gave a file nor
         a 404 before.
         """
-        url = f"{self.base_url}/{path}"
         headers = {"Cache-Control": "no-cache"} if fresh else {}
+        response = self._request(path, headers, None)
+        if response.status_code in (200, 404):
+            self._answered = True
+            return bytes(response.content) if response.status_code == 200 else None
+        raise self._failure(
+            f"{self.base_url}/{path} was refused with status {response.status_code}; is the address right, and open to you?"
+        )
+
+    def ask(self, path: str, asked: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+        """Return status, headers and bytes of an answer to a query, whatever it says.
+
+        Raises `HostUnreachable` after the last of the attempts that lost connections, status 429 and 5xx get.
+        """
+        response = self._request(path, {}, asked)
+        return int(response.status_code), response.headers, bytes(response.content)
+
+    def _request(self, path: str, headers: Mapping[str, str], asked: Mapping[str, str] | None) -> Any:
+        url = f"{self.base_url}/{path}"
         problem = ""
         for attempt in range(ATTEMPTS):
             if self._stopped.is_set():
                 raise DownloadError(f"{url} was not fetched: the download was stopped")
             wait = min(_BACK_OFF_S * 2**attempt * _jitter(url, attempt), _LONGEST_WAIT_S)
             try:
-                response = self._client.get(url, headers=headers)
+                response = self._client.get(url, headers=headers, params=asked)
             except self._errors.TransportError as error:
                 problem = f"{type(error).__name__}: {error}"
             else:
-                status = response.status_code
-                if status in (200, 404):
-                    self._answered = True
-                    return bytes(response.content) if status == 200 else None
-                problem = f"status {status}"
-                if status != 429 and status < 500:
-                    raise self._failure(f"{url} was refused with {problem}; is the address right, and open to you?")
+                if response.status_code != 429 and response.status_code < 500:
+                    return response
+                problem = f"status {response.status_code}"
                 wait = max(wait, _retry_after(response.headers.get("Retry-After")))
             if attempt < ATTEMPTS - 1:
                 self._sleep(wait)

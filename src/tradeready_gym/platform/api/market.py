@@ -1,0 +1,255 @@
+"""`/api/v1/market`: the candles that are stored here, and figures of them. No key is needed, and nothing is downloaded.
+
+Trades and the order book need a live feed, and are not here.
+"""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Literal, TypeVar
+
+from fastapi import APIRouter, Query, Response
+
+from tradeready_gym.platform import clock
+from tradeready_gym.platform.api.dependencies import PlatformState
+from tradeready_gym.platform.api.market_bodies import (
+    Candle,
+    CandleList,
+    DataGap,
+    DataRange,
+    IndicatorList,
+    Indicators,
+    Pair,
+    PairList,
+    Price,
+    PriceList,
+    Ticker,
+    TickerList,
+)
+from tradeready_gym.platform.api.wire import decimal_text
+from tradeready_gym.platform.errors import Invalid, TooLarge, Unavailable
+from tradeready_gym.platform.state import Platform
+
+router = APIRouter(prefix="/market", tags=["market"])
+MOST_SYMBOLS = 100
+SHOWN_GAPS = 1_000
+STALE_AFTER = 60_000_000
+Figure = TypeVar("Figure")
+_SMALLEST = "0.00000001"
+
+Symbols = Annotated[str | None, Query(max_length=4_000, description="symbols, separated by commas; all by default")]
+INTERVALS = ["1m", "5m", "15m", "30m", "1h", "4h", "1d", "60", "300", "900", "1800", "3600", "14400", "86400"]
+Interval = Annotated[str, Query(json_schema_extra={"enum": INTERVALS}, description="a length, or as many seconds")]
+Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offset it is UTC")]
+
+
+@router.get("/pairs")
+def list_pairs(platform: PlatformState, status: Annotated[str | None, Query(max_length=20)] = None) -> PairList:
+    """Every symbol that this server has candles of."""
+    from tradeready_gym.platform.market.catalog import split_assets
+
+    pairs = []
+    for symbol in _known(platform) if status in {None, "active"} else []:
+        base, quote = split_assets(symbol)
+        # the simulated exchange takes any quantity
+        limits = {"min_qty": _SMALLEST, "step_size": _SMALLEST, "min_notional": "0"}
+        pairs.append(Pair(symbol=symbol, base_asset=base, quote_asset=quote, status="active", has_price=True, **limits))
+    return PairList(pairs=pairs, total=len(pairs))
+
+
+@router.get("/price/{symbol}")
+def get_price(symbol: str, platform: PlatformState) -> Price:
+    """The last stored close of a symbol, and when it was known."""
+    from tradeready_gym.platform.market import figures
+
+    price, at = figures.price(platform.catalog, symbol)
+    return Price(symbol=symbol.strip().upper(), price=decimal_text(price), timestamp=_iso(at))
+
+
+@router.get("/prices")
+def get_prices(platform: PlatformState, symbols: Symbols = None) -> PriceList:
+    """The last stored close of each symbol; those that this server does not have are left out."""
+    from tradeready_gym.platform.market import figures
+
+    found = _of_each(_wanted(platform, symbols), lambda symbol: figures.price(platform.catalog, symbol))
+    newest = max((at for _, at in found.values()), default=None)
+    age = None if newest is None else (clock.now() - newest) / 1e6
+    return PriceList(
+        prices={symbol: decimal_text(price) for symbol, (price, _) in found.items()},
+        timestamp=_iso(clock.now() if newest is None else newest),
+        count=len(found),
+        stale=age is None or age > STALE_AFTER / 1e6,
+        data_age_seconds=age,
+    )
+
+
+@router.get("/ticker/{symbol}")
+def get_ticker(symbol: str, platform: PlatformState) -> Ticker:
+    """The last 24 hours that are stored of a symbol."""
+    from tradeready_gym.platform.market import figures
+
+    return Ticker(**figures.ticker(platform.catalog, symbol))
+
+
+@router.get("/tickers")
+def get_tickers(platform: PlatformState, symbols: Symbols = None) -> TickerList:
+    """Tickers of several symbols; those that this server does not have are left out."""
+    from tradeready_gym.platform.market import figures
+
+    found = _of_each(_wanted(platform, symbols), lambda symbol: Ticker(**figures.ticker(platform.catalog, symbol)))
+    newest = max((ticker.timestamp for ticker in found.values()), default=_iso(clock.now()))
+    return TickerList(tickers=found, count=len(found), timestamp=newest)
+
+
+@router.get("/candles/{symbol}")
+def get_candles(
+    symbol: str,
+    platform: PlatformState,
+    interval: Interval = "1h",
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    start_time: Moment = None,
+    end_time: Moment = None,
+) -> CandleList:
+    """Candles that open in `[start_time, end_time)`, oldest first: the first ones from `start_time`, without it the last.
+
+    Those of a length that is not stored are made of shorter ones.
+    """
+    from tradeready_gym.platform.market import rows
+    from tradeready_gym.platform.market.catalog import parse_interval
+
+    frame = parse_interval(interval)
+    found = rows.page(
+        platform.catalog, symbol, frame, limit, _time("start_time", start_time), _time("end_time", end_time)
+    )
+    return CandleList(
+        symbol=symbol.strip().upper(),
+        interval=frame.label,
+        candles=[Candle(**candle) for candle in found],
+        count=len(found),
+    )
+
+
+@router.get(
+    "/candles/{symbol}/columns",
+    response_class=Response,
+    responses={200: {"description": "the columns as bytes"}, 406: {"description": "the format is not available"}},
+)
+def get_columns(
+    symbol: str,
+    platform: PlatformState,
+    interval: Interval = "1h",
+    start_time: Moment = None,
+    end_time: Moment = None,
+    format: Literal["npz", "parquet", "arrow"] = "npz",
+) -> Response:
+    """Every slot of a range in one answer; `X-Candles-Fingerprint` is that of the `Candles` of these columns."""
+    from tradeready_gym.platform.market import columns
+    from tradeready_gym.platform.market.catalog import parse_interval
+
+    frame, begin, end = parse_interval(interval), _time("start_time", start_time), _time("end_time", end_time)
+    candles = platform.catalog.whole(symbol, frame, begin, end)
+    if len(candles) > columns.MOST_SLOTS:
+        raise TooLarge(
+            f"one answer holds {columns.MOST_SLOTS:,} candles; these are {len(candles):,}. Ask for parts of the range",
+            code="RANGE_TOO_LARGE",
+            limit=columns.MOST_SLOTS,
+        )
+    headers = {
+        "X-Candles-Fingerprint": candles.fingerprint,
+        "X-Candles-Count": str(len(candles)),
+        "X-Candles-Start": _iso(candles.start),
+        "X-Candles-End": _iso(candles.end),
+    }
+    return Response(columns.encode(candles, format), media_type=columns.MEDIA[format], headers=headers)
+
+
+@router.get("/indicators/available")
+def list_indicators() -> IndicatorList:
+    """The names of the indicators."""
+    from tradeready_gym.platform.market import figures
+
+    return IndicatorList(indicators=list(figures.INDICATORS))
+
+
+@router.get("/indicators/{symbol}")
+def get_indicators(
+    symbol: str,
+    platform: PlatformState,
+    indicators: Annotated[str | None, Query(max_length=1_000, description="names, separated by commas")] = None,
+    lookback: Annotated[int, Query(ge=14, le=500)] = 200,
+    interval: Annotated[str | None, Query(max_length=10, description="the shortest that is stored by default")] = None,
+) -> Indicators:
+    """Indicators at the last stored close, of the last `lookback` candles."""
+    from tradeready_gym.platform.market import figures
+    from tradeready_gym.platform.market.catalog import parse_interval
+
+    frame = None if interval is None else parse_interval(interval)
+    return Indicators(**figures.indicators(platform.catalog, symbol, _parts(indicators), lookback, frame))
+
+
+@router.get("/data-range")
+def get_data_range(platform: PlatformState) -> DataRange:
+    """From when to when there are candles, which lengths there are or can be made, and what is missing in between."""
+    from tradeready_gym.market import Timeframe
+
+    sources = platform.catalog.sources()
+    spans = [span for source in sources for span in source.spans]
+    frames = [source.timeframe.microseconds for source in sources]
+    missing = platform.gaps.find()
+    return DataRange(
+        earliest=clock.iso(min((span.start for span in spans), default=None)),
+        latest=clock.iso(max((span.end for span in spans), default=None)),
+        total_pairs=len({source.symbol for source in sources}),
+        intervals_available=[
+            frame.label for frame in Timeframe.all() if any(frame.microseconds % length == 0 for length in frames)
+        ],
+        data_gaps=[
+            DataGap(
+                symbol=gap.symbol,
+                interval=gap.timeframe.label,
+                start=_iso(gap.span.start),
+                end=_iso(gap.span.end),
+                candles=gap.candles,
+            )
+            for gap in missing[:SHOWN_GAPS]
+        ],
+        data_gaps_total=len(missing),
+    )
+
+
+def _known(platform: Platform) -> list[str]:
+    return sorted({source.symbol for source in platform.catalog.sources()})
+
+
+def _wanted(platform: Platform, symbols: str | None) -> list[str]:
+    known = _known(platform)
+    if symbols is None:
+        return known[:MOST_SYMBOLS]
+    asked = [part.upper() for part in _parts(symbols)]
+    if len(asked) > MOST_SYMBOLS:
+        raise Invalid(f"at most {MOST_SYMBOLS} symbols at once; got {len(asked)}", field="symbols")
+    return [symbol for symbol in dict.fromkeys(asked) if symbol in known]
+
+
+def _of_each(symbols: Sequence[str], figure: Callable[[str], Figure]) -> dict[str, Figure]:
+    found = {}
+    for symbol in symbols:
+        with contextlib.suppress(Unavailable):  # the others still have theirs
+            found[symbol] = figure(symbol)
+    return found
+
+
+def _parts(text: str | None) -> Sequence[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _time(name: str, moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    if not 1970 <= moment.year <= 9998:
+        raise Invalid(f"{name} must be between the years 1970 and 9998; got {moment.isoformat()}", field=name)
+    return clock.from_datetime(moment)
+
+
+def _iso(microseconds: int) -> str:
+    return clock.iso(microseconds) or ""

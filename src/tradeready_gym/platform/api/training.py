@@ -1,0 +1,242 @@
+"""`/api/v1/training`: runs and their episodes. Every one of them belongs to an account."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection, Row
+
+from tradeready_gym.platform.accounts import Principal
+from tradeready_gym.platform.api.dependencies import PlatformState, Reader, Writer
+from tradeready_gym.platform.api.training_bodies import (
+    ComparedRun,
+    Comparison,
+    Completion,
+    CurveView,
+    EpisodeBatch,
+    EpisodeList,
+    EpisodeReport,
+    EpisodeView,
+    Label,
+    LabelList,
+    LearningCurve,
+    RunDetail,
+    RunId,
+    RunRequest,
+    RunView,
+    Status,
+)
+from tradeready_gym.platform.errors import Invalid
+from tradeready_gym.platform.state import Platform
+from tradeready_gym.platform.training import curves, episodes, export, runs
+from tradeready_gym.platform.training.totals import METRICS
+
+router = APIRouter(prefix="/training", tags=["training"])
+FIRST_EPISODES = 1_000
+DETAIL_POINTS = 1_000
+Format = Annotated[Literal["csv", "json"], Query()]
+Text = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
+Offset = Annotated[int, Query(ge=0, le=10**9)]
+Metric = Annotated[str, Query(json_schema_extra={"enum": list(METRICS)})]
+RunSort = Annotated[str, Query(json_schema_extra={"enum": [sign + name for name in runs.SORTS for sign in ("", "-")]})]
+EpisodeSort = Annotated[str, Query(json_schema_extra={"enum": list(episodes.SORTS)})]
+_MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+
+
+@router.post("/runs", status_code=201)
+def register_run(body: RunRequest, platform: PlatformState, caller: Writer) -> RunView:
+    """Register a run. Registering it again answers the run as it is."""
+    config = body.checked_config()
+    with platform.database.write() as connection:
+        row, new = runs.register(connection, caller.account_id, str(body.run_id), config, strategy_id=body.strategy_id)
+    if new:
+        platform.events.publish(caller.account_id, "run", row.id)
+    return RunView(**runs.view(row))
+
+
+@router.post("/runs/{run_id}/episodes")
+def report_episode(run_id: RunId, body: EpisodeReport, platform: PlatformState, caller: Writer) -> RunView:
+    """Report an episode. A number that the run has already changes nothing."""
+    return _take_in(platform, caller, run_id, body.columns())
+
+
+@router.post("/runs/{run_id}/episodes/batch")
+def report_episodes(run_id: RunId, body: EpisodeBatch, platform: PlatformState, caller: Writer) -> RunView:
+    """Report many episodes, as columns. Numbers that the run has already change nothing, so sending again is safe."""
+    return _take_in(platform, caller, run_id, body.checked(platform.settings.limits.episodes_batch))
+
+
+@router.post("/runs/{run_id}/complete")
+def complete_run(run_id: RunId, platform: PlatformState, caller: Writer, body: Completion | None = None) -> RunDetail:
+    """End a run. Again is no change; episodes that come later set it running again."""
+    status = body.status if body is not None else "completed"
+    with platform.database.write() as connection:
+        row = runs.complete(connection, caller.account_id, str(run_id), status)
+        detail = _detail(connection, row)
+    platform.events.publish(caller.account_id, "run", row.id)
+    return detail
+
+
+@router.get("/runs")
+def list_runs(
+    platform: PlatformState,
+    caller: Reader,
+    response: Response,
+    status: Status | None = None,
+    strategy_label: Text | None = None,
+    sort: RunSort = "-started_at",
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    offset: Offset = 0,
+) -> list[RunView]:
+    """The account's runs, newest first; the header `X-Total-Count` says how many match."""
+    _require_known("sort", sort.removeprefix("-"), runs.SORTS)
+    wanted = runs.Wanted(status, strategy_label, sort, limit, offset)
+    with platform.database.read() as connection:
+        rows, total = runs.page(connection, caller.account_id, wanted)
+    response.headers["X-Total-Count"] = str(total)
+    return [RunView(**runs.view(row)) for row in rows]
+
+
+@router.get("/runs/export", response_class=StreamingResponse)
+def export_runs(platform: PlatformState, caller: Reader, format: Format = "csv") -> StreamingResponse:
+    """Every run of the account with its figures, as a file."""
+    records = export.runs_of(platform.database, caller.account_id)
+    return _download("training-runs", format, (*export.RUN_FIELDS, *export.AGGREGATES), records)
+
+
+@router.get("/labels")
+def list_labels(platform: PlatformState, caller: Reader) -> LabelList:
+    """Every strategy label of the account's runs."""
+    with platform.database.read() as connection:
+        found = runs.labels(connection, caller.account_id)
+    return LabelList(labels=[Label(strategy_label=label, runs=count) for label, count in found])
+
+
+@router.get("/compare")
+def compare_runs(
+    platform: PlatformState,
+    caller: Reader,
+    run_ids: Annotated[str, Query(max_length=4_000, description="ids, separated by commas")],
+) -> Comparison:
+    """Figures of 2 to 20 runs side by side."""
+    ids = _ids(run_ids, platform.settings.limits.compared_runs)
+    with platform.database.read() as connection:
+        rows = runs.several(connection, caller.account_id, ids)
+    return Comparison(runs=[ComparedRun(**runs.view(row)) for row in rows])
+
+
+@router.get("/runs/{run_id}")
+def get_run(run_id: RunId, platform: PlatformState, caller: Reader) -> RunDetail:
+    """A run with its curve, its figures and its first 1,000 episodes."""
+    with platform.database.read() as connection:
+        return _detail(connection, runs.find(connection, caller.account_id, str(run_id)))
+
+
+@router.delete("/runs/{run_id}", status_code=204)
+def delete_run(run_id: RunId, platform: PlatformState, caller: Writer) -> Response:
+    """Delete a run with its episodes."""
+    with platform.database.write() as connection:
+        runs.remove(connection, caller.account_id, str(run_id))
+    platform.events.publish(caller.account_id, "run", str(run_id))
+    return Response(status_code=204)
+
+
+@router.get("/runs/{run_id}/episodes")
+def list_episodes(
+    run_id: RunId,
+    platform: PlatformState,
+    caller: Reader,
+    sort: EpisodeSort = "episode_number",
+    order: Literal["asc", "desc"] = "asc",
+    search: Text = "",
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    offset: Offset = 0,
+) -> EpisodeList:
+    """A page of a run's episodes; `search` is the start of a number or of a session id, or a seed."""
+    _require_known("sort", sort, episodes.SORTS)
+    wanted = episodes.Wanted(search, sort, order == "desc", limit, offset)
+    with platform.database.read() as connection:
+        runs.find(connection, caller.account_id, str(run_id))
+        rows, total = episodes.page(connection, str(run_id), wanted)
+    views = [EpisodeView(**episodes.view(row)) for row in rows]
+    return EpisodeList(episodes=views, total=total, limit=limit, offset=offset)
+
+
+@router.get("/runs/{run_id}/episodes/export", response_class=StreamingResponse)
+def export_episodes(
+    run_id: RunId, platform: PlatformState, caller: Reader, format: Format = "csv"
+) -> StreamingResponse:
+    """Every episode of a run, as a file."""
+    with platform.database.read() as connection:
+        runs.find(connection, caller.account_id, str(run_id))
+    records = export.episodes_of(platform.database, str(run_id))
+    return _download(f"training-{run_id}", format, export.EPISODE_FIELDS, records)
+
+
+@router.get("/runs/{run_id}/learning-curve")
+def learning_curve(
+    run_id: RunId,
+    platform: PlatformState,
+    caller: Reader,
+    metric: Metric = "roi_pct",
+    window: Annotated[int, Query(ge=1, le=100)] = 10,
+    points: Annotated[int, Query(ge=10, le=curves.ALL_POINTS)] = curves.ALL_POINTS,
+) -> CurveView:
+    """A metric over the episodes. Of more episodes than `points`, those that show the curve's shape."""
+    _require_known("metric", metric, METRICS)
+    with platform.database.read() as connection:
+        row = runs.find(connection, caller.account_id, str(run_id))
+        curve = curves.read_curve(connection, row.id, row.episodes_completed, metric, window=window, points=points)
+    return CurveView(
+        episode_numbers=curve.episode_numbers,
+        raw_values=curve.raw,
+        smoothed_values=curve.smoothed,
+        metric=metric,
+        window=window,
+        episodes_total=row.episodes_completed,
+    )
+
+
+def _take_in(platform: Platform, caller: Principal, run_id: uuid.UUID, columns: dict[str, Any]) -> RunView:
+    with platform.database.write() as connection:
+        count = episodes.add(connection, caller.account_id, str(run_id), columns)
+        row = runs.find(connection, caller.account_id, str(run_id))
+    if count:
+        platform.events.publish(caller.account_id, "run", row.id)
+    return RunView(**runs.view(row))
+
+
+def _detail(connection: Connection, row: Row[Any]) -> RunDetail:
+    def values(metric: str) -> list[float]:
+        return curves.read_curve(connection, row.id, row.episodes_completed, metric, window=1, points=DETAIL_POINTS).raw
+
+    rewarded = "reward_sum" in json.loads(row.totals)
+    curve = LearningCurve(roi_pct=values("roi_pct"), reward_sum=values("reward_sum") if rewarded else None)
+    first = [episodes.view(episode) for episode in episodes.page_after(connection, row.id, 0, FIRST_EPISODES)]
+    return RunDetail(**runs.view(row), learning_curve=curve, episodes=[EpisodeView(**episode) for episode in first])
+
+
+def _ids(text: str, most: int) -> list[str]:
+    try:
+        ids = list(dict.fromkeys(str(uuid.UUID(part.strip())) for part in text.split(",") if part.strip()))
+    except ValueError:
+        raise Invalid("run_ids must be UUIDs, separated by commas", field="run_ids") from None
+    if not 2 <= len(ids) <= most:
+        raise Invalid(f"2 to {most} different runs can be compared; got {len(ids)}", field="run_ids")
+    return ids
+
+
+def _require_known(field: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise Invalid(f"{field} must be one of {', '.join(known)}; got {value!r}", field=field)
+
+
+def _download(
+    name: str, format: Literal["csv", "json"], fields: tuple[str, ...], records: Iterator[export.Record]
+) -> StreamingResponse:
+    lines = export.as_csv(fields, records) if format == "csv" else export.as_json(records)
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{format}"'}
+    return StreamingResponse(lines, media_type=_MEDIA[format], headers=headers)

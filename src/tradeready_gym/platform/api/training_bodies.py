@@ -1,0 +1,206 @@
+"""What the training routes take and answer."""
+
+import json
+import uuid
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from tradeready_gym.platform import clock
+from tradeready_gym.platform.errors import Invalid, TooLarge
+
+CONFIG_BYTES = 65_536
+_INT32, _INT64 = 2**31 - 1, 2**63 - 1
+_LATEST = 253_402_300_799_000_000  # the end of the year 9999
+
+Status = Literal["running", "completed", "failed", "cancelled"]
+RunId = Annotated[uuid.UUID, Field(description="a UUID, which the client chooses")]
+Metric = Annotated[float, Field(ge=-1e100, le=1e100, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=_INT32)]
+Number = Annotated[int, Field(ge=1, le=_INT32, description="counts from 1 within the run")]
+Seed = Annotated[int, Field(ge=-_INT64 - 1, le=_INT64)]
+Session = Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
+
+
+def _microseconds(moment: datetime) -> int:
+    found = clock.from_datetime(moment)
+    if not 0 <= found <= _LATEST:
+        raise ValueError(f"a time must be between 1970 and 9999; got {moment.isoformat()}")
+    return found
+
+
+Moment = Annotated[datetime, AfterValidator(_microseconds)]
+
+
+class RunRequest(BaseModel):
+    """A run that begins. `config.strategy_label` names it."""
+
+    run_id: RunId
+    config: dict[str, Any] = {}
+    strategy_id: Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")] | None = None
+
+    def checked_config(self) -> dict[str, Any]:
+        """The configuration, which can be kept as JSON. Raises `Invalid`."""
+        try:
+            size = len(json.dumps(self.config, allow_nan=False))
+        except ValueError as error:
+            raise Invalid(f"config must be plain JSON without NaN or infinity: {error}", field="config") from error
+        if size > CONFIG_BYTES:
+            raise Invalid(f"config may have {CONFIG_BYTES:,} bytes; got {size:,}", field="config")
+        return self.config
+
+
+class EpisodeReport(BaseModel):
+    """An episode that has ended."""
+
+    episode_number: Number
+    session_id: Session | None = None
+    roi_pct: Metric | None = None
+    sharpe_ratio: Metric | None = None
+    max_drawdown_pct: Metric | None = None
+    total_trades: Count | None = None
+    reward_sum: Metric | None = None
+    length: Count | None = None
+    seed: Seed | None = None
+    created_at: Moment | None = None
+
+    def columns(self) -> dict[str, list[Any] | None]:
+        """The one episode as columns."""
+        return {name: [value] for name, value in self}
+
+
+class EpisodeColumns(BaseModel):
+    """Episodes as columns, a value an episode each; None for what no episode has."""
+
+    episode_number: list[Number]
+    session_id: list[Session | None] | None = None
+    roi_pct: list[Metric | None] | None = None
+    sharpe_ratio: list[Metric | None] | None = None
+    max_drawdown_pct: list[Metric | None] | None = None
+    total_trades: list[Count | None] | None = None
+    reward_sum: list[Metric | None] | None = None
+    length: list[Count | None] | None = None
+    seed: list[Seed | None] | None = None
+    created_at: list[Moment | None] | None = None
+
+
+class EpisodeBatch(BaseModel):
+    """Many episodes at once."""
+
+    columns: EpisodeColumns
+
+    def checked(self, limit: int) -> dict[str, list[Any] | None]:
+        """The columns, all of one length. Raises `Invalid`, and `TooLarge` for more episodes than `limit`."""
+        columns: dict[str, list[Any] | None] = dict(self.columns)
+        count = len(self.columns.episode_number)
+        if count > limit:
+            raise TooLarge(
+                f"a batch may have {limit:,} episodes; got {count:,}. Send them in several",
+                code="BATCH_TOO_LARGE",
+                limit=limit,
+            )
+        uneven = {name: len(column) for name, column in columns.items() if column is not None and len(column) != count}
+        if uneven:
+            raise Invalid(
+                f"every column needs one value for each of the {count} episodes; found {uneven}", field="columns"
+            )
+        return columns
+
+
+class Completion(BaseModel):
+    """How a run has ended."""
+
+    status: Literal["completed", "failed", "cancelled"] = "completed"
+
+
+class RunView(BaseModel):
+    """A run. `aggregate_stats` are those of its episodes so far; what no episode has is null."""
+
+    run_id: str
+    status: Status
+    config: dict[str, Any]
+    episodes_total: int | None
+    episodes_completed: int
+    started_at: str
+    completed_at: str | None
+    strategy_id: str | None
+    strategy_label: str
+    updated_at: str
+    aggregate_stats: dict[str, float | None]
+
+
+class EpisodeView(BaseModel):
+    """An episode. Metrics that it lacks are left out."""
+
+    episode_number: int
+    session_id: str | None
+    seed: int | None
+    length: int | None
+    metrics: dict[str, float]
+    created_at: str
+
+
+class LearningCurve(BaseModel):
+    """Two metrics over the episodes, in 1,000 points at most."""
+
+    roi_pct: list[float]
+    reward_sum: list[float] | None
+
+
+class RunDetail(RunView):
+    """A run with its first 1,000 episodes; `/runs/{id}/episodes` has all of them in pages."""
+
+    learning_curve: LearningCurve
+    episodes: list[EpisodeView]
+
+
+class EpisodeList(BaseModel):
+    """A page of episodes; `total` counts all that match."""
+
+    episodes: list[EpisodeView]
+    total: int
+    limit: int
+    offset: int
+
+
+class CurveView(BaseModel):
+    """A metric by episode, raw and as the trailing mean over `window` episodes."""
+
+    episode_numbers: list[int]
+    raw_values: list[float]
+    smoothed_values: list[float]
+    metric: str
+    window: int
+    episodes_total: int
+
+
+class ComparedRun(BaseModel):
+    """A run among others."""
+
+    run_id: str
+    status: Status
+    episodes_completed: int
+    aggregate_stats: dict[str, float | None]
+    started_at: str
+    completed_at: str | None
+    strategy_label: str
+
+
+class Comparison(BaseModel):
+    """Runs in the order in which they were asked for; unknown ones are left out."""
+
+    runs: list[ComparedRun]
+
+
+class Label(BaseModel):
+    """A label, and how many runs have it."""
+
+    strategy_label: str
+    runs: int
+
+
+class LabelList(BaseModel):
+    """Every label of the account."""
+
+    labels: list[Label]

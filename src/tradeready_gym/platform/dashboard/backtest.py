@@ -1,0 +1,180 @@
+"""`/backtest`, `/backtest/{session_id}` and `/backtest/compare`, and the numbers that their charts ask for."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection, Row
+from starlette.responses import Response
+
+from tradeready_gym.platform.api.dependencies import PlatformState, Reader
+from tradeready_gym.platform.dashboard import backtests, candles, running, words
+from tradeready_gym.platform.dashboard.pages import PageRoute, render, wants_part
+from tradeready_gym.platform.errors import Invalid
+from tradeready_gym.platform.training import export
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+numbers = APIRouter(prefix="/dashboard", include_in_schema=False)
+Text = Annotated[str, Query(max_length=200)]
+Page = Annotated[int, Query(ge=1, le=1_000_000)]
+COMPARED = 8
+# metric, heading, whether more of it is better (None: neither), whether it is a percentage
+COMPARED_METRICS = (
+    ("roi_pct", "ROI", True, True),
+    ("sharpe_ratio", "Sharpe ratio", True, False),
+    ("sortino_ratio", "Sortino ratio", True, False),
+    ("max_drawdown_pct", "Max drawdown", False, True),
+    ("win_rate", "Win rate", True, True),
+    ("profit_factor", "Profit factor", True, False),
+    ("total_trades", "Trades", None, False),
+    ("total_fees", "Fees", None, False),
+)
+
+
+@router.get("/backtest")
+def backtest_list(
+    request: Request,
+    platform: PlatformState,
+    caller: Reader,
+    label: Text = "",
+    status: Text = "",
+    sort: Text = "-created",
+    page: Page = 1,
+    hide: Text = "1",
+) -> Response:
+    """Backtests that go on, and the list of all."""
+    part, wanted = wants_part(request), backtests.Wanted(label.strip(), status, sort, page, hide != "0")
+    with platform.database.read() as connection:
+        listed, total = backtests.list_backtests(connection, caller.account_id, wanted)
+        live = [] if part == "backtests" else backtests.live_backtests(connection, caller.account_id)
+    asked = {"label": wanted.label, "status": status, "sort": sort, "hide": hide}
+    values: dict[str, Any] = {"backtests": listed, "total": total, "live": live, "wanted": asked, "page": page}
+    values |= {"size": backtests.PAGE, "statuses": backtests.STATUSES, "pairs_of": backtests.pairs_of}
+    name = {"backtests": "parts/backtests.html", "live": "parts/live_backtests.html"}.get(part, "backtests.html")
+    return render(request, name, **values)
+
+
+@router.get("/backtest/compare")
+def compare(
+    request: Request, platform: PlatformState, caller: Reader, sessions: Annotated[str, Query(max_length=4000)] = ""
+) -> Response:
+    """Several backtests over each other and side by side."""
+    with platform.database.read() as connection:
+        found = _find(connection, caller.account_id, sessions)
+    lines = [_compared(found, *metric) for metric in COMPARED_METRICS]
+    return render(request, "compare.html", backtests=found, lines=lines, pairs_of=backtests.pairs_of)
+
+
+@router.get("/backtest/{session_id}")
+def backtest(session_id: str, request: Request, platform: PlatformState, caller: Reader, page: Page = 1) -> Response:
+    """One backtest: its equity, its trades on the candles, its metrics."""
+    part = wants_part(request)
+    with platform.database.read() as connection:
+        row = backtests.find_backtest(connection, caller.account_id, session_id)
+        listed, total = backtests.list_trades(connection, session_id, page)
+        symbols = backtests.symbols_of(connection, row)
+    if not total and row.total_trades and row.status == "running":
+        listed, total = running.trades(platform, caller.account_id, session_id, page)
+    values: dict[str, Any] = {"backtest": row, "trades": listed, "total": total, "page": page, "symbols": symbols}
+    values |= {"size": backtests.TRADES_PAGE, "metrics": backtests.details(row.metrics) or {}}
+    values |= {"by_pair": backtests.details(row.by_pair) or [], "pairs": backtests.pairs_of(row)}
+    name = {"trades": "parts/trades.html", "head": "parts/backtest_head.html"}.get(part, "backtest.html")
+    return render(request, name, **values)
+
+
+@numbers.get("/backtests/{session_id}/equity")
+def equity(session_id: str, platform: PlatformState, caller: Reader) -> dict[str, Any]:
+    """The equity and the drawdown over simulated time."""
+    with platform.database.read() as connection:
+        row = backtests.find_backtest(connection, caller.account_id, session_id)
+        found = backtests.equity(connection, session_id)
+    if not found["times"] and row.status == "running":
+        found = running.equity(platform, caller.account_id, row)
+    return {"status": row.status} | found
+
+
+@numbers.get("/backtests/{session_id}/candles")
+def trades_on_candles(session_id: str, platform: PlatformState, caller: Reader, symbol: Text) -> dict[str, Any]:
+    """The candles of the span and the trades on them."""
+    with platform.database.read() as connection:
+        row = backtests.find_backtest(connection, caller.account_id, session_id)
+        marks = backtests.marks(connection, session_id, symbol)
+    if not marks and row.total_trades and row.status == "running":
+        marks = running.marks(platform, caller.account_id, session_id, symbol)
+    found = candles.drawn(platform.settings.home, symbol, row.candle_interval, row.start_time, row.end_time)
+    return {"symbol": symbol, "trades": marks} | found
+
+
+@numbers.get("/backtests/compare")
+def compared_curves(
+    platform: PlatformState, caller: Reader, sessions: Annotated[str, Query(max_length=4000)] = ""
+) -> dict[str, Any]:
+    """The equity of several backtests, each 100 at its beginning, and what it would have been to buy and hold."""
+    with platform.database.read() as connection:
+        found = _find(connection, caller.account_id, sessions)
+        drawn = [(row, backtests.equity(connection, row.id, 800)) for row in found]
+        symbols = [symbol for row in found for symbol in backtests.symbols_of(connection, row)]
+    curves = [
+        {"id": row.id, "label": row.strategy_label, "times": curve["times"], "values": _from_hundred(curve["equity"])}
+        for row, curve in drawn
+    ]
+    held = _buy_and_hold(platform.settings.home, found, symbols[0] if symbols else "")
+    return {"curves": curves, "hold": held}
+
+
+@numbers.get("/backtests/{session_id}/{what}.{suffix}")
+def download(
+    session_id: str,
+    what: Literal["trades", "equity"],
+    suffix: Literal["csv", "json"],
+    platform: PlatformState,
+    caller: Reader,
+) -> Response:
+    """Every trade, or every point of the equity, as a file."""
+    with platform.database.read() as connection:
+        backtests.find_backtest(connection, caller.account_id, session_id)
+    fields, records = backtests.every(platform.database, session_id, what)
+    lines = export.as_csv(fields, records) if suffix == "csv" else export.as_json(records)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{what}-{session_id}.{suffix}"',
+        "Cache-Control": "no-store",
+    }
+    media_type = "text/csv; charset=utf-8" if suffix == "csv" else "application/json"
+    return StreamingResponse(lines, media_type=media_type, headers=headers)
+
+
+def _buy_and_hold(home: Any, found: list[Row[Any]], symbol: str) -> dict[str, Any] | None:
+    if not symbol or not found:
+        return None
+    start, end = min(row.start_time for row in found), max(row.end_time for row in found)
+    bars = candles.drawn(home, symbol, found[0].candle_interval, start, end)
+    if not bars["times"]:
+        return None
+    # the price is known when a candle closes
+    times = [bars["times"][0], *(time + bars["length"][0] for time in bars["times"])]
+    return {
+        "label": f"{symbol}, bought and held",
+        "times": times,
+        "values": _from_hundred([bars["open"][0], *bars["close"]]),
+    }
+
+
+def _from_hundred(values: list[float]) -> list[float]:
+    return [round(100.0 * value / values[0], 4) for value in values] if values and values[0] > 0 else []
+
+
+def _find(connection: Connection, account_id: str, text: str) -> list[Row[Any]]:
+    ids = list(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
+    if len(ids) > COMPARED:
+        raise Invalid(f"At most {COMPARED} backtests can be compared at once; these are {len(ids)}.")
+    return [backtests.find_backtest(connection, account_id, id) for id in ids]
+
+
+def _compared(found: list[Row[Any]], name: str, heading: str, more: bool | None, percentage: bool) -> dict[str, Any]:
+    values = [getattr(row, name) for row in found]
+    known = [value for value in values if value is not None]
+    best = None if more is None or len(set(known)) < 2 else (max(known) if more else min(known))
+    places = 0 if name == "total_trades" else 2
+    said = [words.percent(v, sign=name == "roi_pct") if percentage else words.number(v, places) for v in values]
+    marked = [best is not None and value == best for value in values]
+    return {"heading": heading, "cells": list(zip(said, marked, strict=True))}

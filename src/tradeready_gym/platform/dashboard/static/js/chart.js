@@ -1,0 +1,114 @@
+// uPlot in the colours of the page: lines, bands, candles, and a note of what is under the pointer.
+/* global uPlot */
+import { make } from "./page.js";
+
+const DAY = 86400;
+export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+export function short(value, places = 2) {
+  if (value == null || !Number.isFinite(value)) return "–";
+  return value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−");
+}
+
+export function moment(seconds) {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")}`;
+}
+
+/**
+ * A chart inside `place` that follows its size and the theme. `lines` are {label, colour, width, dash, faint, fill, places}
+ * one for each column of data after the first; `more` is merged into uPlot's options. Returns {set(data), plot()}.
+ */
+export function chart(place, { lines, data, time = false, bands = [], sync, unit = "", title = (x) => x, tips = true, draw, zero = false }) {
+  let plot = null;
+  let current = data;
+  function build() {
+    plot?.destroy();
+    place.replaceChildren();
+    const box = place.getBoundingClientRect();
+    plot = new uPlot(options(box), current, place);
+  }
+  function options(box) {
+    const axis = { stroke: colour("faint"), font: "12px system-ui, sans-serif", grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
+    return {
+      width: Math.max(200, box.width), height: box.height, legend: { show: false }, padding: [10, time ? 30 : 22, 0, 0],
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+      scales: { x: { time }, y: { range: room } },
+      cursor: { points: { size: 6 }, drag: { x: true, y: false }, sync: sync ? { key: sync } : undefined, focus: { prox: 24 } },
+      axes: [
+        { ...axis, size: 30, grid: { show: false }, space: 70, values: time ? dates : (_, at) => at.map((x) => (Number.isInteger(x) ? x.toLocaleString("en") : "")) },
+        { ...axis, size: 62, values: (_, at) => at.map((y) => `${y.toLocaleString("en", { maximumFractionDigits: 4 }).replace("-", "−")}${unit}`) },
+      ],
+      bands: bands.map((band) => ({ series: band.series, fill: tinted(colour(band.colour), 0.16) })),
+      series: [{}, ...lines.map((line) => ({
+        label: line.label, stroke: line.faint ? tinted(colour(line.colour), 0.3) : line.hidden ? "transparent" : colour(line.colour),
+        width: line.width ?? 1.8, dash: line.dash, points: { show: line.dots ?? false, size: 4 }, spanGaps: true,
+        fill: line.fill ? tinted(colour(line.colour), 0.14) : undefined,
+        paths: line.paths,
+      }))],
+      hooks: { draw: draw ? [draw] : [] },
+      plugins: tips ? [tip(lines, title, unit)] : [],
+    };
+  }
+  function room(self, low, high) {
+    if (low == null) return [0, 1];
+    if (zero) { low = Math.min(low, 0); high = Math.max(high, 0); }
+    const pad = (high - low || Math.abs(high) || 1) * 0.06;
+    return [zero && low === 0 ? 0 : low - pad, zero && high === 0 ? 0 : high + pad];
+  }
+  build();
+  new ResizeObserver(() => {
+    const box = place.getBoundingClientRect();
+    if (plot && box.width && (Math.abs(box.width - plot.width) > 1 || Math.abs(box.height - plot.height) > 1)) {
+      plot.setSize({ width: Math.max(200, box.width), height: box.height });
+    }
+  }).observe(place);
+  addEventListener("themechange", build);
+  return {
+    set(next, stay = false) { current = next; plot.setData(next, !stay); if (stay) plot.redraw(); },
+    plot: () => plot,
+    destroy() { removeEventListener("themechange", build); plot.destroy(); place.replaceChildren(); },
+  };
+}
+
+function dates(_, at, __, ___, step) {
+  return at.map((x) => {
+    const text = new Date(x * 1000).toISOString();
+    if (step >= 28 * DAY) return text.slice(0, 7);
+    return step >= DAY ? text.slice(5, 10) : text.slice(11, 16) === "00:00" ? text.slice(5, 10) : text.slice(11, 16);
+  });
+}
+
+export function tinted(hex, alpha) {
+  const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  return `rgba(${r},${g},${b},${alpha})`;
+}
+
+/** A small box beside the pointer; it takes the nearest point to the left of lines that have none there. */
+function tip(lines, title, unit) {
+  let box;
+  return {
+    hooks: {
+      init: (self) => { box = make("div", { class: "tip", hidden: true }); self.over.append(box); },
+      setCursor: (self) => {
+        const { left, top, idx } = self.cursor;
+        box.hidden = idx == null || left < 0 || !self.over.matches(":hover");
+        if (box.hidden) return;
+        const rows = [make("b", {}, String(title(self.data[0][idx])))];
+        lines.forEach((line, i) => {
+          if (line.quiet) return;
+          let at = idx;
+          while (at > 0 && self.data[i + 1][at] == null) at--;
+          const value = self.data[i + 1][at];
+          if (value == null) return;
+          const row = make("span", {}, make("i", { class: "swatch" }), `${line.label}  ${short(value, line.places)}${unit}`);
+          row.firstChild.style.background = colour(line.colour);
+          rows.push(row);
+        });
+        box.replaceChildren(...rows);
+        const across = self.over.clientWidth, wide = box.offsetWidth, high = box.offsetHeight;
+        box.style.left = `${left + wide + 24 > across ? Math.max(0, left - wide - 12) : left + 14}px`;
+        box.style.top = `${Math.max(0, Math.min(top - high / 2, self.over.clientHeight - high))}px`;
+      },
+    },
+  };
+}

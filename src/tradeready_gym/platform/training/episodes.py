@@ -1,0 +1,147 @@
+"""The episodes of a run: taken in once each, and read in pages."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, String, and_, cast, func, insert, or_, select, update
+
+from tradeready_gym.platform import clock
+from tradeready_gym.platform.database.tables import training_episodes as episodes
+from tradeready_gym.platform.database.tables import training_runs
+from tradeready_gym.platform.training import runs, totals
+
+FIELDS = ("session_id", *totals.METRICS, "seed")
+SORTS = ("episode_number", *totals.METRICS, "created_at")
+_ASKED_AT_ONCE = 5_000
+_LARGEST_SEED = 2**63 - 1
+
+Columns = Mapping[str, Sequence[Any] | None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which episodes of a run, in which order. `search` is the start of a number or session id, or a whole seed."""
+
+    search: str = ""
+    sort: str = "episode_number"
+    descending: bool = False
+    limit: int = 100
+    offset: int = 0
+
+
+def add(connection: Connection, account_id: str, run_id: str, columns: Columns, at: int | None = None) -> int:
+    """Take in episodes that the run does not have yet; returns how many these were.
+
+    `columns` holds a value an episode for `episode_number` and any of `FIELDS` and `created_at` (microseconds), or None.
+    Numbers that the run has already are left out: sending again changes nothing. New episodes of a run that had ended
+    set it running again. Must be called in a write transaction, which the totals are part of.
+
+    Raises:
+        NotFound: the account has no such run.
+    """
+    run = runs.find(connection, account_id, run_id, to_change=True)
+    moment = clock.now() if at is None else at
+    new = _only(columns, _new_places(connection, run_id, columns["episode_number"] or ()))
+    count = len(new["episode_number"] or ())
+    if count == 0:
+        return 0
+    connection.execute(insert(episodes), _rows(run_id, new, moment))
+    values = {
+        "status": runs.RUNNING,
+        "completed_at": None,
+        "episodes_completed": run.episodes_completed + count,
+        "totals": json.dumps(totals.add(json.loads(run.totals), new)),
+        "updated_at": max(run.updated_at, moment),
+    }
+    connection.execute(update(training_runs).where(training_runs.c.id == run_id).values(values))
+    return count
+
+
+def page(connection: Connection, run_id: str, wanted: Wanted) -> tuple[Sequence[Row[Any]], int]:
+    """A page of episodes, and how many match; what lacks the sorted value comes last. The caller owns the run."""
+    where = _matching(run_id, wanted.search.strip())
+    column = episodes.c[wanted.sort]
+    number = episodes.c.episode_number
+    order: tuple[ColumnElement[Any], ...] = (number.desc() if wanted.descending else number.asc(),)
+    if wanted.sort != "episode_number":
+        order = (column.is_(None), column.desc() if wanted.descending else column.asc(), *order)
+    rows = connection.execute(select(episodes).where(where).order_by(*order).limit(wanted.limit).offset(wanted.offset))
+    found = rows.all()
+    return found, connection.scalar(select(func.count()).select_from(episodes).where(where)) or 0
+
+
+def page_after(connection: Connection, run_id: str, number: int, limit: int) -> Sequence[Row[Any]]:
+    """The next episodes after this number. The caller owns the run."""
+    query = select(episodes).where(episodes.c.run_id == run_id, episodes.c.episode_number > number)
+    return connection.execute(query.order_by(episodes.c.episode_number).limit(limit)).all()
+
+
+def view(row: Row[Any]) -> dict[str, Any]:
+    """An episode as the wire has it; metrics that it lacks are left out of `metrics`."""
+    values = row._mapping
+    return {
+        "episode_number": row.episode_number,
+        "session_id": row.session_id,
+        "seed": row.seed,
+        "length": row.length,
+        "metrics": {name: values[name] for name in totals.METRICS[:5] if values[name] is not None},
+        "created_at": clock.iso(row.created_at),
+    }
+
+
+def _new_places(connection: Connection, run_id: str, numbers: Sequence[int]) -> list[int]:
+    places: dict[int, int] = {}
+    for place, number in enumerate(numbers):
+        places.setdefault(number, place)
+    for number in _known(connection, run_id, sorted(places)):
+        del places[number]
+    return list(places.values())
+
+
+def _known(connection: Connection, run_id: str, numbers: Sequence[int]) -> list[int]:
+    latest = connection.scalar(select(func.max(episodes.c.episode_number)).where(episodes.c.run_id == run_id))
+    asked = [number for number in numbers if latest is not None and number <= latest]
+    found: list[int] = []
+    for begin in range(0, len(asked), _ASKED_AT_ONCE):
+        some = asked[begin : begin + _ASKED_AT_ONCE]
+        query = select(episodes.c.episode_number).where(
+            episodes.c.run_id == run_id, episodes.c.episode_number.in_(some)
+        )
+        found.extend(connection.scalars(query))
+    return found
+
+
+def _only(columns: Columns, places: Sequence[int]) -> dict[str, list[Any] | None]:
+    kept: dict[str, list[Any] | None] = {}
+    for name in ("episode_number", *FIELDS, "created_at"):
+        column = columns.get(name)
+        kept[name] = None if column is None else [column[place] for place in places]
+    return kept
+
+
+def _rows(run_id: str, columns: Columns, moment: int) -> list[dict[str, Any]]:
+    names = ("episode_number", *FIELDS, "created_at")
+    absent = [None] * len(columns["episode_number"] or ())
+    rows = [
+        dict(zip(names, values, strict=True)) for values in zip(*(columns[n] or absent for n in names), strict=True)
+    ]
+    for row in rows:
+        row["run_id"] = run_id
+        if row["created_at"] is None:
+            row["created_at"] = moment
+    return rows
+
+
+def _matching(run_id: str, search: str) -> ColumnElement[bool]:
+    where = episodes.c.run_id == run_id
+    if not search:
+        return where
+    found = [
+        cast(episodes.c.episode_number, String).startswith(search, autoescape=True),
+        episodes.c.session_id.startswith(search, autoescape=True),
+    ]
+    if search.isdecimal() and int(search) <= _LARGEST_SEED:
+        found.append(episodes.c.seed == int(search))
+    return and_(where, or_(*found))

@@ -1,0 +1,191 @@
+"""Every route, asked by everybody: anonymous, a stranger, the owner, a key that only reads, a revoked key, an admin."""
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from serving import Served, another_key, client_of
+
+from tradeready_gym.platform.app import PREFIX, create_app
+from tradeready_gym.platform.settings import Settings
+
+PUBLIC = {
+    f"{PREFIX}/auth/register",
+    f"{PREFIX}/auth/login",
+    f"{PREFIX}/auth/user-login",
+    "/health",
+    "/metrics",
+}
+PUBLIC_PREFIX = f"{PREFIX}/market/"
+SPAN = {"start_time": "2023-01-10T00:00:00Z", "end_time": "2023-01-12T00:00:00Z", "candle_interval": 3600}
+# a legal body for each route that needs one, so that nothing but the identity decides
+BODIES: dict[str, dict[str, Any]] = {
+    f"{PREFIX}/agents": {"display_name": "a"},
+    f"{PREFIX}/agents/{{agent_id}}": {"display_name": "b"},
+    f"{PREFIX}/agents/{{agent_id}}/risk-profile": {},
+    f"{PREFIX}/keys": {"name": "k", "scopes": ["read"]},
+    f"{PREFIX}/backtest/create": {**SPAN, "starting_balance": "1000", "pairs": ["BTCUSDT"]},
+    f"{PREFIX}/backtest/{{session_id}}/step/batch": {"steps": 1},
+    f"{PREFIX}/backtest/{{session_id}}/step/batch/fast": {"steps": 1},
+    f"{PREFIX}/backtest/{{session_id}}/trade/order": {"symbol": "BTCUSDT", "side": "buy", "quantity": "0.001"},
+    f"{PREFIX}/metrics/deflated-sharpe": {"returns": [0.01, -0.01] * 10, "num_trials": 3},
+    f"{PREFIX}/training/runs/{{run_id}}/episodes": {"episode_number": 2, "roi_pct": 1.0},
+    f"{PREFIX}/training/runs/{{run_id}}/episodes/batch": {"columns": {"episode_number": [3], "roi_pct": [1.0]}},
+}
+# reading by POST
+CALCULATES = {f"{PREFIX}/metrics/deflated-sharpe"}
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@dataclass
+class World:
+    """What the owner owns, by the name of the path's parameter, and the clients of everybody else."""
+
+    served: Served
+    owned: dict[str, str]
+    revoked: httpx2.Client
+    reading: httpx2.Client
+    also: list[str] = field(default_factory=list)
+
+    def call(self, client: httpx2.Client, method: str, path: str) -> httpx2.Response:
+        values = {"symbol": "BTCUSDT", **self.owned}
+        body: dict[str, Any] | None = None
+        query: dict[str, Any] = {}
+        if method in ("post", "put", "patch"):
+            body = dict(BODIES.get(path, {}))
+            if path.endswith("/training/runs"):
+                body = {"run_id": str(uuid.uuid4()), "config": {"strategy_label": "x"}}
+        if path.endswith("/compare"):
+            ids = (
+                (self.owned["run_id"], self.also[1]) if "training" in path else (self.owned["session_id"], self.also[0])
+            )
+            query = {"run_ids" if "training" in path else "sessions": ",".join(ids)}
+        if path.endswith("/columns"):
+            query = {name: SPAN[name] for name in ("start_time", "end_time")} | {"interval": "1h"}
+        return client.request(method, path.format(**values), json=body, params=query)
+
+
+@pytest.fixture(scope="module")
+def world(served: Served) -> Iterator[World]:
+    """One of everything."""
+    client = served.client
+
+    def session() -> str:
+        created = client.post(f"{PREFIX}/backtest/create", json=BODIES[f"{PREFIX}/backtest/create"]).json()
+        client.post(f"{PREFIX}/backtest/{created['session_id']}/start")
+        return str(created["session_id"])
+
+    def run() -> str:
+        run_id = str(uuid.uuid4())
+        client.post(f"{PREFIX}/training/runs", json={"run_id": run_id, "config": {"strategy_label": "mine"}})
+        client.post(f"{PREFIX}/training/runs/{run_id}/episodes", json={"episode_number": 1, "roi_pct": 2.0})
+        return run_id
+
+    session_id = session()
+    rests = {"symbol": "BTCUSDT", "side": "buy", "type": "limit", "price": "1", "quantity": "0.001"}
+    order = client.post(f"{PREFIX}/backtest/{session_id}/trade/order", json=rests).json()
+    key = client.post(f"{PREFIX}/keys", json={"name": "mine", "scopes": ["read"]}).json()
+    owned = {
+        "agent_id": client.post(f"{PREFIX}/agents", json={"display_name": "mine"}).json()["agent_id"],
+        "key_id": key["key_id"],
+        "run_id": run(),
+        "session_id": session_id,
+        "order_id": order["order_id"],
+    }
+    with (
+        client_of(served.url, another_key(served.platform)) as revoked,
+        client_of(served.url, another_key(served.platform, ("read",))) as reading,
+    ):
+        keys = client.get(f"{PREFIX}/keys").json()["keys"]
+        mine = next(entry for entry in keys if entry["scopes"] != ["read"] and entry["name"] == "another")
+        client.delete(f"{PREFIX}/keys/{mine['key_id']}")
+        assert revoked.get(f"{PREFIX}/keys").status_code == 401
+        yield World(served, owned, revoked, reading, [session(), run()])
+
+
+def routes() -> list[tuple[str, str]]:
+    """Every documented route, readers first and what deletes last."""
+    app = create_app(Settings(home=Path(tempfile.mkdtemp())))
+    found = [(method, path) for path, item in app.openapi()["paths"].items() for method in METHODS if method in item]
+    last = ("cancel", "archive", "regenerate-key", "complete")
+    return sorted(
+        found, key=lambda route: (route[0] == "delete", route[1].endswith(last), METHODS.index(route[0]), route[1])
+    )
+
+
+ROUTES = routes()
+
+
+def is_public(path: str) -> bool:
+    return path in PUBLIC or path.startswith(PUBLIC_PREFIX)
+
+
+def test_there_are_routes_of_every_kind() -> None:
+    groups = {path.split("/")[3] for _, path in ROUTES if path.startswith(PREFIX)}
+    assert {"agents", "auth", "backtest", "keys", "market", "metrics", "training"} <= groups
+    assert len(ROUTES) > 60
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_without_a_good_key_nothing_but_the_public_routes_answer(world: World, method: str, path: str) -> None:
+    for client in (world.served.anonymous, world.revoked):
+        answer = world.call(client, method, path)
+        assert (answer.status_code in (401, 403)) == (not is_public(path)), answer.text
+        assert answer.status_code < 500 or answer.status_code == 503
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "_id}" in route[1]])
+def test_a_stranger_is_told_that_it_does_not_exist(world: World, method: str, path: str) -> None:
+    theirs = world.call(world.served.stranger, method, path)
+    assert theirs.status_code == 404, theirs.text
+    # the answer does not tell somebody else's from nobody's
+    unknown = World(
+        world.served, {name: str(uuid.uuid4()) for name in world.owned}, world.revoked, world.reading, world.also
+    )
+    nobodys = unknown.call(world.served.stranger, method, path)
+    assert nobodys.status_code == 404
+    assert nobodys.json()["error"]["code"] == theirs.json()["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [route for route in ROUTES if "_id}" not in route[1] and route[0] == "get"]
+)
+def test_a_stranger_sees_nothing_of_the_owners_in_a_list(world: World, method: str, path: str) -> None:
+    answer = world.call(world.served.stranger, method, path)
+    assert answer.status_code < 500 or answer.status_code == 503
+    if answer.status_code == 404:
+        return  # which repeats the id that was asked for
+    for identity in world.owned.values():
+        assert len(identity) < 8 or f'"{identity}"' not in answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if not is_public(route[1])])
+def test_a_reading_key_reads_and_changes_nothing(world: World, method: str, path: str) -> None:
+    answer = world.call(world.reading, method, path)
+    if method == "get" or path in CALCULATES:
+        # nothing has been completed that could be the best
+        assert answer.status_code not in (401, 403, *(() if path.endswith("/best") else (404,))), answer.text
+    else:
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "PERMISSION_DENIED")
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "/auth/" not in route[1]])
+def test_the_owner_is_served(world: World, method: str, path: str) -> None:
+    answer = world.call(world.served.client, method, path)
+    allowed = {200, 201, 204} if not path.endswith("api-key") else {409}
+    if path.endswith("/{order_id}"):
+        allowed = {200, 409}  # its session was cancelled before
+    if path.endswith("/start"):
+        allowed = {409}  # it was started already
+    if path.endswith(("/orderbook/{symbol}", "/market/trades/{symbol}")):
+        allowed = {503}  # there is no live feed
+    if path.endswith("/regenerate-key"):
+        allowed = {200, 403}  # an archived agent gets no key
+    if path.endswith("/best"):
+        allowed = {200, 404}  # nothing has been completed yet
+    assert answer.status_code in allowed, answer.text

@@ -1,0 +1,87 @@
+"""`/live` and `/docs`: what is at work, and what the API offers."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from serving import Served, another_key, client_of
+
+from tradeready_gym.live import Deployment
+from tradeready_gym.platform.app import PREFIX
+
+
+@pytest.fixture
+def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """A deployment whose process is this one, with a name in a label that would be a script."""
+    monkeypatch.setenv("TRADEREADY_HOME", str(tmp_path))
+    made = Deployment("alpha", "runs/<script>alert(1)</script>", 0, ("BTCUSDT",), "1h", "binance")
+    made.save()
+    health = {"state": "live", "reconnects": 2, "backfilled": 3, "declared_gaps": 1}
+    status = {
+        "state": "running", "pid": os.getpid(), "updated_at": 1_700_000_000_000_000, "problem": None,
+        "virtual_time": "2024-01-01T05:00:00Z", "step": 5, "equity": 10_123.45, "roi_pct": 1.2345, "cash": 500.0,
+        "positions": {"BTCUSDT": 0.25}, "open_orders": 1, "feed": health,
+    }  # fmt: skip
+    (made.folder / "status.json").write_text(json.dumps(status))
+    fill = {"side": "buy", "quantity": 0.25, "price": 40_000.0}
+    lines = [
+        {
+            "slot": f"2024-01-01T0{k}:00:00Z", "action": 1, "meaning": "buy a tenth", "reward": 1.0, "equity": 10_000.0 + k,
+            "decision_delay_ms": 12.0, "missed_candles": 0, "gap": k == 3, "filled_orders": [fill] if k == 1 else [],
+        }
+        for k in range(5)
+    ]  # fmt: skip
+    (made.folder / "decisions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return made
+
+
+def test_nobody_at_work_is_said_with_the_way_to_change_it(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADEREADY_HOME", str(tmp_path))
+    assert "tradeready deploy RUN" in served.client.get("/live").text
+
+
+def test_what_is_at_work_is_shown(served: Served, deployed: Deployment) -> None:
+    text = served.client.get("/live").text
+    assert "10,123.45" in text
+    assert "0.250000 BTCUSDT" in text
+    page = served.client.get("/live/alpha").text
+    assert "buy a tenth" in page
+    assert "buy 0.250000 at 40,000.00" in page
+    assert "2 reconnects, 1 gaps" in page
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+    assert len(re.findall(r"<polyline", page)) == 1
+
+
+def test_a_process_that_is_gone_is_said(served: Served, deployed: Deployment) -> None:
+    status = json.loads((deployed.folder / "status.json").read_text()) | {"pid": 2**22 + 1}
+    (deployed.folder / "status.json").write_text(json.dumps(status))
+    assert "tradeready live resume alpha" in served.client.get("/live/alpha").text
+
+
+def test_it_is_asked_to_flatten(served: Served, deployed: Deployment) -> None:
+    answer = served.client.post("/live/alpha/ask", data={"order": "flatten"})
+    assert answer.status_code == 303
+    assert (deployed.folder / "control").read_text() == "flatten"
+    assert served.client.post("/live/alpha/ask", data={"order": "explode"}).status_code == 409
+    assert served.client.get("/live/beta").status_code == 404
+
+
+def test_only_an_admin_sees_what_is_at_work_on_the_machine(served: Served, deployed: Deployment) -> None:
+    with client_of(served.url, another_key(served.platform, ("read", "write"))) as client:
+        assert client.get("/live").status_code == 403
+        assert client.post("/live/alpha/ask", data={"order": "stop"}).status_code == 403
+    assert not (deployed.folder / "control").exists()
+
+
+def test_every_route_is_on_the_page_of_the_api_and_nothing_is_loaded_from_elsewhere(served: Served) -> None:
+    page = served.anonymous.get("/docs").text
+    for path in served.anonymous.get("/openapi.json").json()["paths"]:
+        assert f"<code>{path}</code>" in page
+    assert f"{PREFIX}/backtest/create" in page
+    assert "starting_balance" in page
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
