@@ -1,7 +1,7 @@
 """One step, written once: spec, state, step, specialisation, cache."""
 
 from tradeready_gym.engine.engine import Engine
-from tradeready_gym.engine.records import HISTORY, MARGIN_REPORT, REPORT
+from tradeready_gym.engine.records import HISTORY, MARGIN_REPORT, REPORT, REPORT_LAYOUT, REPORTED_AMOUNTS
 from tradeready_gym.engine.spec import EngineSpec
 from tradeready_gym.engine.step import ACT, ENDED, FILL, FILLED, OBSERVE, PAY, QUOTE, REFUSED, WHOLE_STEP
 
@@ -17,6 +17,8 @@ __all__ = [
     "QUOTE",
     "REFUSED",
     "REPORT",
+    "REPORTED_AMOUNTS",
+    "REPORT_LAYOUT",
     "WHOLE_STEP",
     "Engine",
     "EngineSpec",

@@ -95,6 +95,7 @@ class Engine:
         settings["rows"] = len(self.times)
         settings["features"] = self.pipeline.width
         settings["lookback"] = spec.lookback_window
+        settings["candle_length"] = self.market.timeframe.microseconds
         settings["episode_length"] = spec.episode_length or 0
         settings["candles_per_action"] = spec.candles_per_action
         settings["gymnasium_end"] = int(spec.episode_end == "gymnasium")
@@ -201,11 +202,11 @@ class Engine:
         return np.empty(self.environments * self.width, np.float32)
 
     def new_report(self) -> npt.NDArray[np.float64]:
-        """Room for the report of all environments, shape (len(REPORT), N, or more)."""
+        """Room for the report of all environments, shape (len(REPORT), N, or more); its counts are int64 in the same cells."""
         # columns a power of two apart would share one cache line in every way of the cache
         return np.empty((len(REPORT), self.environments + (24 if self.environments > 1 else 0)))
 
-    def collect(self, records: str, counts: npt.NDArray[np.float64] | None) -> npt.NDArray[Any]:
+    def collect(self, records: str, counts: npt.NDArray[np.int64] | None) -> npt.NDArray[Any]:
         """The "fills" or "rejects" that `counts` says each environment has, one after the other, `env` filled in; None is none."""
         source = self._plain_fills if records == "fills" else self._plain_rejects
         gathered = np.empty(0 if counts is None else int(counts.sum()), source.dtype)

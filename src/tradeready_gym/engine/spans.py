@@ -58,7 +58,7 @@ def episode_span(
     if last <= first:
         raise DataUnavailable(
             f"nothing is left to step through: {history_bars} candles of history leave no candle before "
-            f"{format_time(candles.times[0] + last * replayer.timeframe.microseconds)} ({span}, {candles.source})"
+            f"{format_time(candles.time_of(max(min(last, total), 0)))} ({span}, {candles.source})"
         )
     if length is not None and length > last - first:
         raise ConfigurationError(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tradeready_gym.engine.blocks import copy_block
+from tradeready_gym.engine.blocks import copy_block, prefetch
 from tradeready_gym.engine.episode import start_episode
 from tradeready_gym.engine.world import field
 from tradeready_gym.exchanges.book import (
@@ -62,6 +62,7 @@ actions_of = field("actions")
 history_of = field("history")
 
 _LARGEST = 3.4028234663852886e38
+_AHEAD = 6
 
 
 @kernel
@@ -144,9 +145,21 @@ def flag_end(account: Any, settings: Any) -> None:
 
 
 @kernel
+def within_float32(value: float) -> float:
+    """`value`, or the largest number of the observation."""
+    return min(max(value, -_LARGEST), _LARGEST)
+
+
+@kernel
 def write_account(account: Any, positions: Any, newest: Any, codes: Any, out: Any, at: int) -> None:
     """The account scalars of the observation; a ratio to an equity of 0 is 0."""
     scale = 1.0 / account.equity if account.equity > 0.0 else 0.0
+    # what nearly everybody observes, without asking for each number what it is
+    if codes.shape[0] == 3 and codes[0] == 0 and codes[1] == 1 and codes[2] == 2:
+        out[at] = within_float32(account.cash / account.starting_balance)
+        out[at + 1] = within_float32(account.position_value * scale)
+        out[at + 2] = within_float32(account.unrealized_pnl * scale)
+        return
     for k in range(codes.shape[0]):
         code = codes[k]
         if code == 0:
@@ -155,47 +168,69 @@ def write_account(account: Any, positions: Any, newest: Any, codes: Any, out: An
             value = account.position_value * scale
         elif code == 2:
             value = account.unrealized_pnl * scale
+        elif code < 0:
+            value = float(account.end_row - account.row) / float(max(account.end_row - account.start_row, 1))
         else:
             # the value of symbol `code - 3` alone; summed over symbols these are `position`
             value = positions[code - 3].quantity * newest[code - 3].close * scale
-        out[at + k] = min(max(value, -_LARGEST), _LARGEST)
+        out[at + k] = within_float32(value)
 
 
 @kernel
-def report_account(account: Any, report: Any, i: int) -> None:
+def report_account(account: Any, newest: Any, settings: Any, amounts: Any, counts: Any, i: int) -> None:
     """What the step tells of this environment; the order is `records.REPORT`."""
-    row = account.row
-    first = account.start_row
-    step = row - first
-    total = account.end_row - first
-    equity = account.equity
-    cash = account.cash
-    locked_cash = account.locked_cash
-    position_value = account.position_value
-    unrealized_pnl = account.unrealized_pnl
-    realized_pnl = account.realized_pnl
-    fees_paid = account.fees_paid
-    reward = account.reward
-    done = account.done
-    fills = account.fills
-    rejects = account.rejects
-    report[0, i] = reward
-    report[1, i] = done
-    report[2, i] = equity
-    report[3, i] = cash
-    report[4, i] = locked_cash
-    report[5, i] = position_value
-    report[6, i] = unrealized_pnl
-    report[7, i] = realized_pnl
-    report[8, i] = fees_paid
-    report[9, i] = step
-    report[10, i] = total
-    report[11, i] = row
-    report[12, i] = fills
-    report[13, i] = rejects
+    step = account.row - account.start_row
+    total = account.end_row - account.start_row
+    amounts[0, i] = account.reward
+    amounts[1, i] = account.equity
+    amounts[2, i] = account.cash
+    amounts[3, i] = account.position_value
+    amounts[4, i] = account.unrealized_pnl
+    amounts[5, i] = account.locked_cash
+    amounts[6, i] = account.realized_pnl
+    amounts[7, i] = account.fees_paid
     # two decimals, half to even
-    report[14, i] = round(10000.0 * step / total) / 100.0
+    amounts[8, i] = round(10000.0 * step / total) / 100.0
+    # the open of the candle that begins at the clock, which the data may not have any more
+    counts[9, i] = int(newest.time) + settings.candle_length
+    counts[10, i] = step
+    counts[11, i] = total
+    counts[12, i] = account.done
+    counts[13, i] = account.fills
+    counts[14, i] = account.rejects
     account.reported = 1
+
+
+@kernel
+def observe(
+    account: Any,
+    positions: Any,
+    newest: Any,
+    table: Any,
+    codes: Any,
+    settings: Any,
+    observations: Any,
+    amounts: Any,
+    counts: Any,
+    i: int,
+) -> int:
+    """What environment `i` sees: one block of the feature table per symbol, then the account; and what it tells, and its news."""
+    features = settings.features
+    block = settings.lookback * features
+    start = (account.row - settings.lookback) * features
+    at = i * settings.width
+    for _ in range(settings.symbols):
+        copy_block(observations, at, table, start, block)
+        at += block
+        start += settings.rows * features
+    write_account(account, positions, newest, codes, observations, at)
+    report_account(account, newest[0], settings, amounts, counts, i)
+    news = 0
+    if account.fills > 0:
+        news |= FILLED
+    if account.rejects > 0:
+        news |= REFUSED
+    return news
 
 
 def make_step(
@@ -210,6 +245,7 @@ def make_step(
         rows = rows_of(world)
         table = table_of(world)
         codes = account_features_of(world)
+        counts = report.view(np.int64)
         settings = settings_of(world)[0]
         costs = costs_of(world)[0]
         instruments = instruments_of(world)
@@ -227,7 +263,7 @@ def make_step(
         reward_parameters = reward_parameters_of(world)
         history = history_of(world)
         symbols = settings.symbols
-        block = settings.lookback * settings.features
+        candle_line = rows.reshape(-1)
         news = 0
         # one action's orders at a time: a place that stays in the nearest cache, and is this range's own
         orders = all_orders[first]
@@ -238,6 +274,10 @@ def make_step(
             book = all_books[i]
             memory = all_memory[i]
             candles_left = settings.candles_per_action
+            # each account stands at a candle of its own, which no hardware foresees: asked for a few accounts early
+            ahead = accounts[min(i + _AHEAD, last - 1)].row * symbols
+            prefetch(candle_line, ahead - 1)
+            prefetch(candle_line, ahead)
 
             # ---- 0. a finished environment begins its next episode (next-step autoreset)
             if account.done != 0 and phases & ACT:
@@ -345,19 +385,10 @@ def make_step(
                 if account.done != 0:
                     break
 
-            # ---- 6. observe: one block of the feature table per symbol, then the account
+            # ---- 6. observe
             if phases & OBSERVE:
-                at = i * settings.width
-                for j in range(symbols):
-                    start = (j * settings.rows + account.row - settings.lookback) * settings.features
-                    copy_block(observations, at, table, start, block)
-                    at += block
-                write_account(account, positions, rows[account.row - 1], codes, observations, at)
-                report_account(account, report, i)
-                if account.fills > 0:
-                    news |= FILLED
-                if account.rejects > 0:
-                    news |= REFUSED
+                newest = rows[account.row - 1]
+                news |= observe(account, positions, newest, table, codes, settings, observations, report, counts, i)
             if account.done != 0:
                 news |= ENDED
         return news
@@ -367,23 +398,19 @@ def make_step(
 
 def restart(world: Any, observations: Any, report: Any, first: int, last: int, mask: Any) -> None:
     """Begin the next episode of the environments in `mask`, and observe them."""
-    settings = settings_of(world)[0]
     rows = rows_of(world)
     table = table_of(world)
-    block = settings.lookback * settings.features
+    codes = account_features_of(world)
+    settings = settings_of(world)[0]
+    counts = report.view(np.int64)
     for i in range(first, last):
         if not mask[i]:
             continue
         account = accounts_of(world)[i]
         positions = positions_of(world)[i]
         start_episode(account, positions, memory_of(world)[i], segments_of(world), settings)
-        at = i * settings.width
-        for j in range(settings.symbols):
-            start = (j * settings.rows + account.row - settings.lookback) * settings.features
-            copy_block(observations, at, table, start, block)
-            at += block
-        write_account(account, positions, rows[account.row - 1], account_features_of(world), observations, at)
-        report_account(account, report, i)
+        newest = rows[account.row - 1]
+        observe(account, positions, newest, table, codes, settings, observations, report, counts, i)
 
 
 def collect(records: Any, counts: Any, out: Any) -> int:

@@ -15,9 +15,19 @@ from gymnasium.vector.utils import batch_space
 
 from tradeready_gym import errors
 from tradeready_gym.actions import ActionScheme
-from tradeready_gym.engine import ENDED, FILLED, MARGIN_REPORT, OBSERVE, REFUSED, REPORT, WHOLE_STEP, Engine
+from tradeready_gym.engine import (
+    ENDED,
+    FILLED,
+    MARGIN_REPORT,
+    OBSERVE,
+    REFUSED,
+    REPORT,
+    REPORTED_AMOUNTS,
+    WHOLE_STEP,
+    Engine,
+)
 from tradeready_gym.envs import seams
-from tradeready_gym.envs.composition import compose, describe, refuse_platform
+from tradeready_gym.envs.composition import at_platform, compose, describe
 from tradeready_gym.envs.observing import as_dictionary, observation_space
 from tradeready_gym.envs.parts import NOT_GIVEN
 from tradeready_gym.envs.trading import ResetNeeded
@@ -29,17 +39,8 @@ from tradeready_gym.market import format_time
 from tradeready_gym.rewards import RewardScheme
 from tradeready_gym.tracking import TrainingTracker
 
-_COLUMN = {name: place for place, name in enumerate(REPORT)}
-_MONEY = (
-    "equity",
-    "available_cash",
-    "position_value",
-    "unrealized_pnl",
-    "locked_cash",
-    "realized_pnl",
-    "fees_paid",
-)
-_INFO = (*_MONEY, "virtual_time", "step", "total_steps", "progress_pct", "filled_orders", "rejected_orders")
+_NO_INFO = ("reward", "done", "fills", "rejects")
+_INFO = (*(name for name in REPORT if name not in _NO_INFO), "filled_orders", "rejected_orders")
 
 
 class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
@@ -79,7 +80,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         interpreted: bool = False,
         **arguments: Any,
     ) -> None:
-        refuse_platform(api_key, base_url)
+        arguments = at_platform(api_key, base_url, exchange, arguments)
         if render_mode is not None:
             raise errors.ConfigurationError(
                 "a vector environment does not render; make a single one to look at an episode"
@@ -103,7 +104,11 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         self.single_observation_space = observation_space(self.engine, flatten)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-        self.tracker = TrainingTracker(strategy_label, config=describe(spec)) if track_training else None
+        self.tracker = (
+            TrainingTracker(strategy_label, config=describe(spec), api_key=api_key, base_url=base_url)
+            if track_training
+            else None
+        )
         self._count = int(self.single_action_space.n) if isinstance(self.single_action_space, spaces.Discrete) else 0
         self._foreign_reward = not type(spec.reward_scheme).__module__.startswith("tradeready_gym.")
         self._all = np.ones(self.num_envs, np.bool_)
@@ -153,7 +158,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         self._ready = True
         if self.tracker is not None:
             self.tracker.register_run()
-        return self._shape(flat), self._infos(report[:, : self.num_envs], 0)
+        return self._shape(flat), self._infos(self._columns(report), 0)
 
     def step(
         self, actions: Any
@@ -177,19 +182,18 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         block = engine.new_report()
         news = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, block)
         ended = news & ENDED
-        report = block[:, : self.num_envs]
-        done = report[_COLUMN["done"]]
-        terminated = (done == 1.0) | (done == 3.0) if ended else np.zeros(self.num_envs, np.bool_)
-        truncated = done >= 2.0 if ended else np.zeros(self.num_envs, np.bool_)
-        rewards = report[_COLUMN["reward"]]
+        columns = self._columns(block)
+        done, rewards = columns["done"], columns["reward"]
+        terminated = done % 2 == 1 if ended else np.zeros(self.num_envs, np.bool_)
+        truncated = done >= 2 if ended else np.zeros(self.num_envs, np.bool_)
         if self._foreign_reward and not np.isfinite(rewards).all():
             i = int(np.flatnonzero(~np.isfinite(rewards))[0])
             raise errors.ConfigurationError(f"a reward must be finite; sub-environment {i} was paid {rewards[i]!r}")
-        infos = self._infos(report, news)
+        infos = self._infos(columns, news)
         if ended:
-            self._end_episodes(done > 0.0, infos)
+            self._end_episodes(done > 0, infos)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
-                infos = self._restart_now(done > 0.0, flat, block.copy(), infos)
+                infos = self._restart_now(done > 0, flat, block.copy(), infos)
         return self._shape(flat), rewards, terminated, truncated, infos
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
@@ -325,27 +329,24 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
     def _clock(self, row: int) -> int:
         return int(self.engine.times[row - 1]) + self.engine.market.timeframe.microseconds
 
-    def _infos(self, report: npt.NDArray[np.float64], news: int) -> dict[str, Any]:
+    def _columns(self, report: npt.NDArray[np.float64]) -> dict[str, Any]:
+        amounts, n = len(REPORTED_AMOUNTS), self.num_envs
+        return dict(zip(REPORT, (*report[:amounts, :n], *report.view(np.int64)[amounts:, :n]), strict=True))
+
+    def _infos(self, columns: dict[str, Any], news: int) -> dict[str, Any]:
         engine = self.engine
-        infos: dict[str, Any] = {name: report[_COLUMN[name]] for name in _MONEY}
-        step = report[_COLUMN["step"]].astype(np.int64)
-        total = report[_COLUMN["total_steps"]].astype(np.int64)
-        rows = report[_COLUMN["row"]].astype(np.int64)
-        infos["virtual_time"] = engine.times[rows - 1] + engine.market.timeframe.microseconds
-        infos["step"], infos["total_steps"] = step, total
-        infos["progress_pct"] = report[_COLUMN["progress_pct"]]
-        infos["filled_orders"] = engine.collect("fills", report[_COLUMN["fills"]] if news & FILLED else None)
-        infos["rejected_orders"] = engine.collect("rejects", report[_COLUMN["rejects"]] if news & REFUSED else None)
+        infos = columns | self._masks
+        infos["filled_orders"] = engine.collect("fills", columns["fills"] if news & FILLED else None)
+        infos["rejected_orders"] = engine.collect("rejects", columns["rejects"] if news & REFUSED else None)
+        for name in _NO_INFO:
+            del infos[name]
         for name in self._margin:
             infos[name] = engine.state.accounts[name].copy()
-        infos.update(self._masks)
         return infos
 
     def _end_episodes(self, over: npt.NDArray[np.bool_], infos: dict[str, Any]) -> None:
         accounts = self.engine.state.accounts
-        metrics = episode_metrics(
-            EpisodeStatistics.from_records(accounts[over]), self.engine.market.timeframe.periods_per_year
-        )
+        metrics = episode_metrics(EpisodeStatistics.from_records(accounts[over]), self.engine.market.periods_per_year)
         columns: dict[str, Any] = {}
         for name, values in metrics.items():
             column = np.zeros(self.num_envs, values.dtype)
@@ -370,7 +371,7 @@ class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
         last[over] = table[over]
         final_info = {name: over if name.startswith("_") else value for name, value in final.items()}
         self.engine.restart(over, flat, report)
-        infos = self._infos(report[:, : self.num_envs], 0)
+        infos = self._infos(self._columns(report), 0)
         for name in ("filled_orders", "rejected_orders"):
             infos[name] = final[name][~over[final[name]["env"]]]
         infos["final_obs"] = last if self.flatten else as_dictionary(self.engine, last)

@@ -35,14 +35,15 @@ def reset_statistics(account: Any) -> None:
 def update_statistics(account: Any, held: bool) -> None:
     """Take in one marked step: from `previous_equity` to `equity`."""
     equity = account.equity
-    change = 0.0
-    if account.previous_equity > 0.0:
-        change = (equity - account.previous_equity) / account.previous_equity
+    previous = account.previous_equity
+    mean = account.return_mean
     steps = account.steps + 1
+    change = (equity - previous) / previous if previous > 0.0 else 0.0
+    delta = change - mean
+    mean += delta / steps
     account.steps = steps
-    delta = change - account.return_mean
-    account.return_mean += delta / steps
-    account.return_m2 += delta * (change - account.return_mean)
+    account.return_mean = mean
+    account.return_m2 += delta * (change - mean)
     if change < 0.0:
         account.downside_sum += change * change
     account.equity_sum += equity
@@ -54,15 +55,17 @@ def update_statistics(account: Any, held: bool) -> None:
 @kernel
 def update_drawdown(account: Any, equity: float, steps: int) -> None:
     """The deepest fall so far, and how long it took from its peak to its recovery (or to now)."""
-    if equity >= account.peak_equity:
-        if account.drawdown_peak_step == account.peak_step:
-            account.drawdown_steps = steps - account.peak_step
+    peak = account.peak_equity
+    peak_step = account.peak_step
+    if equity >= peak:
+        if account.drawdown_peak_step == peak_step:
+            account.drawdown_steps = steps - peak_step
         account.peak_equity = equity
         account.peak_step = steps
         return
-    fall = (account.peak_equity - equity) / account.peak_equity
+    fall = (peak - equity) / peak
     if fall > account.max_drawdown:
         account.max_drawdown = fall
-        account.drawdown_peak_step = account.peak_step
-    if account.drawdown_peak_step == account.peak_step:
-        account.drawdown_steps = steps - account.peak_step
+        account.drawdown_peak_step = peak_step
+    if account.drawdown_peak_step == peak_step:
+        account.drawdown_steps = steps - peak_step
