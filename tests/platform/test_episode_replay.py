@@ -1,13 +1,17 @@
 """Episodes of training that were kept as seed and actions, as backtests."""
 
 import json
+import os
+import time
 import uuid
+from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from backtest_calls import API, DAY, look, stored, wild
-from serving import Served
+from serving import Served, serving
 from sqlalchemy import select, update
 
 from tradeready_gym.envs import TradingEnvironment
@@ -15,7 +19,8 @@ from tradeready_gym.envs.composition import describe
 from tradeready_gym.market import Candles, CandleStore
 from tradeready_gym.platform.database.tables import accounts, training_episodes, training_runs
 from tradeready_gym.platform.errors import BadRequest, Conflict, NotFound
-from tradeready_gym.platform.sessions.replay import Kept, keep_actions, replay_episode
+from tradeready_gym.platform.sessions.replay import keep_actions, replay_episode
+from tradeready_gym.tracking import Kept
 
 RUNS = "/api/v1/training/runs"
 
@@ -133,12 +138,65 @@ def test_a_stranger_and_an_episode_that_was_not_kept_are_not_found(fresh_server:
 
 
 def test_actions_are_packed_and_bombs_are_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tradeready_gym.platform.sessions import replay
-
     kept = Kept(np.random.default_rng(0).uniform(-1, 1, (50, 2)), DAY, 3)
     found = Kept.unpack(kept.pack())
     assert np.array_equal(found.actions, kept.actions) and (found.start_time, found.episode) == (DAY, 3)
-    monkeypatch.setattr(replay, "_LARGEST_BYTES", 100)
+    monkeypatch.setattr("tradeready_gym.tracking.kept._LARGEST_BYTES", 100)
     for packed in (kept.pack(), b"nothing", b""):
         with pytest.raises(ValueError, match="actions must"):
             Kept.unpack(packed)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"id": "TradeReady-BTC-v0", "episode_length": 60},
+        {"id": "TradeReady-BTC-Continuous-v0", "episode_length": 48, "slippage": "uniform"},
+        {"id": "TradeReady-BTC-v0", "action_scheme": "managed_risk", "episode_length": 50},
+    ],
+    ids=lambda arguments: f"{arguments['id']} {arguments.get('action_scheme', '')}",
+)
+def test_what_a_journal_says_of_an_environment_can_be_looked_at(
+    arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = Path(os.environ["TRADEREADY_HOME"]) / "compiled"
+    (tmp_path / "compiled").symlink_to(compiled.resolve(), target_is_directory=True)
+    monkeypatch.setenv("TRADEREADY_HOME", str(tmp_path))
+    env = gym.make(**{"data": "sample", "timeframe": "1h", "strategy_label": "watched", **arguments})
+    finals = []
+    for episode in range(3):
+        _, info = env.reset(seed=5 if episode == 0 else None)
+        env.action_space.seed(episode)
+        done = False
+        while not done:
+            _, _, terminated, truncated, info = env.step(env.action_space.sample())
+            done = terminated or truncated
+        finals.append(info["episode_metrics"]["final_equity"])
+    env.close()
+    with serving(tmp_path) as server:
+        deadline = time.monotonic() + 20.0
+        while not (runs := server.client.get(RUNS).json()) or runs[0]["status"] != "completed":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for number, final in enumerate(finals, 1):
+            page = server.client.get(f"/training/{runs[0]['run_id']}/episodes/{number}")
+            assert page.status_code in (302, 303, 307)
+            session = page.headers["location"].rsplit("/", 1)[-1]
+            assert float(look(server.client, session, "status")["final_equity"]) == final
+            assert server.client.get(page.headers["location"]).status_code == 200
+
+
+def test_an_episode_stepped_over_rest_is_known_as_training(served: Served) -> None:
+    stored(served.platform, wild())
+    span = {"start_time": "2024-01-05T00:00:00Z", "end_time": "2024-01-05T05:00:00Z"}
+    made = served.client.post(f"{API}/create", json={**span, "starting_balance": "1000", "candle_interval": 3600})
+    session, run_id = made.json()["session_id"], str(uuid.uuid4())
+    served.client.post(RUNS, json={"run_id": run_id})
+    served.client.post(f"{RUNS}/{run_id}/episodes", json={"episode_number": 4, "session_id": session})
+    status = look(served.client, session, "status")
+    assert (status["run_id"], status["episode_number"]) == (run_id, 4)
+    # a stranger's episode does not claim it
+    theirs = str(uuid.uuid4())
+    served.stranger.post(RUNS, json={"run_id": theirs})
+    served.stranger.post(f"{RUNS}/{theirs}/episodes", json={"episode_number": 1, "session_id": session})
+    assert look(served.client, session, "status")["run_id"] == run_id

@@ -45,6 +45,9 @@ class LiveTradingEnv(TradingEnvironment):
         DataUnavailable: the feed has too few candles.
     """
 
+    # a session that goes on for months keeps its actions in its journal
+    keeps_actions = False
+
     def __init__(
         self,
         feed: Feed,

@@ -17,6 +17,7 @@ from tradeready_gym.engine.world import plain
 from tradeready_gym.envs import seams
 from tradeready_gym.envs.clock import ClockTexts
 from tradeready_gym.envs.composition import at_platform, compose, describe
+from tradeready_gym.envs.keeping import kept_actions
 from tradeready_gym.envs.observing import as_dictionary, observation_space
 from tradeready_gym.envs.parts import NOT_GIVEN
 from tradeready_gym.envs.scenes import scene_of
@@ -32,6 +33,7 @@ _FLOAT32 = np.dtype(np.float32)
 # what belongs to this process and to these very arrays
 _BOUND = (
     "_actions",
+    "_action_bytes",
     "_report",
     "_report_bytes",
     "_fill_bytes",
@@ -83,6 +85,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
     """
 
     metadata = {"render_modes": list(RENDER_MODES), "render_fps": 15}
+    keeps_actions = True
 
     def __init__(
         self,
@@ -116,6 +119,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         )
         self._window: Any = None
         self._fills: list[bytes] = []
+        self._kept = bytearray()
         self._seeded = False
         self._ready = False
         self._total = 0
@@ -132,6 +136,9 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         if self._by_phases:
             engine.settings["candles_per_action"] = 1
         self._actions = engine.actions[0]
+        self._action_bytes = self._actions.view(np.uint8).data
+        # an episode is kept as its seed and actions, from which it can be played again
+        self._keeps = self.tracker is not None and self.keeps_actions and not self._by_phases
         self._report = engine.new_report()
         self._report_bytes = self._report.view(np.uint8).reshape(-1).data
         self._fill_bytes = plain(engine.state.fills).reshape(-1).view(np.uint8).data
@@ -248,23 +255,11 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
             self._actions[:] = self._box(action)
         flat = np.empty(self._width, _FLOAT32)
         self._advance(self._world, flat, self._report, 0, 1, WHOLE_STEP)
-        (
-            reward,
-            equity,
-            cash,
-            value,
-            unrealized,
-            locked,
-            realized,
-            fees,
-            progress,
-            _,
-            step,
-            _,
-            done,
-            fills,
-            rejects,
-        ) = REPORT_LAYOUT.unpack(self._report_bytes)
+        if self._keeps:
+            self._kept += self._action_bytes
+        reported = REPORT_LAYOUT.unpack(self._report_bytes)
+        reward, equity, cash, value, unrealized, locked, realized, fees, progress, _, step, _, done = reported[:-2]
+        fills, rejects = reported[-2:]
         row = self._first_row + step
         info = {
             "equity": equity,
@@ -446,7 +441,7 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._ready = True
         self._total = int(account.end_row - account.start_row)
         self._first_row = int(account.row)
-        self._fills = []
+        self._fills, self._kept = [], bytearray()
         engine.history[0, 0, :3] = account.row, account.equity, account.cash
         engine.history[0, 0, 3:] = 0.0
         self.exchange.bind(engine.state, engine.market, self._fills, engine.history)
@@ -458,7 +453,8 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         metrics = plain_metrics(EpisodeStatistics.from_records(account), self.engine.market.periods_per_year)
         info["episode_metrics"] = metrics
         if self.tracker is not None:
-            self.tracker.report_episode(self._episodes, metrics, seed=int(account.seed))
+            kept = kept_actions(self.engine, self._kept) if self._keeps else None
+            self.tracker.report_episode(self._episodes, metrics, seed=int(account.seed), kept=kept)
 
     def _log_fills(self, count: int) -> list[dict[str, Any]]:
         # the log keeps the records: what a user does with an info must not reach it

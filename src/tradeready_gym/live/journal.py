@@ -100,6 +100,11 @@ class JournaledFeed(Feed):
         """Whether what comes next is a record that is being replayed."""
         return self._again is not None
 
+    @property
+    def next_kind(self) -> str | None:
+        """The kind of the record that is replayed next; None when everything has been."""
+        return str(self._script[0]["message"]) if self._script else None
+
     def next_record(self) -> dict[str, Any] | None:
         """The next thing that somebody did, to be done again now; None when everything has been.
 

@@ -137,6 +137,16 @@ class LiveExchange(SimulatedExchange):
         self._announce_cancel(order_id)
         return super().cancel(order_id)
 
+    def move_to(self, market: GrowingReplayer) -> None:
+        """Go on in `market`, which holds the same candles and has more room."""
+        state, _ = self._open_state()
+        self.live_market = self._replayer = market
+        state.accounts[0].end_row = state.accounts[0].data_end_row = len(market)
+
+    def forget(self, kept: int) -> None:
+        """Keep the newest `kept` lines of the curve, and fills of as many candles; the account itself forgets nothing."""
+        del self._curve[:-kept], self._fills[:-kept]
+
     def load(self, start: object = None, end: object = None, history_bars: int = 0) -> list[DataReplayer]:
         """The growing market."""
         return [self.live_market]

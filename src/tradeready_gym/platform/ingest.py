@@ -6,6 +6,7 @@ doubles nothing. They belong to the first account. A run that was deleted here s
 itself is left to it: it belongs to the account of that key.
 """
 
+import base64
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -203,6 +204,14 @@ def _session(value: Any) -> str | None:
     return value if isinstance(value, str) and len(value) <= 64 and "\0" not in value else None
 
 
+def _packed(value: Any) -> str | None:
+    try:
+        base64.b64decode(value, validate=True)
+    except (TypeError, ValueError):
+        return None
+    return str(value)
+
+
 _USABLE: dict[str, Callable[[Any], Any]] = {
     "episode_number": _integer(1, 2**31 - 1),
     "session_id": _session,
@@ -213,4 +222,5 @@ _USABLE: dict[str, Callable[[Any], Any]] = {
     "total_trades": _integer(0, 2**31 - 1),
     "length": _integer(0, 2**31 - 1),
     "seed": _integer(-(2**63), 2**63 - 1),
+    "kept": _packed,
 }

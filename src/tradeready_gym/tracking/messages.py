@@ -4,6 +4,7 @@ Each is `{"key", "message", "at", "body"}`: the key makes sending one twice harm
 
     register   POST /api/v1/training/runs                 {run_id, config: {strategy_label, ...}}
     episode    POST /api/v1/training/runs/{id}/episodes   {episode_number, session_id, roi_pct, sharpe_ratio, ...}
+                                                         additive: {length, seed, kept}; kept is `Kept.pack()` in base64
     episodes   many of these at once, one list a column; `expand` gives them back one by one
     complete   POST /api/v1/training/runs/{id}/complete   additive: {status, episodes_completed, aggregate_stats}
 """

@@ -17,6 +17,7 @@ _FIELDS = (
     "reward_sum",
     "length",
     "seed",
+    "kept",
 )
 
 
@@ -83,6 +84,9 @@ def _cut(run: str, columns: Mapping[str, list[Any]]) -> Iterator[Parcel]:
 
 def _episodes(run: str, columns: Mapping[str, Any], count: int) -> Parcel:
     if count == 1:
-        return Parcel(f"{run}/episodes", {name: column and column[0] for name, column in columns.items()}, 1)
+        one = {name: column and column[0] for name, column in columns.items()}
+        if one.get("kept") is None:
+            one.pop("kept", None)
+        return Parcel(f"{run}/episodes", one, 1)
     told = {name: column if column and any(v is not None for v in column) else None for name, column in columns.items()}
     return Parcel(f"{run}/episodes/batch", {"columns": told}, count)

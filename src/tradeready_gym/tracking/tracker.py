@@ -7,6 +7,7 @@ seconds at most: that much a power cut may lose. A disk that fails is said once,
 every second.
 """
 
+import base64
 import contextlib
 import json
 import math
@@ -25,6 +26,7 @@ from tradeready_gym.tracking import clock, journal, messages
 from tradeready_gym.tracking.aggregate import AGGREGATED, RunAggregates
 from tradeready_gym.tracking.bridges import Bridge, Sinks
 from tradeready_gym.tracking.courier import Courier, courier_for
+from tradeready_gym.tracking.kept import Kept
 from tradeready_gym.tracking.outbox import Outbox
 from tradeready_gym.tracking.platform import checked_key, platform_url
 from tradeready_gym.tracking.runs import SUFFIX, read_run, runs_directory
@@ -151,13 +153,19 @@ class TrainingTracker:
         *,
         seed: int | None = None,
         session_id: str | None = None,
+        kept: Kept | None = None,
     ) -> None:
-        """Record one episode. `number` counts from 1 within the run; `metrics` is what `plain_metrics` returned."""
+        """Record one episode. `number` counts from 1 within the run; `metrics` is what `plain_metrics` returned.
+
+        `kept` is what the episode can be played from again.
+        """
         self.register_run()
         body: dict[str, Any] = {"episode_number": int(number), "session_id": session_id}
         for key, name in messages.EPISODE_METRICS.items():
             body[key] = _number(metrics.get(name))
         body["seed"] = None if seed is None else int(seed)
+        if kept is not None:
+            body["kept"] = base64.b64encode(kept.pack()).decode("ascii")
         self._add(messages.episode(self._run_id, clock.now(), body))
         self._aggregates.add_one(body)
         if self._sinks:

@@ -20,6 +20,12 @@ Metric = Annotated[float, Field(ge=-1e100, le=1e100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=_INT32)]
 Number = Annotated[int, Field(ge=1, le=_INT32, description="counts from 1 within the run")]
 Seed = Annotated[int, Field(ge=-_INT64 - 1, le=_INT64)]
+Packed = Annotated[
+    str,
+    Field(
+        max_length=4_000_000, pattern=r"^[A-Za-z0-9+/]*={0,2}$", description="what the episode is played from, base64"
+    ),
+]
 Session = Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
 
 
@@ -63,6 +69,7 @@ class EpisodeReport(BaseModel):
     reward_sum: Metric | None = None
     length: Count | None = None
     seed: Seed | None = None
+    kept: Packed | None = None
     created_at: Moment | None = None
 
     def columns(self) -> dict[str, list[Any] | None]:
@@ -82,6 +89,7 @@ class EpisodeColumns(BaseModel):
     reward_sum: list[Metric | None] | None = None
     length: list[Count | None] | None = None
     seed: list[Seed | None] | None = None
+    kept: list[Packed | None] | None = None
     created_at: list[Moment | None] | None = None
 
 

@@ -1,20 +1,17 @@
 """An episode of training as a backtest that can be looked at."""
 
 from tradeready_gym.platform.accounts import Principal
-from tradeready_gym.platform.errors import NotFound
 from tradeready_gym.platform.state import Platform
 
 
 def replay(platform: Platform, caller: Principal, run_id: str, episode_number: int) -> str:
-    """Replay the episode from its seed and actions; returns the backtest's id.
+    """Play the episode again from its seed and actions, the first time it is asked for; returns the backtest's id.
 
     Raises:
-        NotFound: its actions were not kept.
+        NotFound: there is no such episode, or its actions were not kept.
+        BadRequest: the server has no candles for it.
+        Conflict: it was made of parts or candles that the server does not have.
     """
-    raise NotFound(
-        f"Episode {episode_number} cannot be looked at: it was recorded by its figures, and the actions that it could be "
-        f"replayed from were not kept.",
-        code="EPISODE_NOT_KEPT",
-        run_id=run_id,
-        episode_number=episode_number,
-    )
+    from tradeready_gym.platform.sessions.replay import replay_episode
+
+    return replay_episode(platform, caller.account_id, run_id, episode_number)

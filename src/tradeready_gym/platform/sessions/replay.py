@@ -5,12 +5,9 @@ episode ended is refused, never shown.
 """
 
 import ast
-import io
 import json
 import math
 import uuid
-import zlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,43 +26,10 @@ from tradeready_gym.platform.errors import Conflict, NotFound
 from tradeready_gym.platform.sessions import store
 from tradeready_gym.platform.sessions.results import conclusion, progress, snapshot_rows, stored_every, trade_rows
 from tradeready_gym.platform.state import Platform
+from tradeready_gym.tracking import Kept
 
-# an episode of a million steps with eight numbers each
-_LARGEST_BYTES = 64 * 1024 * 1024
 # what a recorded figure may have lost on its way through text
 _SAME = 1e-9
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What an episode is played from: its actions, shape (steps, ...), the time of its first decision in microseconds,
-    and the number of the episode under its seed (which draws of a random slippage depend on)."""
-
-    actions: npt.NDArray[Any]
-    start_time: int
-    episode: int = 0
-
-    def pack(self) -> bytes:
-        """As bytes for `episode_actions`: a header line of JSON and a `.npy` file, deflated."""
-        head = json.dumps({"start_time": self.start_time, "episode": self.episode}).encode() + b"\n"
-        body = io.BytesIO()
-        np.save(body, self.actions, allow_pickle=False)
-        return zlib.compress(head + body.getvalue())
-
-    @classmethod
-    def unpack(cls, packed: bytes) -> "Kept":
-        """The same from those bytes; raises `ValueError` for any others."""
-        inflater = zlib.decompressobj()
-        try:
-            plain = inflater.decompress(packed, _LARGEST_BYTES)
-        except zlib.error as error:
-            raise ValueError(f"actions must be packed by `Kept.pack`; {error}") from error
-        head, _, body = plain.partition(b"\n")
-        if inflater.unconsumed_tail or not body:
-            raise ValueError(f"actions must unpack to a header and at most {_LARGEST_BYTES:,} bytes")
-        found = json.loads(head)
-        actions = np.load(io.BytesIO(body), allow_pickle=False)
-        return cls(actions, int(found["start_time"]), int(found["episode"]))
 
 
 def keep_actions(connection: Connection, run_id: str, episode_number: int, kept: Kept) -> None:
@@ -88,7 +52,11 @@ def replay_episode(platform: Platform, account_id: str, run_id: str, episode_num
             return known
         run, episode, packed = _recorded(connection, account_id, run_id, episode_number)
     config = json.loads(run.config)
-    outcome = _play(platform, config, Kept.unpack(packed), int(episode.seed or 0))
+    try:
+        kept = Kept.unpack(packed)
+    except ValueError as error:
+        raise _not_reproduced(str(error)) from error
+    outcome = _play(platform, config, kept, int(episode.seed or 0))
     _require_same_end(episode, outcome)
     with platform.database.write() as connection:
         known = _played(connection, account_id, run_id, episode_number)
@@ -172,8 +140,7 @@ def _play(platform: Platform, config: dict[str, Any], kept: Kept, seed: int) -> 
 def _act(env: Any, actions: npt.NDArray[Any]) -> None:
     shape = env.action_space.shape
     for number, action in enumerate(actions):
-        wanted = np.asarray(action, env.action_space.dtype).reshape(shape)
-        outcome = env.step(wanted if shape else int(wanted))
+        outcome = env.step(np.asarray(action).reshape(shape) if shape else int(action))
         if (outcome[2] or outcome[3]) and number < len(actions) - 1:
             raise _not_reproduced(f"it has {len(actions)} actions and ended after {number + 1}")
 

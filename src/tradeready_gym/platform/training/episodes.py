@@ -1,5 +1,6 @@
 """The episodes of a run: taken in once each, and read in pages."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, String, and_, cast, func, insert, or_, select, update
 
 from tradeready_gym.platform import clock
+from tradeready_gym.platform.database.tables import backtests, episode_actions, training_runs
 from tradeready_gym.platform.database.tables import training_episodes as episodes
-from tradeready_gym.platform.database.tables import training_runs
 from tradeready_gym.platform.training import runs, totals
 
-FIELDS = ("session_id", *totals.METRICS, "seed")
+STORED = ("session_id", *totals.METRICS, "seed")
+FIELDS = (*STORED, "kept")
 SORTS = ("episode_number", *totals.METRICS, "created_at")
 _ASKED_AT_ONCE = 5_000
 _LARGEST_SEED = 2**63 - 1
@@ -48,6 +50,8 @@ def add(connection: Connection, account_id: str, run_id: str, columns: Columns, 
     if count == 0:
         return 0
     connection.execute(insert(episodes), _rows(run_id, new, moment))
+    _keep_actions(connection, run_id, new)
+    _link_sessions(connection, account_id, run_id, new)
     values = {
         "status": runs.RUNNING,
         "completed_at": None,
@@ -122,7 +126,7 @@ def _only(columns: Columns, places: Sequence[int]) -> dict[str, list[Any] | None
 
 
 def _rows(run_id: str, columns: Columns, moment: int) -> list[dict[str, Any]]:
-    names = ("episode_number", *FIELDS, "created_at")
+    names = ("episode_number", *STORED, "created_at")
     absent = [None] * len(columns["episode_number"] or ())
     rows = [
         dict(zip(names, values, strict=True)) for values in zip(*(columns[n] or absent for n in names), strict=True)
@@ -132,6 +136,23 @@ def _rows(run_id: str, columns: Columns, moment: int) -> list[dict[str, Any]]:
         if row["created_at"] is None:
             row["created_at"] = moment
     return rows
+
+
+def _keep_actions(connection: Connection, run_id: str, columns: Columns) -> None:
+    rows = []
+    for number, kept in zip(columns["episode_number"] or (), columns["kept"] or (), strict=False):
+        if kept:
+            rows.append({"run_id": run_id, "episode_number": number, "actions": base64.b64decode(kept)})
+    if rows:
+        connection.execute(insert(episode_actions), rows)
+
+
+def _link_sessions(connection: Connection, account_id: str, run_id: str, columns: Columns) -> None:
+    # an episode that was stepped over REST names its backtest, which from now on is an episode of training
+    for number, session_id in zip(columns["episode_number"] or (), columns["session_id"] or (), strict=False):
+        if session_id:
+            mine = (backtests.c.id == session_id) & (backtests.c.account_id == account_id)
+            connection.execute(update(backtests).where(mine).values(run_id=run_id, episode_number=number))
 
 
 def _matching(run_id: str, search: str) -> ColumnElement[bool]:
