@@ -19,6 +19,7 @@ ROOMS = (
     "evaluation",
     "exchanges",
     "features",
+    "live",
     "market",
     "rendering",
     "rewards",

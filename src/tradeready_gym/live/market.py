@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.exchanges import SimulatedExchange
+from tradeready_gym.exchanges.state import AccountState
 from tradeready_gym.features import FeaturePipeline
 from tradeready_gym.features.base import feature_values
 from tradeready_gym.live.feed import Slot
@@ -137,11 +138,16 @@ class LiveExchange(SimulatedExchange):
         self._announce_cancel(order_id)
         return super().cancel(order_id)
 
+    @property
+    def state(self) -> AccountState:
+        """The account's arrays; only after `reset`."""
+        return self._open_state()[0]
+
     def move_to(self, market: GrowingReplayer) -> None:
         """Go on in `market`, which holds the same candles and has more room."""
-        state, _ = self._open_state()
         self.live_market = self._replayer = market
-        state.accounts[0].end_row = state.accounts[0].data_end_row = len(market)
+        account = self.state.accounts[0]
+        account.end_row = account.data_end_row = len(market)
 
     def forget(self, kept: int) -> None:
         """Keep the newest `kept` lines of the curve, and fills of as many candles; the account itself forgets nothing."""

@@ -10,13 +10,13 @@ from tradeready_gym.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class RiskLimits:
-    """Limits of one paper account. What is exactly at a limit is allowed.
+    """Limits of one paper account. An order that is exactly at a limit is taken; a loss that is at its limit is one too many.
 
     Args:
         max_position_size_pct: what a buy may make of a symbol's position, in per cent of equity; resting buys count.
         max_order_size_pct: the most that one buy may cost, in per cent of equity. A sale only lowers a risk.
-        daily_loss_limit_pct: the kill switch: an equity so much below that of the day's beginning (UTC) sells everything, and
-            no order is taken until the account is reset.
+        daily_loss_limit_pct: the kill switch: a loss of so much of the equity at the day's beginning (UTC) sells everything,
+            and no order is taken until the account is reset.
         orders_per_minute: orders that are taken in one minute of the venue's clock.
         max_open_orders: orders that may rest.
         min_order_value: the least value of an order, in the quote currency.

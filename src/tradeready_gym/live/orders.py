@@ -1,0 +1,164 @@
+"""What became of the orders of a paper account."""
+
+import uuid
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tradeready_gym.orders import Fill, Order
+
+_IDS = uuid.UUID("5b0c7f0e-6d0a-5c1b-9a54-1f4f0f6f2c11")
+KEPT = 10_000
+
+
+@dataclass
+class PaperOrder:
+    """An order of a paper account. `status` is pending, filled, cancelled or rejected; times are microseconds since 1970.
+
+    `number` is the exchange's own id. `cause` is "client", "bracket" for an exit that came with another order, or
+    "kill_switch". `filled_at` is the open of the candle in which it was filled.
+    """
+
+    order_id: str
+    number: int
+    symbol: str
+    side: str
+    type: str
+    quantity: float
+    price: float | None
+    status: str
+    created_at: int
+    cause: str = "client"
+    client_order_id: str | None = None
+    locked: float | None = None
+    executed_price: float | None = None
+    executed_quantity: float | None = None
+    slippage_pct: float | None = None
+    fee: float | None = None
+    realized_pnl: float | None = None
+    filled_at: int | None = None
+    cancelled_at: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class PaperFill:
+    """One execution; `executed_at` is the open of its candle."""
+
+    trade_id: str
+    order_id: str
+    symbol: str
+    side: str
+    type: str
+    quantity: float
+    price: float
+    fee: float
+    slippage_pct: float
+    realized_pnl: float
+    executed_at: int
+
+
+def order_id_of(account: str, candle: int, sequence: int) -> str:
+    """The id of the `sequence`-th order of an account in the candle that opens at `candle`: always the same one."""
+    return str(uuid.uuid5(_IDS, f"{account}/{candle}/{sequence}"))
+
+
+class OrderRecords:
+    """The orders and fills of one account, the newest `kept` of them; what rests is always kept."""
+
+    def __init__(self, account: str, kept: int = KEPT) -> None:
+        self._account, self._kept = account, kept
+        self._candle, self._sequence = 0, 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all of them; ids go on."""
+        self.orders: OrderedDict[str, PaperOrder] = OrderedDict()
+        self.fills: deque[PaperFill] = deque(maxlen=self._kept)
+        self.resting: dict[int, PaperOrder] = {}
+        self._by_client: dict[str, PaperOrder] = {}
+        self._count = 0
+
+    def of_client(self, client_order_id: str | None) -> PaperOrder | None:
+        """The order to which a client gave this id."""
+        return None if client_order_id is None else self._by_client.get(client_order_id)
+
+    def add(
+        self, order: Order, answer: Mapping[str, Any], candle: int, at: int, cause: str, client_order_id: str | None
+    ) -> PaperOrder:
+        """Write down what the exchange answered."""
+        if candle != self._candle:
+            self._candle, self._sequence = candle, 0
+        self._sequence += 1
+        record = PaperOrder(
+            order_id_of(self._account, candle, self._sequence), int(answer["order_id"]), order.symbol.upper(),
+            order.side.lower(), order.type.lower(), float(order.quantity), order.price, answer["status"], at, cause,
+            client_order_id, reason=answer.get("reason"),
+        )  # fmt: skip
+        self.orders[record.order_id] = record
+        if client_order_id is not None:
+            self._by_client[client_order_id] = record
+        if record.status == "pending":
+            record.locked = float(answer["locked"])
+            self.resting[record.number] = record
+        elif record.status == "filled":
+            self._fill(record, answer, candle)
+        self._drop_oldest()
+        return record
+
+    def cancelled(self, record: PaperOrder, at: int, reason: str | None = None) -> None:
+        """The order rests no more."""
+        record.status, record.cancelled_at, record.reason = "cancelled", at, reason
+        self.resting.pop(record.number, None)
+
+    def matched(self, fills: Iterable[Fill], candle: int) -> list[PaperOrder]:
+        """Write down the fills of resting orders in a candle; the orders."""
+        changed = []
+        for fill in fills:
+            record = self.resting.pop(fill.order_id, None)
+            if record is not None:
+                self._fill(record, vars(fill), candle)
+                changed.append(record)
+        return changed
+
+    def settle(self, book: Iterable[Mapping[str, Any]], candle: int, at: int) -> list[PaperOrder]:
+        """Compare with the exchange's book: exits that a fill has activated, and orders that ended with it; those orders."""
+        changed, seen = [], set()
+        for entry in book:
+            seen.add(entry["order_id"])
+            if entry["order_id"] not in self.resting:
+                leg = Order(entry["symbol"], entry["side"], entry["quantity"], entry["type"], entry["price"])
+                changed.append(self.add(leg, {"status": "pending", **entry}, candle, at, "bracket", None))
+        for record in [record for number, record in self.resting.items() if number not in seen]:
+            self.cancelled(record, at, "ended_with_position")
+            changed.append(record)
+        return changed
+
+    def _fill(self, record: PaperOrder, fill: Mapping[str, Any], candle: int) -> None:
+        record.status, record.filled_at, record.locked = "filled", candle, None
+        record.executed_price, record.executed_quantity = fill["price"], fill["quantity"]
+        record.slippage_pct, record.fee, record.realized_pnl = fill["slippage_pct"], fill["fee"], fill["realized_pnl"]
+        self._count += 1
+        self.fills.append(
+            PaperFill(
+                f"{record.order_id}-{self._count}",
+                record.order_id,
+                record.symbol,
+                record.side,
+                record.type,
+                fill["quantity"],
+                fill["price"],
+                fill["fee"],
+                fill["slippage_pct"],
+                fill["realized_pnl"],
+                candle,
+            )  # fmt: skip
+        )
+
+    def _drop_oldest(self) -> None:
+        if len(self.orders) <= self._kept + len(self.resting):
+            return
+        oldest = next(record for record in self.orders.values() if record.status != "pending")
+        del self.orders[oldest.order_id]
+        self._by_client.pop(oldest.client_order_id or "", None)

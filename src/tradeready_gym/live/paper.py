@@ -1,0 +1,265 @@
+"""A paper account: the engine's own ledger and matching over a feed, without an environment, for orders of a client."""
+
+import logging
+import math
+import threading
+import time as wall
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tradeready_gym.exchanges.desk import order_record
+from tradeready_gym.live.feed import Feed, FeedEnded
+from tradeready_gym.live.hub import Selected
+from tradeready_gym.live.journal import JournaledFeed, SessionJournal
+from tradeready_gym.live.ledger import CAPACITY, MINUTE, ClosedSession, PaperLedger
+from tradeready_gym.live.orders import PaperOrder
+from tradeready_gym.live.risk import Exposure, RiskLimits, refusal
+from tradeready_gym.orders import Order
+
+DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+_POLL = 0.02
+_log = logging.getLogger(__name__)
+Seen = TypeVar("Seen")
+Listener = Callable[[str, PaperOrder | None], object]
+
+
+class PaperAccount:
+    """One account that trades at a feed's candles, from the newest closed one on.
+
+    A market order fills at the open of the candle that is running; others rest, and are matched with every candle that
+    closes, as in a backtest. Methods may be called from any thread.
+
+    Args:
+        feed: where candles come from.
+        name: what the ids of its orders are made of.
+        symbols: what it trades, for good; by default those of BTCUSDT, ETHUSDT and SOLUSDT that the feed has, else all.
+        journal: a file in which everything is written before it has an effect; one that exists is continued, with what is
+            written there instead of the arguments below.
+        starting_balance, fee_rate, slippage: as in `SimulatedExchange`.
+        limits: what it may do.
+        patience: seconds for which an order waits for the newest candle or an opening price.
+        listener: called with ("order", order) after a change of an order, and ("portfolio", None) after a candle.
+
+    Raises:
+        ConfigurationError: the journal is that of another account.
+        DataUnavailable: the feed has too few candles.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        name: str = "paper",
+        symbols: Sequence[str] | None = None,
+        journal: str | Path | None = None,
+        starting_balance: float = 10_000.0,
+        fee_rate: float = 0.001,
+        slippage: str | float | None = "volume_share",
+        limits: RiskLimits | None = None,
+        patience: float = 2.0,
+        capacity: int = CAPACITY,
+        listener: Listener = lambda *_: None,
+    ) -> None:
+        chosen = tuple(symbols or [s for s in DEFAULT_SYMBOLS if s in feed.symbols] or feed.symbols)
+        self.name, self.symbols, self.timeframe = name, chosen, feed.timeframe
+        self.feed: Feed = feed if chosen == feed.symbols else Selected(feed, chosen)
+        if journal is not None:
+            written = SessionJournal(journal)
+            parts = {"account": name, "symbols": list(chosen), "timeframe": feed.timeframe.label}
+            self.feed = JournaledFeed(self.feed, written, parts)
+            written.records.clear()  # the feed has its own list, and lets go of it
+        self._step, self._patience, self._listener = feed.timeframe.microseconds, patience, listener
+        self._lock = threading.RLock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._sold: set[tuple[str, int]] = set()
+        self.ended = False
+        made_of: dict[str, Any] = {
+            "starting_balance": float(starting_balance),
+            "fee_rate": fee_rate,
+            "slippage": slippage,
+            "limits": (limits or RiskLimits()).to_plain(),
+            "instruments": {s: asdict(i) for s, i in feed.instruments().items() if s in chosen},
+        }
+        self.ledger = PaperLedger(self.feed, name, made_of, capacity)
+
+    # ---- orders ----
+
+    def submit(self, order: Order, client_order_id: str | None = None) -> PaperOrder:
+        """Take an order; what became of it at once. The same `client_order_id` again is the same order, not another one.
+
+        `reason` of a rejected one is the exchange's, or daily_loss_limit, rate_limit_exceeded, order_too_small,
+        order_too_large, position_limit_exceeded, max_open_orders_exceeded, or price_unavailable: the feed is behind, or
+        nothing has been traded in this candle yet.
+
+        Raises:
+            UnknownName, ConfigurationError: it is no order; nothing has happened.
+        """
+        known = order_record(order, self.symbols).symbol >= 0
+        problem = _malformed(order) if known else "unknown_symbol"
+        deadline = wall.monotonic() + self._patience
+        while problem is None:
+            with self._lock:
+                found = self.ledger.records.of_client(client_order_id)
+                if found is not None:
+                    return found
+                prices = self._current_prices()
+                if prices is not None and (order.price is not None or order.symbol.upper() in prices):
+                    return self._take(order, prices, client_order_id)
+            if self.ended or wall.monotonic() >= deadline:
+                problem = "price_unavailable"
+            else:
+                self._stop.wait(_POLL)
+        return self._refused(order, problem)
+
+    def cancel(self, order_id: str) -> tuple[PaperOrder, float] | None:
+        """Take a resting order back; the order and what it had locked, None if it does not rest."""
+        with self._lock:
+            self.catch_up()
+            record = self.ledger.records.orders.get(order_id)
+            if record is None or record.status != "pending":
+                return None
+            unlocked = record.locked or 0.0
+            self._tell(self.ledger.cancel(record))
+            return record, unlocked
+
+    # ---- time ----
+
+    def advance(self, timeout: float | None = 0.0) -> bool:
+        """Take the next closed candle, if there is one after `timeout` seconds.
+
+        Raises:
+            FeedEnded: there will be none.
+        """
+        with self._lock:
+            slot = self.feed.wait(self.ledger.clock, timeout)
+            if slot is None:
+                return False
+            self._tell(self.ledger.apply(slot), portfolio=True)
+            return True
+
+    def catch_up(self) -> None:
+        """Take every candle that has closed by the feed's clock."""
+        with self._lock:
+            try:
+                while self.ledger.clock + self._step <= self.feed.now() and self.advance():
+                    pass
+            except FeedEnded:
+                self.ended = True
+            self._sell_if_killed()
+
+    def start(self) -> None:
+        """Follow the feed in a thread of its own."""
+        self._thread = threading.Thread(target=self._follow, name=f"tradeready-{self.name}", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread; the feed stays open, it may be somebody else's."""
+        self._stop.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    # ---- the account as a whole ----
+
+    def reset(self, starting_balance: float | None = None) -> ClosedSession:
+        """Begin anew at the newest closed candle, with no position, order or kill; what the account was."""
+        with self._lock:
+            balance = self.ledger.exchange.starting_balance if starting_balance is None else float(starting_balance)
+            ended = self.ledger.reset(balance)
+            self._tell([], portfolio=True)
+            return ended
+
+    def set_limits(self, limits: RiskLimits) -> None:
+        """Trade under other limits from now on."""
+        with self._lock:
+            self.ledger.set_limits(limits)
+
+    def look(self, view: Callable[[PaperLedger], Seen]) -> Seen:
+        """What `view` makes of the books, at one moment."""
+        with self._lock:
+            self.catch_up()
+            return view(self.ledger)
+
+    # ---- inside ----
+
+    def _current_prices(self) -> dict[str, float] | None:
+        self.catch_up()
+        return self._opens_now()
+
+    def _take(self, order: Order, prices: dict[str, float], client_order_id: str | None) -> PaperOrder:
+        symbol = order.symbol.upper()
+        price = prices[symbol] if order.price is None else order.price
+        reason = refusal(
+            self.ledger.limits,
+            self._exposure(symbol),
+            value=order.quantity * price,
+            buys=order.side.lower() == "buy",
+            rests=order.type.lower() != "market",
+        )
+        if reason is not None:
+            return self._refused(order, reason)
+        changed = self.ledger.execute(order, prices, "client", client_order_id)
+        self._tell(changed)
+        return changed[0]
+
+    def _exposure(self, symbol: str) -> Exposure:
+        ledger = self.ledger
+        held = float(ledger.positions[self.symbols.index(symbol)].quantity) * ledger.closes[symbol]
+        resting = ledger.records.resting.values()
+        buys = [o.quantity * (o.price or 0.0) for o in resting if o.symbol == symbol and o.side == "buy"]
+        return Exposure(
+            equity=ledger.exchange.net_worth,
+            position=held + math.fsum(buys),
+            resting=len(ledger.records.resting),
+            accepted=ledger.accepted if self.feed.now() // MINUTE == ledger.minute else 0,
+            killed=ledger.killed_at is not None,
+        )
+
+    def _refused(self, order: Order, reason: str) -> PaperOrder:
+        record = PaperOrder(
+            "", 0, order.symbol.upper(), order.side.lower(), order.type.lower(), order.quantity, order.price, "rejected",
+            self.feed.now(), reason=reason,
+        )  # fmt: skip
+        self._tell([record])
+        return record
+
+    def _sell_if_killed(self) -> None:
+        if self.ledger.killed_at is None:
+            return
+        for order in self.ledger.sales():
+            # once a candle: what the venue's filters refuse now, they refuse again
+            attempt = order.symbol, self.ledger.clock
+            prices = None if attempt in self._sold else self._opens_now()
+            if prices is not None and order.symbol in prices:
+                self._sold = {done for done in self._sold if done[1] == self.ledger.clock} | {attempt}
+                self._tell(self.ledger.execute(order, prices, "kill_switch"))
+
+    def _opens_now(self) -> dict[str, float] | None:
+        prices = {symbol: price for symbol, price in self.feed.opening_prices().items() if symbol in self.symbols}
+        # the venue may have gone on to the next candle meanwhile, whose opens these would be
+        return prices if self.ledger.clock <= self.feed.now() < self.ledger.clock + self._step else None
+
+    def _tell(self, orders: Sequence[PaperOrder], portfolio: bool = False) -> None:
+        for order in orders:
+            self._listener("order", order)
+        if portfolio:
+            self._listener("portfolio", None)
+
+    def _follow(self) -> None:
+        while not self._stop.is_set() and not self.ended:
+            try:
+                self.catch_up()
+            except Exception:
+                # such as a full disk: nothing has happened then, and it is tried again
+                _log.exception("the paper account %s could not take a candle", self.name)
+                self._stop.wait(1.0)
+            self._stop.wait(_POLL)
+
+
+def _malformed(order: Order) -> str | None:
+    if not (math.isfinite(order.quantity) and order.quantity > 0.0):
+        return "invalid_quantity"
+    prices = (order.price, order.stop_price, order.take_price)
+    return None if all(price is None or math.isfinite(price) for price in prices) else "invalid_price"
