@@ -27,7 +27,8 @@ def register() -> None:
         if name not in gymnasium.registry:
             gymnasium.register(name, entry_point=_SINGLE, vector_entry_point=_VECTOR, kwargs=arguments)
     if LIVE not in gymnasium.registry:
-        gymnasium.register(LIVE, entry_point="tradeready_gym.registration:make_live_environment")
+        # a market does not go back: the same seed meets other candles
+        gymnasium.register(LIVE, entry_point="tradeready_gym.registration:make_live_environment", nondeterministic=True)
 
 
 def make_environment(**arguments: Any) -> Any:

@@ -79,6 +79,10 @@ class Feed(abc.ABC):
             FeedEnded: there will never be such a slot.
         """
 
+    def __deepcopy__(self, memo: object) -> "Feed":
+        # there is one market, however often the description of an environment is copied
+        return self
+
     def passed(self, time: int) -> None:
         """The slot at `time` is known from elsewhere and will not be asked for; a recording goes on behind it."""
 

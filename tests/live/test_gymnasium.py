@@ -1,0 +1,31 @@
+"""The live id under Gymnasium's own checker."""
+
+import warnings
+
+import gymnasium as gym
+import pytest
+from gymnasium.utils.env_checker import check_env
+from test_parity import START, market
+
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.live import ReplayFeed
+
+
+@pytest.mark.parametrize("flatten", [True, False])
+def test_gymnasiums_checker_accepts_the_live_id_without_a_warning(flatten: bool) -> None:
+    env = gym.make("TradeReady-Live-v0", feed=ReplayFeed(market(), START), track_training=False, flatten=flatten)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # it cannot be made twice from one feed, which is what rendering would be checked with
+        check_env(env.unwrapped, skip_render_check=True)
+
+
+def test_more_than_one_pair_needs_a_scheme_of_its_own() -> None:
+    feed = ReplayFeed(market(("BTCUSDT", "ETHUSDT")), START)
+    with pytest.raises(ConfigurationError, match="Give action_scheme="):
+        gym.make("TradeReady-Live-v0", pairs=["BTCUSDT", "ETHUSDT"], feed=feed)
+    env = gym.make(
+        "TradeReady-Live-v0", pairs=["BTCUSDT", "ETHUSDT"], feed=feed, action_scheme="portfolio", track_training=False
+    )
+    env.reset(seed=1)
+    assert env.step(env.action_space.sample())[4]["equity"] > 0.0
