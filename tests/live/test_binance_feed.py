@@ -14,6 +14,7 @@ from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.errors import DownloadError, UnknownName
 from tradeready_gym.live import BinanceFeed, FeedEnded, FeedHealth, FeedState
 from tradeready_gym.live.binance_rest import BinanceRest
+from tradeready_gym.live.clock import ShiftedClock
 from tradeready_gym.live.replica import REST_FAULTS, STREAM_FAULTS, Replica
 from tradeready_gym.market import Candles, Instrument, Timeframe, synthetic
 
@@ -31,13 +32,15 @@ def recording(symbols: tuple[str, ...] = ("BTCUSDT",), gaps: tuple[int, ...] = (
 
 
 @contextmanager
-def playing(replica: Replica, steps: int, corrected: bool = False) -> Iterator[tuple[list[str], FeedHealth]]:
+def playing(
+    replica: Replica, steps: int, corrected: bool = False, wrong_by: int = 0
+) -> Iterator[tuple[list[str], FeedHealth]]:
     """Play and compare with the backtest of the recording; yields the clocks that were decided at, and the feed's health."""
     candles = replica.candles
     with replica.serving():
         feed = BinanceFeed(
-            candles.symbols, "1m", rest_url=replica.rest_url, stream_url=replica.stream_url, clock=replica.clock,
-            patience=20.0, seed=0,
+            candles.symbols, "1m", rest_url=replica.rest_url, stream_url=replica.stream_url,
+            clock=ShiftedClock(replica.clock, wrong_by), patience=20.0, seed=0,
         )  # fmt: skip
         scheme = "hold_buy_sell" if len(candles.symbols) == 1 else "per_asset_discrete"
         live = LiveTradingEnv(feed, action_scheme=scheme, history_bars=HISTORY, slippage=0.0005)
@@ -119,11 +122,10 @@ def test_a_halt_is_declared_and_nobody_decides_before() -> None:
 
 
 def test_a_clock_that_is_wrong_is_measured() -> None:
-    replica = Replica(recording(), START, speed=SPEED, clock_offset_us=30_000_000)
+    replica = Replica(recording(), START, speed=SPEED)
     with replica.serving():
-        feed = BinanceFeed(
-            "BTCUSDT", "1m", rest_url=replica.rest_url, stream_url=replica.stream_url, clock=replica.clock
-        )
+        wrong = ShiftedClock(replica.clock, -30_000_000)
+        feed = BinanceFeed("BTCUSDT", "1m", rest_url=replica.rest_url, stream_url=replica.stream_url, clock=wrong)
         feed.history(100)
         # half a round trip is not known; at this speed it is seconds
         assert abs(feed.health.clock_offset_us - 30_000_000) < 10_000_000

@@ -49,4 +49,15 @@ class VirtualClock:
         return self.now() >= moment
 
 
-Clock = WallClock | VirtualClock
+class ShiftedClock:
+    """A clock that is `offset` microseconds ahead of another: one that is wrong, for rehearsals."""
+
+    def __init__(self, clock: WallClock | VirtualClock, offset: int) -> None:
+        self._clock, self._offset = clock, offset
+
+    def now(self) -> int:
+        """Microseconds since 1970, UTC, as this clock has them."""
+        return self._clock.now() + self._offset
+
+
+Clock = WallClock | VirtualClock | ShiftedClock

@@ -49,7 +49,6 @@ class Replica:
         speed: how many times as fast as the market.
         faults: by slot (0 is the one that opens at `start`), names of `STREAM_FAULTS`, which happen to the slot's closed candle
             on every connection, or of `REST_FAULTS`, which answer the next request after it.
-        clock_offset_us: how far the venue's clock is ahead of `clock`.
         instruments: filters by symbol.
     """
 
@@ -60,7 +59,6 @@ class Replica:
         *,
         speed: float = 60.0,
         faults: Mapping[int, Sequence[str]] | None = None,
-        clock_offset_us: int = 0,
         instruments: Mapping[str, Instrument] | None = None,
     ) -> None:
         if not speed > 0:
@@ -75,7 +73,6 @@ class Replica:
         self.clock = VirtualClock(candles.start + self._first * self._step, speed)
         self.faults = {slot: list(names) for slot, names in (faults or {}).items()}
         self._instruments = dict(instruments or {})
-        self._offset = clock_offset_us
         self._rest_faults: list[str] = []
         self._happened: set[tuple[int, str]] = set()
         self.told = Told()
@@ -113,15 +110,10 @@ class Replica:
                 server.should_exit = True
                 thread.join(10.0)
 
-    @property
-    def venue_time(self) -> int:
-        """The venue's clock."""
-        return self.clock.now() + self._offset
-
     # ---- REST ----
 
     async def _time(self, _: Request) -> Response:
-        return self._fault() or JSONResponse({"serverTime": self.venue_time // 1000})
+        return self._fault() or JSONResponse({"serverTime": self.clock.now() // 1000})
 
     async def _ping(self, _: Request) -> Response:
         return self._fault() or JSONResponse({})
@@ -201,7 +193,7 @@ class Replica:
                 return
             faults = self._due(row - self._first)
             if "shutdown" in faults:
-                await socket.send_json({"e": "serverShutdown", "E": self.venue_time // 1000})
+                await socket.send_json({"e": "serverShutdown", "E": self.clock.now() // 1000})
             if "disconnect" in faults or "shutdown" in faults:
                 await socket.close(1001)
                 return
@@ -257,7 +249,7 @@ class Replica:
         if not closed:
             values = (values[0], values[0], values[0], values[0], 0.0)
         symbol = self.candles.symbols[place]
-        return stream_message(symbol, self.candles.timeframe, time, values, closed=closed, now=self.venue_time)
+        return stream_message(symbol, self.candles.timeframe, time, values, closed=closed, now=self.clock.now())
 
     def _values(self, place: int, row: int) -> Values:
         market = self.candles
