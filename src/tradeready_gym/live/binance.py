@@ -306,7 +306,8 @@ class BinanceFeed(Feed):
 
     def _note(self, state: FeedState, problem: str | None) -> None:
         with self._changed:
-            self._state, self._problem = state, problem or self._problem
+            if not self._closing.is_set():
+                self._state, self._problem = state, problem or self._problem
             self._changed.notify_all()
 
     def _pause(self, seconds: float) -> None:
