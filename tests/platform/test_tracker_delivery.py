@@ -254,3 +254,17 @@ def test_a_server_that_is_started_anew_gets_what_was_kept_meanwhile(tmp_path: Pa
 
 def _answers(run: TrainingTracker, episodes: int) -> bool:
     return run._outbox is not None and run._outbox.episodes_sent >= episodes
+
+
+def test_what_a_strategy_learns_on_is_reported_where_its_environment_reports(served: Served) -> None:
+    from tradeready_gym.strategies import StableBaselinesTradingStrategy
+
+    label = "learnt elsewhere"
+    env = make(served, strategy_label="of the environment", episode_length=24, lookback_window=2)
+    sizes = {"n_steps": 32, "batch_size": 64}
+    strategy = StableBaselinesTradingStrategy(env, model_kwargs=sizes, num_envs=8, strategy_label=label)
+    strategy.train(512)
+    runs = served.client.get(RUNS, params={"strategy_label": label}).json()
+    assert [run["status"] for run in runs] == ["completed"]
+    # 8 accounts, 64 steps each, episodes of 24
+    assert runs[0]["episodes_completed"] == 16

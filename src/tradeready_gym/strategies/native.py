@@ -74,7 +74,11 @@ def arguments_of(environment: NativeEnvironment) -> dict[str, Any]:
 
 def vectorise(environment: NativeEnvironment, num_envs: int, **changes: Any) -> TradingVectorEnvironment:
     """A vector environment of the same composition, on the same data; `changes` replace arguments."""
-    return TradingVectorEnvironment(num_envs=num_envs, **(arguments_of(environment) | changes))
+    made = TradingVectorEnvironment(num_envs=num_envs, **(arguments_of(environment) | changes))
+    if made.tracker is not None and environment.tracker is not None:
+        # what is trained for an environment that reports to a platform is reported there, too
+        made.tracker.deliver_like(environment.tracker)
+    return made
 
 
 def interface_of(environment: NativeEnvironment) -> AgentInterface:

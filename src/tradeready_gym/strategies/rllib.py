@@ -267,6 +267,8 @@ class RLlibTradingStrategy(TradingStrategy):
         self._learned = tuple(dict.fromkeys((*self._learned, *Learned.from_engine(engine))))
         self._bundle = self._bundle_of(rollouts.arguments)
         tracker = TrainingTracker(self.strategy_label, config=self._bundle.composition) if self.track_training else None
+        if tracker is not None and self.environment.tracker is not None:
+            tracker.deliver_like(self.environment.tracker)
         seed = int(np.random.SeedSequence([self.seed, self.trained_steps]).generate_state(1)[0] >> 2)
         first_seed = self.seed * self.num_envs + self.trained_steps
         try:

@@ -129,6 +129,10 @@ class TrainingTracker:
         self._notice_fork()
         return self._aggregates.episodes
 
+    def deliver_like(self, other: "TrainingTracker") -> None:
+        """Deliver to the platform that `other` delivers to, if there is one. To be called before the run is registered."""
+        self._key, self._url = other._key, other._url
+
     def register_run(self) -> None:
         """Write down that the run begins. Does nothing if it did; a report does this by itself."""
         self._notice_fork()
