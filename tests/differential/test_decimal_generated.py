@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal, localcontext
+from typing import Any
 
 import pytest
 from decimal_ledger import Parameters, Series, StepResult
@@ -36,12 +37,14 @@ def broken_rules(case: Case, result: StepResult, closes: list[Decimal]) -> list[
             (entry == 0) == (quantity == 0)
             for entry, quantity in zip(result.average_entries, result.positions, strict=True)
         ),
-        "every fee is a rate times the value": all(
-            fill.fee in (rate * fill.price * fill.quantity for rate in (case.parameters.taker, case.parameters.maker))
-            for fill in result.fills
-        ),
+        "every fee is a rate times the value": all(fill.fee in fees_of(case, fill) for fill in result.fills),
     }
     return [name for name, holds in rules.items() if not holds]
+
+
+def fees_of(case: Case, fill: Any) -> list[Decimal]:
+    value = fill.price * fill.quantity
+    return [case.parameters.fee(rate, value) for rate in (case.parameters.taker, case.parameters.maker)]
 
 
 def closes_of(case: Case, result: StepResult) -> list[Decimal]:
