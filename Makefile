@@ -1,5 +1,5 @@
 # demo: the main job, from nothing. test: the checks and every suite, from nothing.
-.PHONY: demo test check soak bench warm clean
+.PHONY: demo test check soak bench serve warm clean
 
 demo:
 	scripts/setup demo
@@ -22,6 +22,10 @@ soak:
 bench:
 	scripts/setup
 	scripts/bench
+
+serve:
+	scripts/setup
+	.venv/bin/tradeready serve
 
 warm:
 	scripts/setup demo

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -235,3 +236,16 @@ def test_a_session_that_is_never_started_has_no_journal(fresh_server: Served) ->
     assert look(fresh_server.client, session, "account/portfolio")["total_equity"] == "10000.0"
     with fresh_server.platform.database.read() as connection:
         assert connection.scalar(select(func.count()).select_from(backtest_journal)) == 0
+
+
+def test_an_episode_that_was_stepped_over_rest_wakes_again(fresh_server: Served) -> None:
+    session, run_id = begin(fresh_server.client), str(uuid.uuid4())
+    step(fresh_server.client, session, 3)
+    training = "/api/v1/training/runs"
+    fresh_server.client.post(training, json={"run_id": run_id}).raise_for_status()
+    report = {"episode_number": 1, "session_id": session}
+    fresh_server.client.post(f"{training}/{run_id}/episodes", json=report).raise_for_status()
+    before = everything(fresh_server.client, session)
+    fresh_server.platform.sessions.close()
+    assert everything(fresh_server.client, session) == before
+    assert step(fresh_server.client, session)["step"] == 4

@@ -143,3 +143,10 @@ def _run(account_id: str, run_id: str) -> dict[str, object]:
         "started_at": at,
         "updated_at": at,
     }
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_a_database_that_does_not_answer_is_named_without_its_password(scheme: str, tmp_path: Path) -> None:
+    database = Database(Settings(home=tmp_path, database_url=f"{scheme}://ada:secret@127.0.0.1:1/x").database_url)
+    with pytest.raises(StoreError, match=r"psycopg://ada:\*\*\*@127\.0\.0\.1:1/x must answer"):
+        upgrade(database)

@@ -166,3 +166,22 @@ def test_another_accounts_agent_cannot_be_chosen(served: Served) -> None:
 
 def _files(home: Path) -> list[Path]:
     return [path for path in home.rglob("*") if path.is_file()]
+
+
+def test_a_key_revokes_none_that_can_do_more(served: Served) -> None:
+    strong = served.client.post(f"{API}/keys", json={"name": "k", "scopes": ["admin"]}).json()["key_id"]
+    weak = served.client.post(f"{API}/keys", json={"name": "k", "scopes": ["read"]}).json()["key_id"]
+    with client_of(served.url, another_key(served.platform, ("read", "write"))) as client:
+        refused = client.delete(f"{API}/keys/{strong}")
+        assert (refused.status_code, error_of(refused)["code"]) == (403, "PERMISSION_DENIED")
+        assert client.delete(f"{API}/keys/{weak}").status_code == 204
+
+
+def test_an_agents_key_stays_an_agents_also_as_a_login(served: Served) -> None:
+    agent = served.client.post(f"{API}/agents", json={"display_name": "alpha"}).json()
+    with client_of(served.url, None) as browser:
+        assert browser.post("/login", data={"api_key": agent["api_key"]}).status_code == 303
+        mine = browser.get(f"{API}/keys").json()["keys"]
+        others = next(key["key_id"] for key in mine if key["agent_id"] is None and key["scopes"] != ["admin"])
+        refused = browser.delete(f"{API}/keys/{others}")
+        assert (refused.status_code, error_of(refused)["code"]) == (403, "PERMISSION_DENIED")

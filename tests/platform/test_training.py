@@ -314,3 +314,11 @@ def test_a_configuration_that_is_no_json_or_too_large_is_refused(served: Served)
     )
     assert odd.status_code == 201
     assert odd.json()["strategy_label"] == ("ab" * 200)[:200]
+
+
+@pytest.mark.parametrize("config", ['{"note": "\\ud800"}', '{"strategy_label": "\\ud800"}'])
+def test_half_a_surrogate_pair_is_refused_and_the_list_still_answers(served: Served, config: str) -> None:
+    body = f'{{"run_id": "{uuid.uuid4()}", "config": {config}}}'
+    answer = served.client.post(f"{API}/runs", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "VALIDATION_ERROR")
+    assert served.client.get(f"{API}/runs").status_code == 200

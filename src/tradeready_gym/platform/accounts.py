@@ -104,19 +104,23 @@ def create_key(
     return key_id, key, secret
 
 
-def revoke_key(connection: Connection, account_id: str, key_id: str) -> None:
+def revoke_key(connection: Connection, caller: Principal, key_id: str) -> None:
     """Take a key back, with the logins that came from it; at once.
 
     Raises:
         NotFound: the account has no such key.
+        Forbidden: the key can do what the caller cannot, or is another agent's.
     """
-    done = connection.execute(
-        update(api_keys)
-        .where(api_keys.c.id == key_id, api_keys.c.account_id == account_id)
-        .values(revoked_at=clock.now())
-    )
-    if done.rowcount == 0:
+    mine = (api_keys.c.id == key_id) & (api_keys.c.account_id == caller.account_id)
+    # a database may refuse a NUL
+    row = None if "\0" in key_id else connection.execute(select(api_keys).where(mine)).first()
+    if row is None:
         raise NotFound(f"there is no key {key_id}", code="KEY_NOT_FOUND", key_id=key_id)
+    for scope in row.scopes.split():
+        caller.require(scope)
+    if caller.agent_id is not None and row.agent_id != caller.agent_id:
+        raise Forbidden("an agent's key revokes that agent's keys only; use a key of the account")
+    connection.execute(update(api_keys).where(mine).values(revoked_at=clock.now()))
     connection.execute(delete(logins).where(logins.c.key_id == key_id))
 
 
@@ -171,12 +175,14 @@ def find_by_token(database: Database, token: str) -> Principal:
     found = keys.digest(token)
     with database.read() as connection:
         row = connection.execute(
-            select(logins, accounts.c.status).join(accounts).where(logins.c.digest == found)
+            select(logins, accounts.c.status, api_keys.c.agent_id)
+            .select_from(logins.join(accounts).outerjoin(api_keys, logins.c.key_id == api_keys.c.id))
+            .where(logins.c.digest == found)
         ).first()
     if row is None or not keys.same(row.digest, found) or row.expires_at < clock.now():
         raise Unauthorised("the token is unknown or has expired; log in again", code="INVALID_TOKEN")
     _require_active(row)
-    return Principal(row.account_id, None, row.key_id, frozenset(row.scopes.split()))
+    return Principal(row.account_id, row.agent_id, row.key_id, frozenset(row.scopes.split()))
 
 
 def log_in(database: Database, principal: Principal, hours: float) -> tuple[str, int]:
@@ -224,10 +230,11 @@ def find_by_password(database: Database, email: str, password: str) -> Principal
     Raises:
         Unauthorised: nobody has.
     """
+    address = email.replace("\0", "").strip().lower()
     with database.read() as connection:
-        row = connection.execute(select(accounts).where(accounts.c.email == email.strip().lower())).first()
+        row = connection.execute(select(accounts).where(accounts.c.email == address)).first()
     # an unknown address costs the same time as a wrong password
-    kept = row.password_hash if row is not None and row.password_hash else keys.hash_password("")
+    kept = row.password_hash if row is not None and row.password_hash else keys.NO_PASSWORD
     if not keys.password_matches(password, kept) or row is None or not row.password_hash:
         raise Unauthorised("the e-mail address or the password is wrong")
     _require_active(row)
@@ -263,7 +270,9 @@ def find_agent(connection: Connection, account_id: str, agent_id: str) -> Row[An
     Raises:
         NotFound: the account has no such agent.
     """
-    row = connection.execute(select(agents).where(agents.c.id == agent_id, agents.c.account_id == account_id)).first()
+    mine = (agents.c.id == agent_id) & (agents.c.account_id == account_id)
+    # a database may refuse a NUL
+    row = None if "\0" in agent_id else connection.execute(select(agents).where(mine)).first()
     if row is None:
         raise NotFound(f"there is no agent {agent_id}", code="AGENT_NOT_FOUND", agent_id=agent_id)
     return row

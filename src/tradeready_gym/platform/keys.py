@@ -7,6 +7,7 @@ import secrets
 SCOPES = ("read", "write", "paper", "admin")
 KEY_PREFIX, SECRET_PREFIX = "ak_live_", "sk_live_"
 _RANDOM_BYTES = 48
+NO_PASSWORD = f"{'00' * 16}:{'00' * 64}"  # a hash that no password has
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 

@@ -9,17 +9,25 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from tradeready_gym.platform import accounts, clock
+from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader, Writer
 from tradeready_gym.platform.api.wire import decimal_text
-from tradeready_gym.platform.database.tables import agents, api_keys
+from tradeready_gym.platform.database.tables import agents, api_keys, logins
 from tradeready_gym.platform.errors import Conflict, Forbidden
 from tradeready_gym.platform.state import Platform
 
 router = APIRouter(prefix="/agents", tags=["agents"])
+AGENT_SCOPES = ("read", "write", "paper")
 SHOWN_ONCE = "Keep this key: it is shown only once."
 
-Name = Annotated[str, Field(min_length=1, max_length=100)]
-Tags = Annotated[list[Annotated[str, Field(max_length=50)]], Field(max_length=50)]
+# a database may refuse a NUL
+_TEXT = r"^[^\x00]*$"
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=_TEXT)]
+Text = Annotated[str, Field(max_length=100, pattern=_TEXT)]
+Color = Annotated[str, Field(max_length=7, pattern=_TEXT)]
+Address = Annotated[str, Field(max_length=500, pattern=_TEXT)]
+Tags = Annotated[list[Annotated[str, Field(max_length=50, pattern=_TEXT)]], Field(max_length=50)]
+Nothing = Annotated[dict[str, Any], Field(max_length=0)]
 
 
 class RiskProfile(BaseModel):
@@ -35,23 +43,23 @@ class AgentRequest(BaseModel):
 
     display_name: Name
     starting_balance: Annotated[Decimal, Field(gt=0, le=Decimal("1e15"), allow_inf_nan=False)] = Decimal("10000.00")
-    llm_model: Annotated[str, Field(max_length=100)] | None = None
-    framework: Annotated[str, Field(max_length=100)] | None = None
+    llm_model: Text | None = None
+    framework: Text | None = None
     strategy_tags: Tags = []
-    risk_profile: RiskProfile | dict[str, Any] = {}
-    color: Annotated[str, Field(max_length=7)] | None = None
+    risk_profile: RiskProfile | Nothing = {}
+    color: Color | None = None
 
 
 class AgentChange(BaseModel):
     """What is to be changed; the rest stays."""
 
     display_name: Name | None = None
-    llm_model: Annotated[str, Field(max_length=100)] | None = None
-    framework: Annotated[str, Field(max_length=100)] | None = None
+    llm_model: Text | None = None
+    framework: Text | None = None
     strategy_tags: Tags | None = None
     risk_profile: RiskProfile | None = None
-    color: Annotated[str, Field(max_length=7)] | None = None
-    avatar_url: Annotated[str, Field(max_length=500)] | None = None
+    color: Color | None = None
+    avatar_url: Address | None = None
 
 
 class AgentView(BaseModel):
@@ -102,7 +110,7 @@ class NewAgentKey(BaseModel):
 def make_agent(body: AgentRequest, platform: PlatformState, caller: Writer) -> NewAgent:
     """Make an agent with a key of its own."""
     fields = body.model_dump() | {"starting_balance": decimal_text(body.starting_balance)}
-    return _add(platform, caller.account_id, fields)
+    return _add(platform, caller, fields)
 
 
 @router.get("")
@@ -160,7 +168,7 @@ def clone_agent(
     fields = dict(row._mapping)
     for name in ("strategy_tags", "risk_profile"):
         fields[name] = json.loads(fields[name])
-    return _add(platform, caller.account_id, fields | {"display_name": new_name or f"{row.display_name} (copy)"[:100]})
+    return _add(platform, caller, fields | {"display_name": new_name or f"{row.display_name} (copy)"[:100]})
 
 
 @router.post("/{agent_id}/archive")
@@ -207,7 +215,7 @@ def regenerate_key(agent_id: str, platform: PlatformState, caller: Writer) -> Ne
         if row.status != "active":
             raise Forbidden(f"the agent is {row.status}; only an active one gets a key")
         _revoke_keys(connection, agent_id)
-        _, key, _ = accounts.create_key(connection, caller.account_id, name="agent's key", agent_id=agent_id)
+        key = _make_key(connection, caller, agent_id)
     return NewAgentKey(agent_id=agent_id, api_key=key)
 
 
@@ -226,10 +234,10 @@ def put_risk_profile(agent_id: str, body: RiskProfile, platform: PlatformState, 
     return body
 
 
-def _add(platform: Platform, account_id: str, fields: dict[str, Any]) -> NewAgent:
+def _add(platform: Platform, caller: Principal, fields: dict[str, Any]) -> NewAgent:
     with platform.database.write() as connection:
-        agent_id = accounts.create_agent(connection, account_id, fields)
-        _, key, _ = accounts.create_key(connection, account_id, name="agent's key", agent_id=agent_id)
+        agent_id = accounts.create_agent(connection, caller.account_id, fields)
+        key = _make_key(connection, caller, agent_id)
     return NewAgent(
         agent_id=agent_id,
         api_key=key,
@@ -246,8 +254,16 @@ def _change(platform: Platform, account_id: str, agent_id: str, values: dict[str
         return _view(connection, accounts.find_agent(connection, account_id, agent_id))
 
 
+def _make_key(connection: Connection, caller: Principal, agent_id: str) -> str:
+    # it cannot do more than who asks for it
+    scopes = tuple(scope for scope in AGENT_SCOPES if scope in caller.scopes or "admin" in caller.scopes)
+    return accounts.create_key(connection, caller.account_id, name="agent's key", agent_id=agent_id, scopes=scopes)[1]
+
+
 def _revoke_keys(connection: Connection, agent_id: str) -> None:
-    connection.execute(update(api_keys).where(api_keys.c.agent_id == agent_id).values(revoked_at=clock.now()))
+    theirs = api_keys.c.agent_id == agent_id
+    connection.execute(update(api_keys).where(theirs, api_keys.c.revoked_at.is_(None)).values(revoked_at=clock.now()))
+    connection.execute(delete(logins).where(logins.c.key_id.in_(select(api_keys.c.id).where(theirs))))
 
 
 def _view(connection: Connection, row: Row[Any]) -> AgentView:

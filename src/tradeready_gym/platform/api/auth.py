@@ -16,13 +16,13 @@ router = APIRouter(prefix="/auth", tags=["auth"])
 TOKEN_HOURS = 1.0
 
 Password = Annotated[str, Field(min_length=8, max_length=72)]
-Email = Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+Email = Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
 
 
 class Registration(BaseModel):
     """A new account."""
 
-    display_name: Annotated[str, Field(max_length=100)] = ""
+    display_name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] = ""
     email: Email | None = None
     password: Password | None = None
     starting_balance: Annotated[Decimal, Field(gt=0, le=Decimal("1e15"), allow_inf_nan=False)] = Decimal("10000.00")

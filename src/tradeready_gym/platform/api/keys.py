@@ -15,7 +15,7 @@ router = APIRouter(prefix="/keys", tags=["keys"])
 class KeyRequest(BaseModel):
     """A new key."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
     scopes: list[Literal["read", "write", "paper", "admin"]] = ["read", "write", "paper"]
 
 
@@ -71,7 +71,7 @@ def make_key(body: KeyRequest, platform: PlatformState, caller: Writer) -> NewKe
 
 @router.delete("/{key_id}", status_code=204)
 def revoke_key(key_id: str, platform: PlatformState, caller: Writer) -> Response:
-    """Revoke a key, at once."""
+    """Revoke a key, at once; one that can do more than the caller's needs `admin`."""
     with platform.database.write() as connection:
-        accounts.revoke_key(connection, caller.account_id, key_id)
+        accounts.revoke_key(connection, caller, key_id)
     return Response(status_code=204)

@@ -49,9 +49,11 @@ class RunRequest(BaseModel):
     def checked_config(self) -> dict[str, Any]:
         """The configuration, which can be kept as JSON. Raises `Invalid`."""
         try:
-            size = len(json.dumps(self.config, allow_nan=False))
+            size = len(json.dumps(self.config, allow_nan=False, ensure_ascii=False).encode("utf-8"))
         except ValueError as error:
-            raise Invalid(f"config must be plain JSON without NaN or infinity: {error}", field="config") from error
+            raise Invalid(
+                f"config must be plain JSON without NaN, infinity or half a surrogate pair: {error}", field="config"
+            ) from error
         if size > CONFIG_BYTES:
             raise Invalid(f"config may have {CONFIG_BYTES:,} bytes; got {size:,}", field="config")
         return self.config

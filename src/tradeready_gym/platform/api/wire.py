@@ -23,4 +23,5 @@ def rounded_text(value: float | None, places: int) -> str | None:
     """A statistic with so many decimal places, half to even; None where there is none."""
     if value is None or not math.isfinite(value):
         return None
-    return format(round(Decimal(repr(float(value))), places), "f")
+    # what is rounded to zero has no sign
+    return format(round(Decimal(repr(float(value))), places) + Decimal(0), "f")

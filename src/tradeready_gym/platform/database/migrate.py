@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
+
 from tradeready_gym.errors import StoreError
 from tradeready_gym.platform.database.database import Database
 
@@ -13,9 +15,15 @@ def upgrade(database: Database) -> None:
     """Apply the migrations that are missing; nothing happens if there are none.
 
     Raises:
-        StoreError: the database was made by a later version.
+        StoreError: the database does not answer, or was made by a later version.
     """
-    found = current(database)
+    try:
+        found = current(database)
+    except OperationalError as error:
+        raise StoreError(
+            f"the database {database.engine.url.render_as_string()} must answer before a server starts on it: "
+            f"{str(error.orig).strip()}. Start it, or give another --database-url"
+        ) from error
     if found == LATEST:
         return
     # imported here: a server whose database is up to date starts without it

@@ -257,7 +257,8 @@ class SessionManager:
         return session, row
 
     def _wake(self, row: Row[Any]) -> Session:
-        if row.run_id is not None:
+        # one that was stepped over REST may be an episode too, and has a journal
+        if row.run_id is not None and row.status == "completed" and row.journal_length == 0:
             raise Conflict(
                 f"backtest {row.id} is an episode of training that was played again: it has results, and no sandbox",
                 code="BACKTEST_INVALID_STATE",

@@ -57,9 +57,9 @@ def register(
     values = {
         "id": run_id,
         "account_id": account_id,
-        "strategy_label": ("" if label is None else str(label).replace("\0", ""))[:LABEL_LENGTH],
+        "strategy_label": _storable("" if label is None else str(label))[:LABEL_LENGTH],
         "strategy_id": strategy_id,
-        "config": json.dumps(config),
+        "config": _storable(json.dumps(config, ensure_ascii=False)),
         "status": RUNNING,
         "episodes_completed": 0,
         "totals": "{}",
@@ -159,6 +159,11 @@ def view(row: Row[Any]) -> dict[str, Any]:
         "updated_at": clock.iso(row.updated_at),
         "aggregate_stats": aggregate_stats(json.loads(row.totals), row.episodes_completed),
     }
+
+
+def _storable(text: str) -> str:
+    # a journal may hold what a database refuses: a NUL, half a surrogate pair
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _matching(account_id: str, wanted: Wanted) -> ColumnElement[bool]:
