@@ -42,7 +42,7 @@ def walk_forward_splits(
     _check(bars=bars, folds=folds, purge=purge, embargo=embargo, least_training=least_training, least_test=least_test)
     if not 0.0 < first_share < 1.0:
         raise ConfigurationError(
-            f"first_share must be within (0, 1), the share of the first training; got {first_share!r}."
+            f"folds need first_share within (0, 1), the share of the first training; got {first_share!r}."
         )
     gap = purge + embargo
     length = (bars - int(bars * first_share)) // folds
@@ -67,4 +67,6 @@ def _check(**arguments: int) -> None:
     for name, value in arguments.items():
         least = 0 if name in ("purge", "embargo") else 1
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigurationError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+            raise ConfigurationError(
+                f"{name} must be a whole number of at least {least}, for walk-forward folds; got {value!r}."
+            )

@@ -23,6 +23,7 @@ from tradeready_gym.evaluation import (
 )
 from tradeready_gym.market import format_time
 from tradeready_gym.strategies.comparison import Comparison
+from tradeready_gym.strategies.details import details_of
 from tradeready_gym.strategies.learned import Learned, spans_of
 from tradeready_gym.strategies.native import NativeEnvironment
 from tradeready_gym.strategies.performance import Evaluation
@@ -65,12 +66,14 @@ def result_card(
         "agents": [_agent(agent, engine, trials) for agent in comparison.agents],
         "across_seeds": across_seeds(comparison.agents),
         "baselines": [
-            _figures(one)
+            _figures(one, engine)
             for one in (comparison.buy_and_hold, comparison.flat, comparison.moving_averages, comparison.random_traders)
         ],
         "ahead_of_random_traders": list(comparison.ahead_of_random),
         "trials": describe_trials(trials, engine),
-        "cost_multiples": {f"{times:g}": [_figures(one) for one in found] for times, found in (costs or {}).items()},
+        "cost_multiples": {
+            f"{times:g}": [_figures(one, engine) for one in found] for times, found in (costs or {}).items()
+        },
         "versions": versions(),
     }
 
@@ -167,7 +170,7 @@ def periods_per_year(engine: Engine) -> float:
 
 def _agent(agent: Evaluation, engine: Engine, trials: Sequence[Trial]) -> dict[str, Any]:
     equity = agent.episodes[0].net_worth
-    found: dict[str, Any] = {**_figures(agent), "sharpe_interval": as_plain(sharpe_interval(agent, engine))}
+    found: dict[str, Any] = {**_figures(agent, engine), "sharpe_interval": as_plain(sharpe_interval(agent, engine))}
     found["probabilistic_sharpe"] = found["deflated_sharpe"] = None
     if len(equity) > 3 and (equity > 0.0).all():
         try:
@@ -180,8 +183,8 @@ def _agent(agent: Evaluation, engine: Engine, trials: Sequence[Trial]) -> dict[s
     return found
 
 
-def _figures(evaluation: Evaluation) -> dict[str, Any]:
-    metrics: dict[str, Any] = {}
+def _figures(evaluation: Evaluation, engine: Engine) -> dict[str, Any]:
+    metrics: dict[str, Any] = dict(details_of(evaluation, periods_per_year(engine)))
     for name in evaluation.episodes[0].metrics:
         values = evaluation.metric(name)
         known = values[np.isfinite(values)]

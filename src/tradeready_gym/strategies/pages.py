@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from tradeready_gym.engine import Engine
+from tradeready_gym.evaluation.metrics import DAYS_PER_YEAR
 from tradeready_gym.rendering.report import Curve, Report, ReportFill
 from tradeready_gym.strategies.card import periods_per_year
 from tradeready_gym.strategies.comparison import Comparison
@@ -23,6 +25,20 @@ COLUMNS = (
     ("turnover", "turnover", "{:.1f}"),
     ("fees", "fees_paid", "{:.0f}"),
     ("time in %", "exposure", "{:.0%}"),
+)
+
+# heading, name on the card, format; a name that ends in _days is made from steps or candles
+DETAILS = (
+    ("a year %", "annual_return_pct", "{:z.1f}"),
+    ("volatility %", "annual_volatility_pct", "{:.1f}"),
+    ("Calmar", "calmar_ratio", "{:z.2f}"),
+    ("longest DD, days", "longest_drawdown_days", "{:,.0f}"),
+    ("round trips", "round_trips", "{:,.0f}"),
+    ("won %", "win_rate", "{:.0f}"),
+    ("profit factor", "profit_factor", "{:.2f}"),
+    ("held, days", "mean_holding_days", "{:,.1f}"),
+    ("slippage", "slippage_paid", "{:,.0f}"),
+    ("fees and slippage %", "costs_pct", "{:.1f}"),
 )
 
 
@@ -51,6 +67,7 @@ def comparison_report(
         remarks=remarks,
         facts=_facts(comparison, card),
         rows=[figures_row(one) for one in (*comparison.agents, *baselines, comparison.random_traders)],
+        details=details_rows(card, engine),
         symbol=engine.symbols[0] if len(engine.symbols) == 1 else "",
         **_candles_of(candles, shown) if len(engine.symbols) == 1 else {},
         fills=_fills(traced) if len(engine.symbols) == 1 else [],
@@ -63,12 +80,28 @@ def comparison_report(
 def figures_row(evaluation: Evaluation) -> dict[str, str]:
     """One line of the table: medians over the episodes, `-` for what does not exist."""
     count = len(evaluation.episodes)
-    row = {"strategy": evaluation.strategy + (f", {count} traders" if count > 1 else "")}
+    row = {"strategy": _called(evaluation.strategy, count)}
     for heading, metric, form in COLUMNS:
         values = evaluation.metric(metric)
         known = values[np.isfinite(values)]
-        row[heading] = form.format(np.median(known)).removesuffix("%") if len(known) else "-"
+        row[heading] = _formatted(float(np.median(known)) if len(known) else None, form)
     return row
+
+
+def details_rows(card: Mapping[str, Any], engine: Engine) -> list[dict[str, str]]:
+    """The lines of the second table, from the card of what the engine played; `-` for what does not exist."""
+    step_days = DAYS_PER_YEAR / periods_per_year(engine)
+    candle_days = DAYS_PER_YEAR / engine.market.periods_per_year
+    rows = []
+    for one in (*card["agents"], *card["baselines"]):
+        metrics = one["metrics"]
+        values = metrics | {
+            "longest_drawdown_days": _times(metrics["longest_drawdown"], step_days),
+            "mean_holding_days": _times(metrics["mean_holding_bars"], candle_days),
+        }
+        texts = {heading: _formatted(values[name], form) for heading, name, form in DETAILS}
+        rows.append({"strategy": _called(one["name"], one["episodes"])} | texts)
+    return rows
 
 
 _FILLS = {"next_open": "next open", "close": "close they were decided on (optimistic)"}
@@ -116,6 +149,18 @@ def _facts(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, s
         ),
         ("Trades", f"{metrics['total_trades']:.0f}", f"fees {metrics['fees_paid']:,.0f}"),
     ]
+
+
+def _called(strategy: str, episodes: int) -> str:
+    return strategy + (f", {episodes} traders" if episodes > 1 else "")
+
+
+def _formatted(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value).removesuffix("%")
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
 
 
 def _number(value: float | None) -> str:

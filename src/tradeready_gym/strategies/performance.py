@@ -21,7 +21,8 @@ class Performance:
     `time` is datetime64[us] in UTC; `net_worth`, `balance` (available cash) and `position_value` are in the quote currency.
     `reward` is what the step that led to a row was paid, and `action` (steps + 1, or steps + 1 by A) what was decided for it;
     row 0, to which no step led, is NaN. Both are None where they are not known: actions that are not numbers are not kept.
-    `metrics` are those of `tradeready_gym.evaluation`, None where one does not exist.
+    `metrics` are those of `tradeready_gym.evaluation`, None where one does not exist. `fills` are records of
+    `orders.FILL_DTYPE` in the order of their execution, or None where they are not known.
     """
 
     time: npt.NDArray[np.datetime64]
@@ -31,6 +32,7 @@ class Performance:
     metrics: Mapping[str, float | int | None]
     reward: Numbers | None = None
     action: Numbers | None = None
+    fills: npt.NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.net_worth)

@@ -26,6 +26,7 @@ def play(
     observations, infos = environment.reset(seed=seed)
     kept = [np.vstack([_keep(infos), np.full(count, np.nan)])]
     decided: list[Any] = []
+    filled: list[npt.NDArray[Any]] = [infos["filled_orders"][:0].copy()]
     lengths = np.zeros(count, np.int64)
     metrics: list[dict[str, Any] | None] = [None] * count
     playing = np.ones(count, np.bool_)
@@ -34,6 +35,9 @@ def play(
         observations, rewards, terminated, truncated, infos = environment.step(actions)
         decided.append(_numbers(actions, count))
         row = _keep(infos)
+        fills = infos.get("final_info", infos)["filled_orders"]
+        if len(fills):
+            filled.append(fills[playing[fills["env"]]])
         ended = playing & (terminated | truncated)
         if ended.any():
             final = infos["final_info"]
@@ -47,8 +51,11 @@ def play(
         _describe_unfinished(environment, playing, metrics)
     table = np.array(kept)  # (steps + 1, columns, N)
     taken = None if not decided or any(actions is None for actions in decided) else np.array(decided)  # (steps, N, A)
+    fills_of = _by_account(np.concatenate(filled), count)
     return tuple(
-        _performance(table[: lengths[i] + 1, :, i], None if taken is None else taken[: lengths[i], i], metrics[i])
+        _performance(
+            table[: lengths[i] + 1, :, i], None if taken is None else taken[: lengths[i], i], metrics[i], fills_of[i]
+        )
         for i in range(count)
     )
 
@@ -79,12 +86,20 @@ def _numbers(actions: Any, count: int) -> npt.NDArray[np.float64] | None:
     return None
 
 
+def _by_account(fills: npt.NDArray[Any], count: int) -> list[npt.NDArray[Any]]:
+    ordered = fills[np.argsort(fills["env"], kind="stable")]
+    return np.split(ordered, np.searchsorted(ordered["env"], np.arange(1, count)))
+
+
 def _performance(
-    table: npt.NDArray[np.float64], actions: npt.NDArray[np.float64] | None, metrics: dict[str, Any] | None
+    table: npt.NDArray[np.float64],
+    actions: npt.NDArray[np.float64] | None,
+    metrics: dict[str, Any] | None,
+    fills: npt.NDArray[Any],
 ) -> Performance:
     time, equity, cash, value, reward = np.ascontiguousarray(table.T)
     if actions is not None:
         actions = np.vstack([np.full((1, actions.shape[1]), np.nan), actions])
         actions = actions[:, 0] if actions.shape[1] == 1 else actions
     times = time.astype(np.int64).astype("datetime64[us]")
-    return Performance(times, equity, cash, value, metrics or {}, reward, actions)
+    return Performance(times, equity, cash, value, metrics or {}, reward, actions, fills)

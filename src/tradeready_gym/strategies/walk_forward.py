@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.evaluation import walk_forward_splits
 from tradeready_gym.market import Span
 from tradeready_gym.strategies.baselines import BuyAndHold, Flat, MovingAverageCross
 from tradeready_gym.strategies.experiment import Experiment
@@ -76,36 +76,24 @@ def make_folds(
     *,
     rolling: bool = False,
     purge: int = 0,
+    embargo: int = 0,
     first_share: float = FIRST_TRAINING_SHARE,
 ) -> tuple[Fold, ...]:
     """`count` folds of `span`: tests of one length follow one another from `first_share` of the span to its end.
 
-    Training begins with the span, or, if `rolling`, has the length of the first fold's. It ends `purge` candles before
-    its test, so that no reward or label reaches across. `step` is a candle in microseconds.
+    Training begins with the span (with its first whole candle), or, if `rolling`, has the length of the first fold's. It ends `purge` candles before
+    its test, so that no reward or label reaches across, and `embargo` more. `step` is a candle in microseconds. The rows
+    are those of `evaluation.walk_forward_splits`, with the last candle of the span as its last row.
 
     Raises:
-        ConfigurationError: there are not enough candles.
+        ConfigurationError: an argument is outside its domain, or there are not enough candles.
     """
     candles = (span.end - span.start) // step
-    if count < 1 or purge < 0 or not 0.0 < first_share < 1.0:
-        raise ConfigurationError(
-            f"folds must be at least 1, purge at least 0 and first_share within (0, 1); got {count}, {purge} and {first_share}"
-        )
-    first = int(candles * first_share)
-    length = (candles - first) // count
-    if length < 2 or first - purge < 2:
-        raise ConfigurationError(
-            f"{candles} candles are too few for {count} folds with {purge} purged candles: a test would have {length}, the first "
-            f"training {first - purge}. Take fewer folds or a longer span"
-        )
-    folds = []
-    begin = span.end - count * length * step
-    for number in range(count):
-        test = Span(begin + number * length * step, begin + (number + 1) * length * step)
-        end = test.start - purge * step
-        start = span.start + number * length * step if rolling else span.start
-        folds.append(Fold(number, Span(start, end), test))
-    return tuple(folds)
+    begin = span.end - candles * step
+    splits = walk_forward_splits(candles, count, rolling=rolling, purge=purge, embargo=embargo, first_share=first_share)
+    return tuple(
+        Fold(split.number, _span_of(split.training, begin, step), _span_of(split.test, begin, step)) for split in splits
+    )
 
 
 def walk_forward(
@@ -114,6 +102,7 @@ def walk_forward(
     folds: int = 8,
     rolling: bool = False,
     purge: int = 24,
+    embargo: int = 0,
     workers: int | None = None,
     finished: Finished | None = None,
 ) -> WalkForward:
@@ -123,9 +112,8 @@ def walk_forward(
     with each result as it comes.
     """
     whole = experiment.make(experiment.start, experiment.end)
-    planned = make_folds(
-        spans_of(whole.engine)[0], whole.engine.market.timeframe.microseconds, folds, rolling=rolling, purge=purge
-    )
+    step = whole.engine.market.timeframe.microseconds
+    planned = make_folds(spans_of(whole.engine)[0], step, folds, rolling=rolling, purge=purge, embargo=embargo)
     baselines = tuple(_play_baselines(experiment, planned))
     jobs = [(experiment, fold, seed) for fold in planned for seed in experiment.seeds]
     results = []
@@ -135,6 +123,10 @@ def walk_forward(
             finished(result)
     results.sort(key=lambda result: (result.fold.number, result.seed or 0))
     return WalkForward(experiment, planned, tuple(results), baselines)
+
+
+def _span_of(rows: range, begin: int, step: int) -> Span:
+    return Span(begin + rows.start * step, begin + rows.stop * step)
 
 
 def _run(jobs: Sequence[tuple[Experiment, Fold, int]], workers: int) -> Iterator[FoldResult]:

@@ -143,3 +143,11 @@ def test_a_curve_that_does_not_fit_together_is_refused() -> None:
         curve([1.0, math.nan])
     with pytest.raises(ConfigurationError, match="at least one curve"):
         Report("t", "s", [], 8766.0)
+
+
+def test_every_row_that_is_not_a_strategy_is_a_quiet_one() -> None:
+    rows = [{"strategy": name, "profit factor": "1.50"} for name in ("Agent", "Random, 40 traders")]
+    for page in (render_report(report([1.0, 2.0], rows=rows)), render_report(report([1.0, 2.0], details=rows))):
+        assert "<tr><td>Agent</td><td>1.50</td></tr>" in page
+        assert '<tr class="baseline"><td>Random, 40 traders</td>' in page
+    assert "Risk, round trips and costs" not in render_report(report([1.0, 2.0], rows=rows))

@@ -17,7 +17,9 @@ from tradeready_gym.rendering.report import render_report
 from tradeready_gym.strategies import BuyAndHold, Flat, MovingAverageCross
 from tradeready_gym.strategies.card import result_card
 from tradeready_gym.strategies.comparison import Comparison, compare
-from tradeready_gym.strategies.pages import comparison_report
+from tradeready_gym.strategies.details import details_of
+from tradeready_gym.strategies.pages import comparison_report, details_rows
+from tradeready_gym.strategies.performance import Evaluation, Performance
 from tradeready_gym.strategies.sensitivity import cost_sensitivity
 from tradeready_gym.strategies.trace import count_actions, trace
 from tradeready_gym.strategies.trials import Trial, trial_of
@@ -43,6 +45,71 @@ def test_a_card_is_json_and_has_what_a_sceptic_asks_for() -> None:
     equity = comparison.agents[0].episodes[0].net_worth
     expected = deflated_sharpe(return_moments(np.diff(equity) / equity[:-1]), [t.sharpe * 60.0 for t in known])
     assert card["agents"][0]["deflated_sharpe"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_card_and_the_page_have_what_the_fills_and_the_curve_say() -> None:
+    env, comparison = compared(fee_rate=0.002, slippage="fixed")
+    card = result_card(comparison, env)
+    mine = MovingAverageCross(3, 9)
+    traced = trace(mine, env)
+    metrics = card["agents"][0]["metrics"]
+    paid = np.sum(traced.fills["fee"])
+    slipped = [
+        fill["quantity"] * abs(fill["price"] - fill["price"] / (1.0 + fill["side"] * fill["slippage"]))
+        for fill in traced.fills
+    ]
+    assert len(traced.fills) > 4
+    assert sum(slipped) > 0.0
+    assert metrics["fees_paid"] == pytest.approx(paid, rel=1e-12)
+    assert metrics["slippage_paid"] == pytest.approx(sum(slipped), rel=1e-9)
+    assert metrics["costs_pct"] == pytest.approx(100.0 * (paid + sum(slipped)) / traced.equity[0], rel=1e-9)
+    # a spot account that buys once and sells once: flat to flat is every second fill
+    rows = traced.fills["row"]
+    held = [close - begin for begin, close in zip(rows[::2], rows[1::2], strict=False)]
+    assert metrics["mean_holding_bars"] == pytest.approx(np.mean(held))
+    growth = traced.equity[-1] / traced.equity[0]
+    years = (len(traced.equity) - 1) / 8766.0
+    assert metrics["annual_return_pct"] == pytest.approx(100.0 * (growth ** (1.0 / years) - 1.0), rel=1e-9)
+    rows_of = details_rows(card, env.engine)
+    assert [row["strategy"] for row in rows_of[1:3]] == ["Buy and hold", "Buy and hold"]
+    assert rows_of[0]["held, days"] == f"{np.mean(held) / 24.0:,.1f}"
+    assert rows_of[3] | {"strategy": ""} == dict.fromkeys(rows_of[3], "-") | {
+        "strategy": "", "a year %": "0.0", "volatility %": "0.0", "longest DD, days": "0",
+        "round trips": "0", "slippage": "0", "fees and slippage %": "0.0",
+    }  # fmt: skip
+    page = render_report(comparison_report("x", comparison, env, traced, card))
+    assert f"<td>{metrics['slippage_paid']:,.0f}</td>" in page
+    assert "profit factor" in page
+
+
+def test_every_account_keeps_its_own_fills() -> None:
+    env = market(fee_rate=0.002)
+    traders = compare([Flat(), MovingAverageCross(3, 9)], env, random_seeds=3).random[1]
+    for seed, episode in enumerate(traders.episodes):
+        assert episode.fills is not None
+        assert len(episode.fills) == episode.metrics["total_trades"]
+        assert set(episode.fills["env"].tolist()) <= {seed}
+        assert episode.fills["fee"].sum() == pytest.approx(episode.metrics["fees_paid"], rel=1e-9)
+    assert sum(len(episode.fills) for episode in traders.episodes if episode.fills is not None) > 6
+
+
+def test_an_account_whose_episode_is_over_gets_no_fills_of_the_next() -> None:
+    worlds = [trend(bars=bars, seed=0) for bars in (150, 300)]
+    played = MovingAverageCross(3, 9).evaluate(market(data=worlds), episodes=6)
+    assert len({len(episode) for episode in played.episodes}) == 2
+    for episode in played.episodes:
+        assert episode.fills is not None
+        assert len(episode.fills) == episode.metrics["total_trades"]
+        assert len(episode.fills) > 2
+
+
+def test_an_account_that_was_worth_nothing_has_no_details() -> None:
+    equity = np.array([100.0, 0.0, 0.0])
+    broke = Performance(np.arange(3).astype("datetime64[us]"), equity, equity, 0.0 * equity, {})
+    alive = Performance(np.arange(3).astype("datetime64[us]"), equity + 1.0, equity, equity, {})
+    found = [details_of(Evaluation("x", (), False, played), 8766.0) for played in ((broke,), (broke, alive))]
+    assert set(found[0].values()) == {None}
+    assert found[1]["longest_drawdown"] == 2.0
 
 
 def test_more_trials_make_the_same_result_less_believable() -> None:

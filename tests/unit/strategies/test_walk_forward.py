@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.evaluation import walk_forward_splits
 from tradeready_gym.market import Span
 from tradeready_gym.strategies.experiment import Experiment
 from tradeready_gym.strategies.walk_forward import FoldResult, make_folds, walk_forward
@@ -49,6 +50,23 @@ def test_tests_follow_one_another_to_the_end_and_training_ends_before_them(rolli
 def test_spans_that_cannot_be_cut_are_refused(count: int, purge: int, share: float) -> None:
     with pytest.raises(ConfigurationError, match=r"folds"):
         make_folds(Span(0, 1_000 * HOUR), HOUR, count, purge=purge, first_share=share)
+
+
+@pytest.mark.parametrize("rolling", [False, True])
+@pytest.mark.parametrize(("purge", "embargo"), [(0, 0), (24, 0), (24, 12)])
+def test_folds_are_the_splits_of_the_rows(rolling: bool, purge: int, embargo: int) -> None:
+    start = 5_000 * HOUR
+    folds = make_folds(Span(start, start + 1_003 * HOUR), HOUR, 5, rolling=rolling, purge=purge, embargo=embargo)
+    splits = walk_forward_splits(1_003, 5, rolling=rolling, purge=purge, embargo=embargo)
+    for fold, split in zip(folds, splits, strict=True):
+        for span, rows in ((fold.training, split.training), (fold.test, split.test)):
+            assert ((span.start - start) // HOUR, (span.end - start) // HOUR) == (rows.start, rows.stop)
+        assert fold.test.start - fold.training.end == (purge + embargo) * HOUR
+
+
+def test_a_begun_candle_is_not_learned_from() -> None:
+    folds = make_folds(Span(-HOUR // 2, 1_000 * HOUR), HOUR, 5)
+    assert (folds[0].training.start, folds[-1].test.end) == (0, 1_000 * HOUR)
 
 
 def test_every_fold_and_seed_is_tested_on_what_nobody_had_seen_and_processes_change_nothing() -> None:

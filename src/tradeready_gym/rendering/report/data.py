@@ -48,6 +48,7 @@ class Report:
 
     - `remarks`: plain sentences, the most important first; `badges`: (text, "good" | "bad" | "plain")
     - `rows`: the table, one mapping from heading to text a strategy; the first column is named "strategy"
+    - `details`: a second such table, of what is asked after the first
     - `facts`: (heading, value, explanation) in large type
     - `times` int64[C], `open, high, low, close` float64[C]: the candles of the span, for one symbol; may be empty
     - `rewards` float64[...], `actions`: how often each was chosen, by name
@@ -62,6 +63,7 @@ class Report:
     remarks: Sequence[str] = ()
     facts: Sequence[tuple[str, str, str]] = ()
     rows: Sequence[Mapping[str, str]] = ()
+    details: Sequence[Mapping[str, str]] = ()
     symbol: str = ""
     times: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     open: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))

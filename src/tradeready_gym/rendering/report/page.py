@@ -1,7 +1,7 @@
 """The page: what was found first, then the pictures, then everything a sceptic needs to do it again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from tradeready_gym.rendering.palette import BUY, SELL
@@ -20,7 +20,8 @@ def render_report(report: Report) -> str:
         _header(report),
         _facts(report),
         _section("What this says", _remarks(report)),
-        _section("Figures", _table(report)),
+        _section("Figures", _table(report, report.rows)),
+        _section("Risk, round trips and costs", _table(report, report.details)),
         *_curves(report),
         _section(f"Trades on {report.symbol}" if report.symbol else "Trades", _trades(report), name),
         _section(
@@ -80,15 +81,15 @@ def _remarks(report: Report) -> str:
     )
 
 
-def _table(report: Report) -> str:
-    if not report.rows:
+def _table(report: Report, rows: Sequence[Mapping[str, str]]) -> str:
+    if not rows:
         return ""
-    headings = list(report.rows[0])
-    baselines = {curve.name for curve in report.curves if curve.baseline}
+    headings = list(rows[0])
+    strategies = {curve.name for curve in report.curves if not curve.baseline}
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     lines = []
-    for row in report.rows:
-        kind = ' class="baseline"' if row[headings[0]] in baselines else ""
+    for row in rows:
+        kind = "" if row[headings[0]] in strategies else ' class="baseline"'
         lines.append(f"<tr{kind}>{''.join(f'<td>{escape(row[heading])}</td>' for heading in headings)}</tr>")
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
 

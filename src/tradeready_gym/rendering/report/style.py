@@ -18,7 +18,7 @@ h2 { font-size: 16px; margin: 0 0 8px; } h2 small { font-weight: 400; color: #64
 ul.remarks { margin: 0; padding-left: 20px; } ul.remarks li { margin: 3px 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
 th, td { text-align: right; padding: 5px 9px; border-bottom: 1px solid #e6e9ed; white-space: nowrap; }
-th { color: #55606d; font-weight: 600; font-size: 13px; } th:first-child, td:first-child { text-align: left; }
+th { color: #55606d; font-weight: 600; font-size: 13px; } thead th { white-space: normal; vertical-align: bottom; line-height: 1.3; } th:first-child, td:first-child { text-align: left; }
 tr.baseline td { color: #55606d; } tr:last-child td { border-bottom: 0; } .scroll { overflow-x: auto; }
 table.months td { text-align: center; padding: 5px 3px; border: 2px solid #fff; border-radius: 4px; font-size: 13px; } table.months th { text-align: center; }
 table.months td.year, table.months th:first-child { font-weight: 650; }
