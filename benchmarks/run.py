@@ -1,6 +1,6 @@
 """Every benchmark in one run: each peer in a virtual environment and process of its own, ratios in one table.
 
-    python benchmarks/run.py [--only single|vector|training|cold] [--output benchmarks/results.md]
+    python benchmarks/run.py [--only single|vector|composition|training|cold] [--output benchmarks/results.md]
 
 Peers are installed into build/peers/ the first time. Absolute numbers belong to the machine; the ratios are the result.
 """
@@ -75,6 +75,21 @@ def vector() -> list[str]:
     return lines
 
 
+def composition() -> list[str]:
+    """The composed vector step against a kernel written by hand for one set of components."""
+    lines = [
+        "| environments | reward | actions | composed | by hand | composed takes | by hand, numbers compiled in | composed takes |",
+        "|---:|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in run(sys.executable, "composition.py"):
+        composed, by_hand, constants = row["composed"], row["by_hand"], row["constants"]
+        lines.append(
+            f"| {row['environments']:,} | {row['reward']} | {row['actions']} | {composed:.1f} ns | {by_hand:.1f} ns "
+            f"| {composed / by_hand:.2f} x | {constants:.1f} ns | {composed / constants:.2f} x |"
+        )
+    return lines
+
+
 def cold() -> list[str]:
     """Fresh processes."""
     taken = run(sys.executable, "cold_start.py")
@@ -87,7 +102,7 @@ def cold() -> list[str]:
     ]
 
 
-PARTS = {"single": single, "vector": vector, "training": training, "cold": cold}
+PARTS = {"single": single, "vector": vector, "composition": composition, "training": training, "cold": cold}
 
 
 def main() -> None:
