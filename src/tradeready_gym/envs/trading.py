@@ -257,9 +257,11 @@ class TradingEnvironment(gymnasium.Env[Any, Any]):
         self._advance(self._world, flat, self._report, 0, 1, WHOLE_STEP)
         if self._keeps:
             self._kept += self._action_bytes
-        reported = REPORT_LAYOUT.unpack(self._report_bytes)
-        reward, equity, cash, value, unrealized, locked, realized, fees, progress, _, step, _, done = reported[:-2]
-        fills, rejects = reported[-2:]
+        # fmt: off
+        (
+            reward, equity, cash, value, unrealized, locked, realized, fees, progress, _, step, _, done, fills, rejects,
+        ) = REPORT_LAYOUT.unpack(self._report_bytes)
+        # fmt: on
         row = self._first_row + step
         info = {
             "equity": equity,
