@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from paper_serving import START, attach, recording
 from serving import Served, another_key, client_of
 
+from stepped import SteppedFeed
 from tradeready_gym.platform.app import PREFIX, create_app
 from tradeready_gym.platform.settings import Settings
 
@@ -28,6 +30,9 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{PREFIX}/agents": {"display_name": "a"},
     f"{PREFIX}/agents/{{agent_id}}": {"display_name": "b"},
     f"{PREFIX}/agents/{{agent_id}}/risk-profile": {},
+    f"{PREFIX}/account/reset": {"confirm": True},
+    f"{PREFIX}/account/risk-profile": {},
+    f"{PREFIX}/trade/order": {"symbol": "BTCUSDT", "side": "buy", "quantity": "0.001"},
     f"{PREFIX}/keys": {"name": "k", "scopes": ["read"]},
     f"{PREFIX}/backtest/create": {**SPAN, "starting_balance": "1000", "pairs": ["BTCUSDT"]},
     f"{PREFIX}/backtest/{{session_id}}/step/batch": {"steps": 1},
@@ -54,6 +59,8 @@ class World:
 
     def call(self, client: httpx2.Client, method: str, path: str) -> httpx2.Response:
         values = {"symbol": "BTCUSDT", **self.owned}
+        if path.startswith(f"{PREFIX}/trade/"):
+            values["order_id"] = self.owned["paper_order_id"]
         body: dict[str, Any] | None = None
         query: dict[str, Any] = {}
         if method in ("post", "put", "patch"):
@@ -89,6 +96,8 @@ def world(served: Served) -> Iterator[World]:
     session_id = session()
     rests = {"symbol": "BTCUSDT", "side": "buy", "type": "limit", "price": "1", "quantity": "0.001"}
     order = client.post(f"{PREFIX}/backtest/{session_id}/trade/order", json=rests).json()
+    attach(served.platform, SteppedFeed(recording(), START))
+    paper_order = client.post(f"{PREFIX}/trade/order", json=rests | {"quantity": "10"}).json()
     key = client.post(f"{PREFIX}/keys", json={"name": "mine", "scopes": ["read"]}).json()
     owned = {
         "agent_id": client.post(f"{PREFIX}/agents", json={"display_name": "mine"}).json()["agent_id"],
@@ -96,6 +105,7 @@ def world(served: Served) -> Iterator[World]:
         "run_id": run(),
         "session_id": session_id,
         "order_id": order["order_id"],
+        "paper_order_id": paper_order["order_id"],
     }
     with (
         client_of(served.url, another_key(served.platform)) as revoked,
@@ -127,7 +137,7 @@ def is_public(path: str) -> bool:
 
 def test_there_are_routes_of_every_kind() -> None:
     groups = {path.split("/")[3] for _, path in ROUTES if path.startswith(PREFIX)}
-    assert {"agents", "auth", "backtest", "keys", "market", "metrics", "training"} <= groups
+    assert {"account", "agents", "auth", "backtest", "keys", "market", "metrics", "trade", "training"} <= groups
     assert len(ROUTES) > 60
 
 
@@ -180,6 +190,8 @@ def test_the_owner_is_served(world: World, method: str, path: str) -> None:
     allowed = {200, 201, 204} if not path.endswith("api-key") else {409}
     if path.endswith("/{order_id}"):
         allowed = {200, 409}  # its session was cancelled before
+    if path == f"{PREFIX}/trade/order/{{order_id}}":
+        allowed = {200, 404}  # its account was reset before
     if path.endswith("/start"):
         allowed = {409}  # it was started already
     if path.endswith(("/orderbook/{symbol}", "/market/trades/{symbol}")):

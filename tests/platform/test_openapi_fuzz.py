@@ -10,10 +10,12 @@ import hypothesis
 import pytest
 import schemathesis
 from hypothesis import HealthCheck
+from paper_serving import START, attach, recording
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
 from serving import Served, listening, serving
 
+from stepped import SteppedFeed
 from tradeready_gym.platform import Settings
 from tradeready_gym.platform.app import create_app
 
@@ -27,6 +29,7 @@ SETTINGS = hypothesis.settings(
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server of this file's own."""
     with serving(tmp_path_factory.mktemp("fuzzed"), ingest_journals=False) as server:
+        attach(server.platform, SteppedFeed(recording(), START))
         yield server
 
 

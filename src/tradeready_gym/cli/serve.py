@@ -23,6 +23,9 @@ def serve(
     requests_per_minute: int | None = None,
     secure_cookies: Annotated[bool, Parameter(negative=())] = False,
     ingest_journals: bool = True,
+    feed: str = "none",
+    symbol: tuple[str, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+    timeframe: str = "1m",
 ) -> None:
     """Run the platform: REST API at /api/v1, dashboard at /training.
 
@@ -46,6 +49,13 @@ def serve(
         For a server behind HTTPS.
     ingest_journals
         Show the runs that were recorded on this machine without a server.
+    feed
+        Live candles for paper accounts: binance (its public streams, which need no key), or replay:DATA:START[:SPEED], such as
+        replay:sample:2023-01-01T00:00:00Z:3600 for an hour a second.
+    symbol
+        What the feed brings and paper accounts trade; say it again for several.
+    timeframe
+        The length of the feed's candles.
     """
     try:
         import uvicorn
@@ -66,6 +76,9 @@ def serve(
         keep_days=keep_days,
         secure_cookies=secure_cookies,
         ingest_journals=ingest_journals,
+        feed=feed,
+        feed_symbols=symbol,
+        feed_timeframe=timeframe,
     )
     listening = _listen(host, port)
     app = create_app(settings)
@@ -77,7 +90,9 @@ def serve(
     if key is not None:
         _say(f"API key, shown only this once: {key}")
         _say("Paste it into the dashboard's login, or use it in gym.make(..., api_key=...).")
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=5)
+    )
     app.state.server = server  # streams of events end when it does
     server.run(sockets=[listening])
 

@@ -35,7 +35,7 @@ class Selected(Feed):
 
     def history(self, bars: int) -> Candles:
         """Candles of these symbols."""
-        return self._feed.history(bars).select(*self.symbols)
+        return self._feed.history(bars).select(self.symbols)
 
     def wait(self, time: int, timeout: float | None = None) -> Slot | None:
         """The slot of these symbols."""
@@ -81,7 +81,7 @@ class FeedHub(Feed):
     """
 
     def __init__(self, feed: Feed, kept: int) -> None:
-        self._feed, self._kept = feed, kept
+        self._feed, self.kept = feed, kept
         self.symbols, self.timeframe = feed.symbols, feed.timeframe
         self._step = feed.timeframe.microseconds
         self._changed = threading.Condition()
@@ -175,7 +175,7 @@ class FeedHub(Feed):
 
     def _longest_history(self) -> Candles:
         try:
-            return self._feed.history(self._kept)
+            return self._feed.history(self.kept)
         except DataUnavailable:
             return self._feed.history(max(2, 86_400 // self.timeframe.seconds) + 1)
 
@@ -200,7 +200,12 @@ class FeedHub(Feed):
             try:
                 slot = self._feed.wait(self._next, _WAIT)
             except FeedEnded as error:
-                return self._end(str(error))
+                self._end(str(error))
+                return
+            except Exception:
+                _log.exception("the feed failed; it is asked again")
+                self._closing.wait(_WAIT)
+                continue
             if slot is not None:
                 self._add(slot)
 
@@ -210,7 +215,7 @@ class FeedHub(Feed):
             filler = np.column_stack([before[:, 3]] * 4 + [np.zeros(len(before))])
             values = np.where(slot.gaps[:, None], filler, slot.values)
             self._slots[slot.time] = Slot(slot.time, values, slot.gaps, slot.info)
-            while len(self._slots) > self._kept:
+            while len(self._slots) > self.kept:
                 self._slots.popitem(last=False)
             self._next = slot.time + self._step
             self._changed.notify_all()

@@ -54,7 +54,8 @@ class PaperLedger:
         self._step = feed.timeframe.microseconds
         self._prices: Mapping[str, float] = {}
         self._about: dict[str, Any] = {}
-        self._moment = 0
+        self._moment = self._day = 0
+        self._day_equity = 0.0
         self.minute = self.accepted = 0
         self.records = OrderRecords(name)
         self.sessions: list[ClosedSession] = []

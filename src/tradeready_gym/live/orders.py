@@ -140,20 +140,10 @@ class OrderRecords:
         record.executed_price, record.executed_quantity = fill["price"], fill["quantity"]
         record.slippage_pct, record.fee, record.realized_pnl = fill["slippage_pct"], fill["fee"], fill["realized_pnl"]
         self._count += 1
+        what = {name: float(fill[name]) for name in ("quantity", "price", "fee", "slippage_pct", "realized_pnl")}
+        trade_id = f"{record.order_id}-{self._count}"
         self.fills.append(
-            PaperFill(
-                f"{record.order_id}-{self._count}",
-                record.order_id,
-                record.symbol,
-                record.side,
-                record.type,
-                fill["quantity"],
-                fill["price"],
-                fill["fee"],
-                fill["slippage_pct"],
-                fill["realized_pnl"],
-                candle,
-            )  # fmt: skip
+            PaperFill(trade_id, record.order_id, record.symbol, record.side, record.type, executed_at=candle, **what)
         )
 
     def _drop_oldest(self) -> None:

@@ -12,7 +12,20 @@ from starlette.exceptions import HTTPException
 
 import tradeready_gym
 from tradeready_gym.platform import dashboard, ingest
-from tradeready_gym.platform.api import agents, auth, backtest, health, keys, market, metrics, sandbox, training
+from tradeready_gym.platform.api import (
+    account,
+    agents,
+    auth,
+    backtest,
+    health,
+    keys,
+    market,
+    metrics,
+    sandbox,
+    stream,
+    trade,
+    training,
+)
 from tradeready_gym.platform.background import Repeated
 from tradeready_gym.platform.database import Database, upgrade
 from tradeready_gym.platform.errors import Invalid, PlatformError
@@ -25,6 +38,7 @@ from tradeready_gym.platform.state import Platform
 PREFIX = "/api/v1"
 _HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 400: "BAD_REQUEST"}
 _RETENTION_SECONDS = 3600.0
+_PAPER_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -45,6 +59,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         if settings.ingest_journals:
             journals = JournalIngest(settings.home, database, platform.events)
             work.append(Repeated("journals", ingest.SECONDS, journals.poll))
+        if settings.feed != "none":
+            # in its thread, for it loads the engine
+            work.append(Repeated("paper", _PAPER_SECONDS, lambda: platform.paper.keep()))
         for repeated in work:
             repeated.start()
         yield
@@ -63,8 +80,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.platform = platform
     app.include_router(health.router)
-    for resource in (auth, agents, keys, market, metrics, training, backtest, sandbox):
+    for resource in (auth, agents, keys, market, metrics, training, backtest, sandbox, trade, account):
         app.include_router(resource.router, prefix=PREFIX)
+    app.include_router(stream.router)
     dashboard.add_to(app)
     app.add_exception_handler(PlatformError, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_validation_error)

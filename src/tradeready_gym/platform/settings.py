@@ -37,6 +37,10 @@ class Settings:
         login_hours: how long a browser stays logged in.
         keep_days: finished backtests and runs older than this are deleted; None keeps them.
         ingest_journals: whether runs that were recorded on this machine without a platform are taken in.
+        feed: where live candles come from: "none", "binance", or "replay:DATA:START[:SPEED]" for recorded ones; there are paper
+            accounts only with one.
+        feed_symbols: what the feed brings, and paper accounts trade.
+        feed_timeframe: the length of its candles.
         secure_cookies: whether the browser is told to send the login cookie over HTTPS only.
     """
 
@@ -50,14 +54,19 @@ class Settings:
     keep_days: float | None = None
     ingest_journals: bool = True
     secure_cookies: bool = False
+    feed: str = "none"
+    feed_symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    feed_timeframe: str = "1m"
 
     def __post_init__(self) -> None:
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{self.home / 'platform.db'}")
-        if self.database_url.startswith("postgresql://"):
-            object.__setattr__(self, "database_url", self.database_url.replace("://", "+psycopg://", 1))
+        if self.database_url.startswith(("postgresql://", "postgres://")):
+            object.__setattr__(self, "database_url", f"postgresql+psycopg://{self.database_url.partition('://')[2]}")
         if not 0 <= self.port <= 65_535:
             raise ConfigurationError(f"port must be in 0 ... 65535; got {self.port}")
+        if self.feed not in {"none", "binance"} and not self.feed.startswith("replay:"):
+            raise ConfigurationError(f"feed must be none, binance or replay:DATA:START[:SPEED]; got {self.feed!r}")
         if self.keep_days is not None and self.keep_days <= 0:
             raise ConfigurationError(f"keep_days must be positive or None; got {self.keep_days}")
 

@@ -12,6 +12,7 @@ from tradeready_gym.platform.settings import Settings
 if TYPE_CHECKING:
     from tradeready_gym.platform.market.catalog import Catalog
     from tradeready_gym.platform.market.gaps import GapFinder
+    from tradeready_gym.platform.paper.manager import PaperAccounts
     from tradeready_gym.platform.sessions.manager import SessionManager
 
 
@@ -48,8 +49,17 @@ class Platform:
 
         return GapFinder(self.catalog)
 
+    @cached_property
+    def paper(self) -> "PaperAccounts":
+        """The paper accounts and their feed; asking for them is what loads the engine."""
+        from tradeready_gym.platform.paper.manager import PaperAccounts
+
+        return PaperAccounts(self.settings, self.database, self.events)
+
     def close(self) -> None:
         """Put the sessions to sleep and close the database."""
+        if "paper" in self.__dict__:
+            self.paper.close()
         if "sessions" in self.__dict__:
             self.sessions.close()
         self.database.close()

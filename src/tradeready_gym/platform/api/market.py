@@ -1,12 +1,12 @@
-"""`/api/v1/market`: the candles that are stored here, and figures of them. No key is needed, and nothing is downloaded.
+"""`/api/v1/market`: the feed's candles if there is a feed, else those that are stored, and figures of them. No key is needed.
 
-Trades and the order book need a live feed, and are not here.
+Trades and the order book are not here.
 """
 
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Query, Response
 
@@ -29,6 +29,10 @@ from tradeready_gym.platform.api.market_bodies import (
 from tradeready_gym.platform.api.wire import decimal_text
 from tradeready_gym.platform.errors import Invalid, TooLarge, Unavailable
 from tradeready_gym.platform.state import Platform
+
+if TYPE_CHECKING:
+    from tradeready_gym.live.hub import FeedHub
+    from tradeready_gym.market import Timeframe
 
 router = APIRouter(prefix="/market", tags=["market"])
 MOST_SYMBOLS = 100
@@ -59,19 +63,15 @@ def list_pairs(platform: PlatformState, status: Annotated[str | None, Query(max_
 
 @router.get("/price/{symbol}")
 def get_price(symbol: str, platform: PlatformState) -> Price:
-    """The last stored close of a symbol, and when it was known."""
-    from tradeready_gym.platform.market import figures
-
-    price, at = figures.price(platform.catalog, symbol)
+    """The last close of a symbol, the feed's if it has it, else the stored one, and when it was known."""
+    price, at = _price(platform, symbol)
     return Price(symbol=symbol.strip().upper(), price=decimal_text(price), timestamp=_iso(at))
 
 
 @router.get("/prices")
 def get_prices(platform: PlatformState, symbols: Symbols = None) -> PriceList:
-    """The last stored close of each symbol; those that this server does not have are left out."""
-    from tradeready_gym.platform.market import figures
-
-    found = _of_each(_wanted(platform, symbols), lambda symbol: figures.price(platform.catalog, symbol))
+    """The last close of each symbol; those that this server does not have are left out."""
+    found = _of_each(_wanted(platform, symbols), lambda symbol: _price(platform, symbol))
     newest = max((at for _, at in found.values()), default=None)
     age = None if newest is None else (clock.now() - newest) / 1e6
     return PriceList(
@@ -85,18 +85,14 @@ def get_prices(platform: PlatformState, symbols: Symbols = None) -> PriceList:
 
 @router.get("/ticker/{symbol}")
 def get_ticker(symbol: str, platform: PlatformState) -> Ticker:
-    """The last 24 hours that are stored of a symbol."""
-    from tradeready_gym.platform.market import figures
-
-    return Ticker(**figures.ticker(platform.catalog, symbol))
+    """The last 24 hours of a symbol, the feed's if it has it, else those that are stored."""
+    return _ticker(platform, symbol)
 
 
 @router.get("/tickers")
 def get_tickers(platform: PlatformState, symbols: Symbols = None) -> TickerList:
     """Tickers of several symbols; those that this server does not have are left out."""
-    from tradeready_gym.platform.market import figures
-
-    found = _of_each(_wanted(platform, symbols), lambda symbol: Ticker(**figures.ticker(platform.catalog, symbol)))
+    found = _of_each(_wanted(platform, symbols), lambda symbol: _ticker(platform, symbol))
     newest = max((ticker.timestamp for ticker in found.values()), default=_iso(clock.now()))
     return TickerList(tickers=found, count=len(found), timestamp=newest)
 
@@ -112,15 +108,16 @@ def get_candles(
 ) -> CandleList:
     """Candles that open in `[start_time, end_time)`, oldest first: the first ones from `start_time`, without it the last.
 
-    Those of a length that is not stored are made of shorter ones.
+    Those of a length that is not stored are made of shorter ones. The last ones come from the feed, if it has enough.
     """
     from tradeready_gym.platform.market import rows
     from tradeready_gym.platform.market.catalog import parse_interval
 
     frame = parse_interval(interval)
-    found = rows.page(
-        platform.catalog, symbol, frame, limit, _time("start_time", start_time), _time("end_time", end_time)
-    )
+    begin, end = _time("start_time", start_time), _time("end_time", end_time)
+    found = _newest(platform, symbol, frame, limit) if begin is None and end is None else None
+    if found is None:
+        found = rows.page(platform.catalog, symbol, frame, limit, begin, end)
     return CandleList(
         symbol=symbol.strip().upper(),
         interval=frame.label,
@@ -218,7 +215,41 @@ def get_data_range(platform: PlatformState) -> DataRange:
 
 
 def _known(platform: Platform) -> list[str]:
-    return sorted({source.symbol for source in platform.catalog.sources()})
+    hub = _hub(platform)
+    return sorted({source.symbol for source in platform.catalog.sources()} | set(hub.symbols if hub else ()))
+
+
+def _hub(platform: Platform) -> "FeedHub | None":
+    if platform.settings.feed == "none":
+        return None
+    with contextlib.suppress(Unavailable):  # what is stored is there all the same
+        return platform.paper.hub
+    return None
+
+
+def _price(platform: Platform, symbol: str) -> tuple[float, int]:
+    from tradeready_gym.platform.market import figures
+    from tradeready_gym.platform.paper.prices import live_price
+
+    hub = _hub(platform)
+    found = None if hub is None else live_price(hub, symbol)
+    return figures.price(platform.catalog, symbol) if found is None else found
+
+
+def _ticker(platform: Platform, symbol: str) -> Ticker:
+    from tradeready_gym.platform.market import figures
+    from tradeready_gym.platform.paper.prices import live_ticker
+
+    hub = _hub(platform)
+    found = None if hub is None else live_ticker(hub, symbol)
+    return Ticker(**(figures.ticker(platform.catalog, symbol) if found is None else found))
+
+
+def _newest(platform: Platform, symbol: str, frame: "Timeframe", limit: int) -> list[dict[str, Any]] | None:
+    from tradeready_gym.platform.paper.prices import live_candles
+
+    hub = _hub(platform)
+    return None if hub is None else live_candles(hub, symbol, frame, limit)
 
 
 def _wanted(platform: Platform, symbols: str | None) -> list[str]:

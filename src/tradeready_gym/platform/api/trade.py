@@ -1,0 +1,234 @@
+"""`/api/v1/trade`: orders of a paper account. The key's agent, or `X-Agent-Id`, says which account."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
+
+from tradeready_gym.platform import clock
+from tradeready_gym.platform.api.backtest_bodies import Money
+from tradeready_gym.platform.api.dependencies import PaperTrader, PlatformState, Reader
+from tradeready_gym.platform.api.wire import decimal_text, optional_text
+from tradeready_gym.platform.errors import BadRequest, Conflict, NotFound
+
+if TYPE_CHECKING:
+    from tradeready_gym.live.ledger import PaperLedger
+    from tradeready_gym.live.orders import PaperOrder
+    from tradeready_gym.live.paper import PaperAccount
+
+router = APIRouter(prefix="/trade", tags=["paper trading"])
+
+_LARGEST = Decimal("1e18")
+_PRICES = ("price", "stop_price", "trigger_price")
+_UNAFFORDABLE = ("insufficient_balance", "insufficient_position")
+View = dict[str, Any]
+Price = Annotated[Money, Field(gt=0, le=_LARGEST)]
+Symbol = Annotated[str | None, Query(max_length=20)]
+Offset = Annotated[int, Query(ge=0, le=2**31)]
+
+
+class PaperOrderRequest(BaseModel):
+    """An order. Others than market orders need a price (also called `stop_price` or `trigger_price`).
+
+    The same `client_order_id` again is the same order. `stop_loss_price` and `take_profit_price` make a bracket.
+    """
+
+    symbol: Annotated[str, Field(min_length=1, max_length=20)]
+    side: Literal["buy", "sell"]
+    type: Literal["market", "limit", "stop_loss", "take_profit"] = "market"
+    quantity: Price
+    price: Annotated[Price | None, Field(validation_alias=AliasChoices(*_PRICES))] = None
+    stop_loss_price: Price | None = None
+    take_profit_price: Price | None = None
+    client_order_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+    @field_validator("side", "type", mode="before")
+    @classmethod
+    def lower(cls, value: Any) -> Any:
+        """BUY is buy."""
+        return value.lower() if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def first_price(cls, values: Any) -> Any:
+        """A price that is null is none: the next of its names counts."""
+        if isinstance(values, dict):
+            return {k: v for k, v in values.items() if v is not None or k not in _PRICES}
+        return values
+
+    @model_validator(mode="after")
+    def fits(self) -> "PaperOrderRequest":
+        """Raise `ValueError` for an order without the price that it needs, or with one that it cannot have."""
+        if self.type != "market" and self.price is None:
+            raise ValueError(f"a {self.type} order needs a price: its limit or trigger")
+        if self.type == "market" and self.price is not None:
+            raise ValueError("a market order has no price; use type=limit to name one")
+        return self
+
+
+class Placed(BaseModel):
+    """What became of an order that was taken: `filled` or `pending`; what does not apply is null."""
+
+    order_id: str
+    status: str
+    symbol: str
+    side: str
+    type: str
+    requested_quantity: str | None
+    executed_quantity: str | None
+    executed_price: str | None
+    slippage_pct: str | None
+    fee: str | None
+    total_cost: str | None
+    filled_at: str | None
+    quantity: str | None
+    price: str | None
+    locked_amount: str | None
+    created_at: str | None
+    client_order_id: str | None
+
+
+@router.post("/order", status_code=201)
+def place_order(body: PaperOrderRequest, platform: PlatformState, caller: PaperTrader) -> Placed:
+    """Submit an order: a market order is filled at once, at the open of the running candle.
+
+    400 ORDER_REJECTED says which limit it breaks, 400 INSUFFICIENT_BALANCE that it cannot be paid for.
+    """
+    from tradeready_gym.orders import Order
+    from tradeready_gym.platform.paper.views import placed_view
+
+    account = platform.paper.of(caller)
+    symbol = body.symbol.strip().upper()
+    if symbol not in account.symbols:
+        raise BadRequest(
+            f"this account trades {', '.join(account.symbols)}; got {symbol}", code="INVALID_SYMBOL", symbol=symbol
+        )
+    numbers = (body.price, body.stop_loss_price, body.take_profit_price)
+    price, stop, take = (None if number is None else float(number) for number in numbers)
+    order = Order(symbol, body.side, float(body.quantity), body.type, price, stop, take)
+    record = account.submit(order, body.client_order_id)
+    if record.status == "rejected" and record.reason in _UNAFFORDABLE:
+        raise _unaffordable(account, record)
+    if record.status == "rejected":
+        raise BadRequest(str(record.reason), code="ORDER_REJECTED", reason=record.reason, symbol=symbol)
+    return Placed(**placed_view(record))
+
+
+@router.get("/order/{order_id}")
+def get_order(order_id: str, platform: PlatformState, caller: Reader) -> View:
+    """One order."""
+    from tradeready_gym.platform.paper.views import order_view
+
+    record = platform.paper.of(caller).look(lambda ledger: ledger.records.orders.get(order_id))
+    if record is None:
+        raise _unknown(order_id)
+    return order_view(record)
+
+
+@router.get("/orders")
+def list_orders(
+    platform: PlatformState,
+    caller: Reader,
+    status: Annotated[str | None, Query(max_length=20)] = None,
+    symbol: Symbol = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    offset: Offset = 0,
+) -> View:
+    """Orders, newest first; the newest 10,000 are kept. `total` counts all that match."""
+    from tradeready_gym.platform.paper.views import order_view
+
+    orders = platform.paper.of(caller).look(lambda ledger: [order_view(o) for o in ledger.records.orders.values()])
+    found = [order for order in reversed(orders) if _fits(order, status=status, symbol=symbol)]
+    return {"orders": found[offset : offset + limit], "total": len(found), "limit": limit, "offset": offset}
+
+
+@router.get("/orders/open")
+def list_open_orders(
+    platform: PlatformState, caller: Reader, limit: Annotated[int, Query(ge=1, le=200)] = 100, offset: Offset = 0
+) -> View:
+    """The orders that rest, newest first."""
+    return list_orders(platform, caller, "pending", None, limit, offset)
+
+
+@router.delete("/order/{order_id}")
+def cancel_order(order_id: str, platform: PlatformState, caller: PaperTrader) -> View:
+    """Take a resting order back."""
+    account = platform.paper.of(caller)
+    done = account.cancel(order_id)
+    if done is None:
+        record = account.look(lambda ledger: ledger.records.orders.get(order_id))
+        if record is None:
+            raise _unknown(order_id)
+        raise Conflict(
+            f"the order does not rest: it is {record.status}",
+            code="ORDER_NOT_CANCELLABLE",
+            order_id=order_id,
+            current_status=record.status,
+        )
+    record, unlocked = done
+    return {
+        "order_id": order_id,
+        "status": "cancelled",
+        "unlocked_amount": decimal_text(unlocked),
+        "cancelled_at": clock.iso(record.cancelled_at),
+    }
+
+
+@router.delete("/orders/open")
+def cancel_open_orders(platform: PlatformState, caller: PaperTrader) -> View:
+    """Take every resting order back; `total_unlocked` sums amounts of different assets, as documented."""
+    account = platform.paper.of(caller)
+    resting = account.look(lambda ledger: [record.order_id for record in ledger.records.resting.values()])
+    unlocked = [done[1] for order_id in resting if (done := account.cancel(order_id)) is not None]
+    return {"cancelled_count": len(unlocked), "total_unlocked": optional_text(float(sum(unlocked)))}
+
+
+@router.get("/history")
+def trade_history(
+    platform: PlatformState,
+    caller: Reader,
+    symbol: Symbol = None,
+    side: Literal["buy", "sell"] | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    offset: Offset = 0,
+) -> View:
+    """Fills, newest first; the newest 10,000 are kept. `total` counts all that match."""
+    from tradeready_gym.platform.paper.views import trade_view
+
+    trades = platform.paper.of(caller).look(lambda ledger: [trade_view(fill) for fill in ledger.records.fills])
+    found = [trade for trade in reversed(trades) if _fits(trade, side=side, symbol=symbol)]
+    return {"trades": found[offset : offset + limit], "total": len(found), "limit": limit, "offset": offset}
+
+
+def _fits(view: View, *, symbol: str | None, **wanted: str | None) -> bool:
+    named = symbol is None or view["symbol"] == symbol.strip().upper()
+    return named and all(value is None or view[name] == value for name, value in wanted.items())
+
+
+def _unaffordable(account: "PaperAccount", record: "PaperOrder") -> BadRequest:
+    from tradeready_gym.platform.sessions.session import assets
+
+    base, quote = assets(record.symbol)
+    place = account.symbols.index(record.symbol)
+
+    def view(ledger: "PaperLedger") -> tuple[float, float]:
+        if record.reason == "insufficient_position":
+            return record.quantity, float(ledger.positions[place].quantity - ledger.positions[place].locked)
+        price = ledger.closes[record.symbol] if record.price is None else record.price
+        return record.quantity * price * (1.0 + ledger.exchange.fee_rate), float(ledger.account.cash)
+
+    needed, available = account.look(view)
+    asset = base if record.reason == "insufficient_position" else quote
+    return BadRequest(
+        f"{record.side} {record.quantity:.12g} {record.symbol} needs {needed:.12g} {asset}; {available:.12g} is available",
+        code="INSUFFICIENT_BALANCE",
+        asset=asset,
+        required=decimal_text(needed),
+        available=decimal_text(available),
+        reason=record.reason,
+    )
+
+
+def _unknown(order_id: str) -> NotFound:
+    return NotFound(f"there is no order {order_id}", code="ORDER_NOT_FOUND", order_id=order_id)

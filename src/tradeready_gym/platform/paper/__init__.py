@@ -1,0 +1,1 @@
+"""Paper accounts: who has one, and what it looks like on the wire."""

@@ -1,0 +1,186 @@
+"""The paper accounts of one server, on one feed."""
+
+import contextlib
+import json
+import logging
+import threading
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+
+from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.live.feed import Feed, Slot
+from tradeready_gym.live.feeds import make_feed
+from tradeready_gym.live.hub import FeedHub
+from tradeready_gym.live.orders import PaperOrder
+from tradeready_gym.live.paper import PaperAccount
+from tradeready_gym.live.risk import RiskLimits
+from tradeready_gym.platform.accounts import Principal
+from tradeready_gym.platform.database import Database
+from tradeready_gym.platform.database.tables import accounts, agents
+from tradeready_gym.platform.errors import BadRequest, Unavailable
+from tradeready_gym.platform.events import Events
+from tradeready_gym.platform.paper.views import order_event
+from tradeready_gym.platform.settings import Settings
+
+EVERYBODY = "everybody"  # who watches the market
+_KEPT_DAYS = 3
+_KEPT_LEAST = 1_500
+_log = logging.getLogger(__name__)
+Seen = TypeVar("Seen")
+
+
+def topic_of(name: str) -> str:
+    """Who watches the paper account of this name: `order` with the order, `portfolio` after a candle."""
+    return f"paper:{name}"
+
+
+class PaperAccounts:
+    """One paper account for each account or agent that asked for one, with a journal under `HOME/paper`.
+
+    Every key without an agent has the account's own; an agent has one of its own. What the feed brings goes to all of them.
+
+    Args:
+        feed: where candles come from; by default what the settings say.
+    """
+
+    def __init__(self, settings: Settings, database: Database, events: Events, feed: Feed | None = None) -> None:
+        self._settings, self._database, self._events, self._feed = settings, database, events, feed
+        self._lock = threading.RLock()
+        self._hub: FeedHub | None = None
+        self._open: dict[str, PaperAccount] = {}
+
+    @property
+    def hub(self) -> FeedHub:
+        """The feed that all share.
+
+        Raises:
+            Unavailable: PRICE_NOT_AVAILABLE: the server has no feed, or it does not answer (yet).
+        """
+        if self._hub is not None:
+            return self._hub
+        if self._feed is None and self._settings.feed == "none":
+            raise Unavailable(
+                "this server has no live prices; start it with `tradeready serve --feed binance`",
+                code="PRICE_NOT_AVAILABLE",
+            )
+        raise Unavailable("the feed does not answer yet; try again in a moment", code="PRICE_NOT_AVAILABLE")
+
+    def of(self, caller: Principal) -> PaperAccount:
+        """The paper account of the caller's agent, or of the caller's account.
+
+        Raises:
+            Unavailable: PRICE_NOT_AVAILABLE: there is no feed, so there is no paper account either.
+        """
+        with self._lock:
+            name = caller.agent_id or caller.account_id
+            if name not in self._open:
+                self._open[name] = self._made(caller.account_id, caller.agent_id)
+            return self._open[name]
+
+    def forget(self, name: str) -> None:
+        """Open the account again from its journal when it is asked for: something went wrong in the middle of it."""
+        with self._lock:
+            self._open.pop(name, None)
+
+    def keep(self) -> None:
+        """Connect to the feed, begin and go on with every account that has a journal; called again and again.
+
+        Raises:
+            TradeReadyError, OSError: the feed does not answer.
+        """
+        if self._hub is None:
+            self._hub = self._connect()
+        folder = self._settings.home / "paper"
+        for path in sorted(folder.glob("*.journal")):
+            if path.stem not in self._open:
+                owner = self._owner_of(path.stem)
+                if owner is not None:
+                    self.of(Principal(owner[0], owner[1], None, frozenset()))
+        for name, account in list(self._open.items()):
+            self._go_on(name, account)
+            self._follow_profile(name, account)
+
+    def close(self) -> None:
+        """Let go of the feed; journals need no closing."""
+        with self._lock:
+            for account in self._open.values():
+                account.close()
+            if self._hub is not None:
+                self._hub.close()
+
+    # ---- inside ----
+
+    def _connect(self) -> FeedHub:
+        settings = self._settings
+        feed = self._feed or make_feed(settings.feed, settings.feed_symbols, settings.feed_timeframe)
+        hub = FeedHub(feed, kept=max(_KEPT_LEAST, _KEPT_DAYS * 86_400 // feed.timeframe.seconds))
+        hub.listen(self._on_slot)
+        hub.start()
+        return hub
+
+    def _made(self, account_id: str, agent_id: str | None) -> PaperAccount:
+        name = agent_id or account_id
+        balance, profile = self._terms(account_id, agent_id)
+
+        def listener(kind: str, order: PaperOrder | None) -> None:
+            text = "" if order is None else json.dumps(order_event(order))
+            self._events.publish(topic_of(name), kind, text)
+
+        return PaperAccount(
+            self.hub,
+            name=name,
+            journal=self._settings.home / "paper" / f"{name}.journal",
+            starting_balance=balance,
+            limits=_limits({}, profile),
+            listener=listener,
+        )
+
+    def _terms(self, account_id: str, agent_id: str | None) -> tuple[float, dict[str, Any]]:
+        with self._database.read() as connection:
+            if agent_id is None:
+                row = connection.execute(select(accounts).where(accounts.c.id == account_id)).one()
+                return float(row.starting_balance), {}
+            row = connection.execute(select(agents).where(agents.c.id == agent_id)).one()
+            return float(row.starting_balance), dict(json.loads(row.risk_profile))
+
+    def _follow_profile(self, name: str, account: PaperAccount) -> None:
+        with self._database.read() as connection:
+            row = connection.execute(select(agents.c.risk_profile).where(agents.c.id == name)).first()
+        known = account.look(lambda ledger: ledger.limits)
+        with contextlib.suppress(BadRequest):  # the limits that it has go on
+            wanted = _limits(known.to_plain(), json.loads(row.risk_profile) if row is not None else {})
+            if wanted != known:
+                account.set_limits(wanted)
+
+    def _owner_of(self, name: str) -> tuple[str, str | None] | None:
+        with self._database.read() as connection:
+            if connection.execute(select(accounts.c.id).where(accounts.c.id == name)).first():
+                return name, None
+            row = connection.execute(select(agents.c.account_id).where(agents.c.id == name)).first()
+        return (row.account_id, name) if row is not None else None
+
+    def _on_slot(self, slot: Slot) -> None:
+        with self._lock:
+            opened = list(self._open.items())
+        for name, account in opened:
+            self._go_on(name, account)
+        self._events.publish(EVERYBODY, "slot", str(slot.time))
+
+    def _go_on(self, name: str, account: PaperAccount) -> None:
+        try:
+            account.catch_up()
+        except OSError:
+            # such as a full disk: nothing has happened then, and it is tried again
+            _log.exception("the paper account %s could not take a candle", name)
+        except Exception:
+            _log.exception("the paper account %s failed; it is opened again from its journal", name)
+            self.forget(name)
+
+
+def _limits(known: dict[str, Any], profile: dict[str, Any]) -> RiskLimits:
+    try:
+        return RiskLimits.from_plain(known | profile)
+    except (ConfigurationError, TypeError) as error:
+        # an agent may be made with any profile
+        raise BadRequest(f"the agent's risk profile is not valid: {error}", code="INVALID_RISK_PROFILE") from error
