@@ -251,3 +251,14 @@ def test_a_profile_that_means_nothing_is_said(paper: Paper) -> None:
         connection.execute(update(agents).where(agents.c.id == agent).values(risk_profile='{"max_open_orders": 0}'))
     answer = client.get(f"{PREFIX}/account/portfolio", headers={"X-Agent-Id": agent})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_RISK_PROFILE")
+
+
+def test_resetting_an_agent_begins_its_paper_account_anew_and_no_other(paper: Paper) -> None:
+    agent = call(paper.served.client, "POST", "/agents", json={"display_name": "alpha"})
+    with client_of(paper.served.url, agent["api_key"]) as client:
+        order(client)
+        order(paper.served.client)
+        assert call(client, "GET", "/account/positions")["positions"]
+        assert call(paper.served.client, "POST", f"/agents/{agent['agent_id']}/reset")["id"] == agent["agent_id"]
+        assert call(client, "GET", "/account/positions")["positions"] == []
+    assert call(paper.served.client, "GET", "/account/positions")["positions"]

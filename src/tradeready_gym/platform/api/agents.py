@@ -1,6 +1,8 @@
 """`/api/v1/agents`: an account's agents, each with a key of its own."""
 
+import contextlib
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -13,7 +15,7 @@ from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader, Writer
 from tradeready_gym.platform.api.wire import decimal_text
 from tradeready_gym.platform.database.tables import agents, api_keys, logins
-from tradeready_gym.platform.errors import Conflict, Forbidden
+from tradeready_gym.platform.errors import Conflict, Forbidden, Unavailable
 from tradeready_gym.platform.state import Platform
 
 router = APIRouter(prefix="/agents", tags=["agents"])
@@ -191,7 +193,11 @@ def delete_agent(agent_id: str, platform: PlatformState, caller: Writer) -> Resp
 
 @router.post("/{agent_id}/reset")
 def reset_agent(agent_id: str, platform: PlatformState, caller: Writer) -> AgentView:
-    """Back to the starting balance: an agent's money is in its sessions and paper accounts, so nothing here changes."""
+    """Begin the agent's paper account anew; without a feed it has none, and nothing changes."""
+    with platform.database.read() as connection:
+        accounts.find_agent(connection, caller.account_id, agent_id)
+    with contextlib.suppress(Unavailable):
+        platform.paper.of(replace(caller, agent_id=agent_id)).reset(None)
     return _change(platform, caller.account_id, agent_id, {})
 
 
