@@ -10,8 +10,8 @@ from alembic.migration import MigrationContext
 from serving import serving
 from sqlalchemy import insert, inspect, select, text, update
 
-from tradeready_gym.errors import StoreError
-from tradeready_gym.platform import Settings, accounts, clock
+from tradeready_gym.errors import ConfigurationError, StoreError
+from tradeready_gym.platform import Limits, Settings, accounts, clock
 from tradeready_gym.platform.database import Database, upgrade
 from tradeready_gym.platform.database.migrate import LATEST, current
 from tradeready_gym.platform.database.tables import accounts as accounts_table
@@ -150,3 +150,14 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(scheme: s
     database = Database(Settings(home=tmp_path, database_url=f"{scheme}://ada:secret@127.0.0.1:1/x").database_url)
     with pytest.raises(StoreError, match=r"psycopg://ada:\*\*\*@127\.0\.0\.1:1/x must answer"):
         upgrade(database)
+
+
+def test_a_folder_that_cannot_be_made_is_a_named_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="--home"):
+        Database(f"sqlite:///{tmp_path / 'file' / 'platform.db'}")
+
+
+def test_a_rate_that_would_refuse_everything_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="at least 1"):
+        Settings(home=tmp_path, limits=Limits(requests_per_minute=0))

@@ -85,7 +85,7 @@ def serve(
     key = ensure_owner(app.state.platform.database)
     port = listening.getsockname()[1]
     _say(
-        f"TradeReady listens on http://{f'[{host}]' if ':' in host else host}:{port}  (dashboard: /training, API: /openapi.json)"
+        f"TradeReady listens on http://{f'[{host}]' if ':' in host else host}:{port}  (dashboard: /training, API: /docs)"
     )
     if key is not None:
         _say(f"API key, shown only this once: {key}")

@@ -9,7 +9,7 @@ from tradeready_gym.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client may ask for at once. Rates are requests a minute and key, by group of routes; None is no limit."""
+    """What a client may ask for at once. Rates are requests a minute and account, in each process; None is no limit."""
 
     body_bytes: int = 8 * 1024 * 1024
     page: int = 500
@@ -67,6 +67,10 @@ class Settings:
             raise ConfigurationError(f"port must be in 0 ... 65535; got {self.port}")
         if self.feed not in {"none", "binance"} and not self.feed.startswith("replay:"):
             raise ConfigurationError(f"feed must be none, binance or replay:DATA:START[:SPEED]; got {self.feed!r}")
+        if self.limits.requests_per_minute is not None and self.limits.requests_per_minute < 1:
+            raise ConfigurationError(
+                f"requests_per_minute must be at least 1, or None for no limit; got {self.limits.requests_per_minute}"
+            )
         if self.keep_days is not None and self.keep_days <= 0:
             raise ConfigurationError(f"keep_days must be positive or None; got {self.keep_days}")
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
+from tradeready_gym.errors import StoreError
+
 SQLITE_BUSY_SECONDS = 30.0
 
 
@@ -25,7 +27,7 @@ class Database:
         options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
         if self.is_sqlite:
             if parsed.database and parsed.database != ":memory:":
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(Path(parsed.database).parent)
             options = {"connect_args": {"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False}}
         self.engine: Engine = create_engine(url, **options)
         if self.is_sqlite:
@@ -59,6 +61,13 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the database's folder cannot be made: {error}. Choose another with --home") from error
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
