@@ -322,3 +322,12 @@ def test_half_a_surrogate_pair_is_refused_and_the_list_still_answers(served: Ser
     answer = served.client.post(f"{API}/runs", content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "VALIDATION_ERROR")
     assert served.client.get(f"{API}/runs").status_code == 200
+
+
+@pytest.mark.parametrize("kept", ["a", "abcde", "====", "?"])
+def test_actions_that_are_no_base64_are_refused(served: Served, kept: str) -> None:
+    run_id = str(uuid.uuid4())
+    served.client.post("/api/v1/training/runs", json={"run_id": run_id})
+    body = {"episode_number": 1, "kept": kept}
+    answer = served.client.post(f"/api/v1/training/runs/{run_id}/episodes", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "VALIDATION_ERROR")

@@ -1,5 +1,6 @@
 """What the training routes take and answer."""
 
+import base64
 import json
 import uuid
 from datetime import datetime
@@ -20,8 +21,19 @@ Metric = Annotated[float, Field(ge=-1e100, le=1e100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=_INT32)]
 Number = Annotated[int, Field(ge=1, le=_INT32, description="counts from 1 within the run")]
 Seed = Annotated[int, Field(ge=-_INT64 - 1, le=_INT64)]
+
+
+def _decodable(text: str) -> str:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise ValueError(f"it must be base64: {error}") from error
+    return text
+
+
 Packed = Annotated[
     str,
+    AfterValidator(_decodable),
     Field(
         max_length=4_000_000, pattern=r"^[A-Za-z0-9+/]*={0,2}$", description="what the episode is played from, base64"
     ),
