@@ -17,12 +17,15 @@ from tradeready_gym.actions import (
     TargetPosition,
     market_order,
 )
-from tradeready_gym.errors import CheckFailed, ConfigurationError
+from tradeready_gym.errors import CausalityError, CheckFailed, ConfigurationError
 from tradeready_gym.exchanges import CustomSlippage, FixedSlippage, SlippageModel
+from tradeready_gym.features import Feature
+from tradeready_gym.features import feature as with_warmup
+from tradeready_gym.features.custom import custom_feature
 from tradeready_gym.kernel import kernel
 from tradeready_gym.orders import Order
 from tradeready_gym.rewards import CustomReward, RewardScheme
-from tradeready_gym.testing import check_action_scheme, check_reward, check_slippage
+from tradeready_gym.testing import check_action_scheme, check_feature, check_reward, check_slippage
 
 # ---- rewards ----
 
@@ -329,3 +332,98 @@ def test_what_is_no_component_is_refused() -> None:
     for check in checks:
         with pytest.raises(ConfigurationError, match="object; got 'pnl'"):
             check("pnl")
+
+
+# ---- features ----
+
+
+def rolling_mean(values: Any, bars: int = 5) -> Any:
+    sums = np.convolve(values, np.ones(bars) / bars)[: len(values)]
+    return np.where(np.arange(len(values)) < bars - 1, np.nan, sums)
+
+
+def ratio_to_mean(candles: Any) -> Any:
+    return candles.close / rolling_mean(candles.close) - 1.0
+
+
+def tomorrow(candles: Any) -> Any:
+    return np.append(candles.close[1:] / candles.close[:-1] - 1.0, 0.0)
+
+
+def divides_by_volume(candles: Any) -> Any:
+    return candles.close / candles.volume
+
+
+def too_long(candles: Any) -> Any:
+    return np.zeros(len(candles) + 1)
+
+
+def draws(candles: Any) -> Any:
+    return np.random.default_rng().random(len(candles))
+
+
+def dollars(candles: Any) -> Any:
+    # the square of a price of 1e7 is fine, the exponential is not
+    return np.exp(np.minimum(candles.close, 1e4)) - 1.0
+
+
+def smoothed(candles: Any) -> Any:
+    level = np.empty(len(candles))
+    level[0] = candles.close[0]
+    for k in range(1, len(level)):
+        level[k] = 0.99 * level[k - 1] + 0.01 * candles.close[k]
+    return candles.close / level - 1.0
+
+
+@dataclass(frozen=True)
+class Bounded(Feature):
+    name: str = "bounded"
+    warmup_bars = 0
+    low = 0.0
+    high = 1.0
+
+    def compute(self, candles: Any, symbol_index: int) -> Any:
+        return candles.close[symbol_index][:, None]
+
+
+@dataclass(frozen=True)
+class MixesSymbols(Feature):
+    name: str = "mixes"
+    warmup_bars = 0
+
+    def compute(self, candles: Any, symbol_index: int) -> Any:
+        return (candles.close[symbol_index] / candles.close[0] - 1.0)[:, None]
+
+
+class NoValue(Feature):
+    name = "no value"
+    warmup_bars = 0
+
+    def compute(self, candles: Any, symbol_index: int) -> Any:
+        return candles.close[symbol_index][:, None]
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:overflow")
+@pytest.mark.parametrize(
+    ("feature", "message"),
+    [
+        (custom_feature(tomorrow), "looks ahead"),
+        (custom_feature(divides_by_volume), "must be finite after its warm-up of 0 candles"),
+        (custom_feature(ratio_to_mean), "must be finite after its warm-up of 0 candles"),
+        (custom_feature(too_long), "must return one row per candle"),
+        (custom_feature(draws), "same numbers for the same candles"),
+        (custom_feature(dollars), "must live at prices around 1e\\+07"),
+        (with_warmup(warmup_bars=3)(smoothed), "differs by .* standard deviations after its warm-up of 3"),
+        (Bounded(), "must stay within its bounds from 0.0 to 1.0"),
+        (MixesSymbols(), "must be the same of a symbol whether or not others are there"),
+        (NoValue(), "must equal its copies"),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_an_unsound_feature_is_caught(feature: Feature, message: str) -> None:
+    with pytest.raises((CheckFailed, CausalityError, ConfigurationError), match=message):
+        check_feature(feature)
+
+
+def test_a_sound_function_passes() -> None:
+    check_feature(with_warmup(warmup_bars=4)(ratio_to_mean))

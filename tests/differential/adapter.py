@@ -23,9 +23,10 @@ from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.exchanges import FeeSchedule, MarginAccount, SimulatedExchange
 from tradeready_gym.exchanges import slippage as models
 from tradeready_gym.exchanges.draws import LIQUIDATION_STREAM, SLIPPAGE_STREAM, uniform
-from tradeready_gym.market import Candles, Instrument
+from tradeready_gym.market import Candles, FundingRates, Instrument
 from tradeready_gym.orders import Order
 
+HOUR = 3_600_000_000
 EPOCH = 1_735_689_600_000_000  # 2025-01-01T00:00:00Z in microseconds
 TIMEFRAMES = {24: "1h", 6: "4h", 1: "1d"}
 ACCOUNT_FEATURES = ("balance", "position", "unrealized_pnl")
@@ -265,7 +266,16 @@ def _account(case: Case) -> MarginAccount | None:
     if terms is None:
         return None
     # row 0 opens at EPOCH, a midnight: the reference's `first_hour` is 0
-    return MarginAccount(**{name: value for name, value in vars(terms).items() if name != "first_hour"})
+    given = {name: value for name, value in vars(terms).items() if name not in ("first_hour", "funding_history")}
+    if terms.funding_history is not None:
+        # venues write a funding time down some milliseconds late
+        series = [
+            [(EPOCH + hour * HOUR + hour % 3 * 7_000, rate) for hour, rate in history.items()]
+            for history in terms.funding_history
+        ]
+        named = {symbol_name(index): one for index, one in enumerate(series)}
+        given["funding_rate"] = FundingRates(series[0] if len(series) == 1 else named, missing="zero")
+    return MarginAccount(**given)
 
 
 def _step_of(case: Case) -> int:
@@ -300,8 +310,6 @@ def _instruments(case: Case) -> dict[str, Instrument]:
     rules = [case.parameters.instrument(index) for index in range(len(case.series))]
     names = [symbol_name(index) for index in range(len(case.series))]
     return {
-        name: Instrument(
-            name, rule.lot_size or 0.0, rule.tick_size or 0.0, rule.min_notional or 0.0, rule.max_quantity or 0.0
-        )
+        name: Instrument(name, **{filter_name: value or 0.0 for filter_name, value in vars(rule).items()})
         for name, rule in zip(names, rules, strict=True)
     }

@@ -229,8 +229,34 @@ def the_largest_quantity_is_no_limit(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(
             module,
             "within_limits",
-            lambda order, instrument: execution.floor_to_lot(order.quantity, instrument.lot_size),
+            lambda order, close, instrument: execution.floor_to_lot(order.quantity, instrument.lot_size),
         )
+
+
+@defect(limits=True)
+def the_least_quantity_is_no_limit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(execution, "below_least", lambda quantity, instrument: False)
+
+
+@defect(kind="mixed", scheme="portfolio", limits=True, steps=80)
+def what_cash_leaves_of_an_order_may_be_less_than_the_least(patch: pytest.MonkeyPatch) -> None:
+    def broken(a: Any, order: Any, quantity: float, close: float, instrument: Any, costs: Any, rejects: Any) -> bool:
+        without = instrument.copy()
+        without["min_quantity"] = 0.0
+        return bool(refuses_cut(a, order, quantity, close, without, costs, rejects))
+
+    refuses_cut = execution.refuses_cut
+    for module in (execution, order_book):
+        patch.setattr(module, "refuses_cut", broken)
+
+
+@defect(limits=True)
+def the_largest_value_is_judged_at_the_price_of_the_order(patch: pytest.MonkeyPatch) -> None:
+    def broken(order: Any, close: float, instrument: Any) -> float:
+        return float(within_limits(order, order.price if order.price > 0.0 else close, instrument))
+
+    within_limits = execution.within_limits
+    patch.setattr(order_book, "within_limits", broken)
 
 
 @defect(fee_amounts=True, steps=80)

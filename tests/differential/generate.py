@@ -35,7 +35,7 @@ from decimal_ledger import (
     UniformSlippage,
     VolumeShareSlippage,
 )
-from margin_scripts import margin_order, margin_terms, on_tick, price_near
+from margin_scripts import margin_order, margin_terms, on_tick, price_near, with_funding_history
 from reference.inputs import Draw
 
 MODELS = ("volume_share", "none", "fixed", "half_spread", "uniform", "square_root")
@@ -64,6 +64,8 @@ class Knobs:
     fragile: bool = False
     fee_amounts: bool = False
     largest: bool = False
+    funding: bool = False
+    limits: bool = False
 
 
 @dataclass
@@ -101,6 +103,9 @@ def build_case(seed: int, kind: str = "orders", knobs: Knobs | None = None, draw
         wanted = (balance / level * random.choice((0.01, 0.1, 0.5)) for level in levels)
         plain = instruments or (Instrument(),) * symbols
         instruments = tuple(replace(one, max_quantity=most) for one, most in zip(plain, wanted, strict=True))
+    if knobs.limits:
+        plain = instruments or (Instrument(),) * symbols
+        instruments = tuple(_limited(random, one, level, balance) for one, level in zip(plain, levels, strict=True))
     start_row = bars_per_day + 1  # the daily volatility needs the close before the day
     rows = start_row + knobs.steps
     ticks = [_tick(instruments[i] if filtered else None, level) for i, level in enumerate(levels)]
@@ -128,7 +133,10 @@ def build_case(seed: int, kind: str = "orders", knobs: Knobs | None = None, draw
         amounts = [balance * random.choice((0.0, 1e-6, 1e-4, 3e-3)) for _ in range(2)]
         parameters = replace(parameters, fee_per_trade=amounts[0], fee_minimum=amounts[1])
     if knobs.margin:
-        parameters = replace(parameters, margin=margin_terms(random, fragile=knobs.fragile))
+        terms = margin_terms(random, fragile=knobs.fragile)
+        if knobs.funding:
+            terms = with_funding_history(random, terms, symbols, rows * 24 // bars_per_day)
+        parameters = replace(parameters, margin=terms)
     case = Case(seed, kind, model, series, start_row, parameters)
     _write_script(random, case, knobs, ticks)
     return case
@@ -200,6 +208,16 @@ def _instrument(random: Random, level: float, balance: float) -> Instrument:
             (None, 10.0 ** (magnitude - 4), 2.5 * 10.0 ** (magnitude - 3), 10.0 ** (magnitude - 7))
         ),
         min_notional=random.choice((None, balance * 1e-4)),
+    )
+
+
+def _limited(random: Random, rule: Instrument, level: float, balance: float) -> Instrument:
+    least = balance / level * random.choice((0.001, 0.02, 0.1))
+    return replace(
+        rule,
+        min_quantity=random.choice((None, least, least)),
+        max_quantity=random.choice((None, None, least * 20)),
+        max_notional=random.choice((None, balance * 0.15, balance * 0.6)),
     )
 
 

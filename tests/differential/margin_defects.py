@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from defects import Defect, Plant
 from generate import Knobs
@@ -58,11 +59,11 @@ def interest_is_charged_on_the_cash_after_the_candles_orders(patch: pytest.Monke
 @margin_defect(steps=80)
 def shorts_borrow_for_nothing(patch: pytest.MonkeyPatch) -> None:
     def broken(original: Any) -> Any:
-        def charge(account: Any, positions: Any, newest: Any, time: float, costs: Any, symbols: int) -> None:
+        def charge(a: Any, positions: Any, newest: Any, time: float, costs: Any, funding: Any, symbols: int) -> None:
             longs = positions.copy()
             if costs.interest_rate > 0.0:
                 longs["quantity"] = [max(quantity, 0.0) for quantity in positions["quantity"]]
-            original(account, longs.view(type(positions)), newest, time, costs, symbols)
+            original(a, longs.view(type(positions)), newest, time, costs, funding, symbols)
 
         return charge
 
@@ -72,10 +73,54 @@ def shorts_borrow_for_nothing(patch: pytest.MonkeyPatch) -> None:
 @margin_defect(steps=80)
 def funding_is_received_by_longs(patch: pytest.MonkeyPatch) -> None:
     def broken(original: Any) -> Any:
-        def charge(account: Any, positions: Any, newest: Any, time: float, costs: Any, symbols: int) -> None:
+        def charge(a: Any, positions: Any, newest: Any, time: float, costs: Any, funding: Any, symbols: int) -> None:
             mirrored = costs.copy()
             mirrored["funding_rate"] = -costs.funding_rate
-            original(account, positions, newest, time, mirrored, symbols)
+            original(a, positions, newest, time, mirrored, funding, symbols)
+
+        return charge
+
+    everywhere(patch, "charge_financing", broken)
+
+
+@margin_defect(steps=80, funding=True)
+def a_history_of_funding_is_charged_a_candle_early(patch: pytest.MonkeyPatch) -> None:
+    shift_funding(patch, -1)
+
+
+@margin_defect(steps=80, funding=True)
+def a_history_of_funding_is_charged_a_candle_late(patch: pytest.MonkeyPatch) -> None:
+    shift_funding(patch, 1)
+
+
+def shift_funding(patch: pytest.MonkeyPatch, rows: int) -> None:
+    def broken(original: Any) -> Any:
+        def charge(a: Any, positions: Any, newest: Any, time: float, costs: Any, funding: Any, symbols: int) -> None:
+            original(a, positions, newest, time, costs, np.roll(funding, rows, axis=0), symbols)
+
+        return charge
+
+    everywhere(patch, "charge_financing", broken)
+
+
+@margin_defect(steps=80, funding=True, symbols=3)
+def every_symbol_pays_the_funding_of_the_first(patch: pytest.MonkeyPatch) -> None:
+    def broken(original: Any) -> Any:
+        def charge(a: Any, positions: Any, newest: Any, time: float, costs: Any, funding: Any, symbols: int) -> None:
+            original(a, positions, newest, time, costs, np.repeat(funding[:, :1], symbols, axis=1), symbols)
+
+        return charge
+
+    everywhere(patch, "charge_financing", broken)
+
+
+@margin_defect(steps=80, funding=True)
+def shorts_do_not_receive_a_history_of_funding(patch: pytest.MonkeyPatch) -> None:
+    def broken(original: Any) -> Any:
+        def charge(a: Any, positions: Any, newest: Any, time: float, costs: Any, funding: Any, symbols: int) -> None:
+            longs = positions.copy()
+            longs["quantity"] = [max(quantity, 0.0) for quantity in positions["quantity"]]
+            original(a, longs.view(type(positions)), newest, time, costs, funding, symbols)
 
         return charge
 

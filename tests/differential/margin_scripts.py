@@ -1,6 +1,7 @@
 """Random terms of margin accounts, and random orders for them: shorts, turns, exits on both sides, orders at the limit."""
 
 import math
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -24,6 +25,23 @@ def margin_terms(random: Random, *, fragile: bool = False) -> MarginTerms:
         funding_rate=random.choice((0.0001, -0.001, 0.01)) if pays_funding else None,
         funding_hours=random.choice((1, 2, 4, 6, 8, 8, 12, 24)),
         liquidation_fee=random.choice((0.0, 0.005, 0.05)),
+    )
+
+
+def with_funding_history(random: Random, terms: MarginTerms, symbols: int, hours: int) -> MarginTerms:
+    """The terms with rates that change from time to time: at every funding time, with holes, or at times of their own."""
+    every = random.choice((1, 4, 8, 8, 24, None))
+    scale = random.choice((0.0001, 0.001, 0.01))
+    shift = random.choice((0.0, 0.5)) * scale
+    histories = []
+    for _ in range(symbols):
+        own = sorted(random.sample(range(hours + 1), min(hours // 5 + 1, 60)))
+        times = own if every is None else range(0, hours + 1, every)
+        histories.append({hour: max(min(random.gauss(shift, scale), 0.1), -0.1) for hour in times})
+        if every is not None and random.random() < 0.3:
+            histories[-1] = {hour: rate for hour, rate in histories[-1].items() if random.random() < 0.8 or hour == 0}
+    return replace(
+        terms, annual_borrow_rate=0.0, funding_rate=None, funding_hours=every, funding_history=tuple(histories)
     )
 
 

@@ -41,6 +41,11 @@ SWEEPS: dict[str, Sweep] = {
     "orders and actions up to a largest quantity": Sweep(
         "mixed", Knobs(largest=True, scheme="portfolio", model="volume_share")
     ),
+    "orders between a least and a most": Sweep("orders", Knobs(limits=True)),
+    "orders between a least and a most on lots and ticks": Sweep("orders", Knobs(limits=True, instruments=True)),
+    "orders and actions between a least and a most": Sweep(
+        "mixed", Knobs(limits=True, scheme="portfolio", model="volume_share")
+    ),
     "orders until ruin": Sweep("orders", Knobs(ruin=True)),
     "orders over 150 steps": Sweep("orders", Knobs(steps=150)),
     "orders on three symbols": Sweep("orders", Knobs(symbols=3)),
@@ -71,6 +76,20 @@ MARGIN_SWEEPS: dict[str, Sweep] = {
     ),
     "margin actions up to a largest quantity": Sweep(
         "mixed", Knobs(margin=True, largest=True, scheme="target_position", model="volume_share")
+    ),
+    "margin orders with a history of funding": Sweep("orders", Knobs(margin=True, funding=True)),
+    "margin orders on three symbols with a history of funding": Sweep(
+        "orders", Knobs(margin=True, funding=True, symbols=3)
+    ),
+    "margin actions with a history of funding": Sweep(
+        "mixed", Knobs(margin=True, funding=True, scheme="target_position", model="volume_share")
+    ),
+    "a margin exchange alone with a history of funding": Sweep(
+        "orders", Knobs(margin=True, funding=True), face="exchange"
+    ),
+    "margin orders between a least and a most": Sweep("orders", Knobs(margin=True, limits=True)),
+    "margin actions between a least and a most": Sweep(
+        "mixed", Knobs(margin=True, limits=True, scheme="target_position", model="volume_share")
     ),
     "margin orders until ruin": Sweep("orders", Knobs(margin=True, model="fixed", ruin=True)),
     "margin orders of fragile accounts": Sweep("orders", Knobs(margin=True, model="uniform", fragile=True)),

@@ -5,6 +5,7 @@ from tradeready_gym.actions.continuous import ContinuousOrder
 from tradeready_gym.actions.continuous_actions import ContinuousActions
 from tradeready_gym.actions.discrete import DiscreteActions
 from tradeready_gym.actions.hold_buy_sell import HoldBuySell
+from tradeready_gym.actions.joined import JoinedActions
 from tradeready_gym.actions.managed_risk import ManagedRiskOrders
 from tradeready_gym.actions.multi_discrete import MultiDiscreteActions
 from tradeready_gym.actions.parametric import ParametricAction
@@ -25,6 +26,7 @@ __all__ = [
     "CustomActionScheme",
     "DiscreteActions",
     "HoldBuySell",
+    "JoinedActions",
     "ManagedRiskOrders",
     "MultiDiscreteActions",
     "ParametricAction",

@@ -32,6 +32,12 @@ class ActionScheme(abc.ABC):
     """Whether its orders may rest in the book or carry a bracket. A scheme of market orders says False: thousands of accounts
     then need no book."""
 
+    def __add__(self, other: "ActionScheme") -> "ActionScheme":
+        """The actions of both, those of `other` after one's own: `JoinedActions`."""
+        from tradeready_gym.actions.joined import JoinedActions
+
+        return JoinedActions((self, other)) if isinstance(other, ActionScheme) else NotImplemented
+
     @abc.abstractmethod
     def action_space(self, symbols: int) -> spaces.Space[Any]:
         """The space of one action for `symbols` symbols."""

@@ -1,10 +1,15 @@
 """Action schemes by name."""
 
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
 from tradeready_gym.actions.base import ActionScheme
 from tradeready_gym.actions.continuous import ContinuousOrder
 from tradeready_gym.actions.continuous_actions import ContinuousActions
 from tradeready_gym.actions.discrete import DiscreteActions
 from tradeready_gym.actions.hold_buy_sell import HoldBuySell
+from tradeready_gym.actions.joined import JoinedActions
 from tradeready_gym.actions.managed_risk import ManagedRiskOrders
 from tradeready_gym.actions.multi_discrete import MultiDiscreteActions
 from tradeready_gym.actions.parametric import ParametricAction
@@ -28,16 +33,28 @@ ACTION_SCHEMES: dict[str, type[ActionScheme]] = {
     "simple_orders": SimpleOrders,
     "managed_risk": ManagedRiskOrders,
     "parametric": ParametricAction,
+    "joined": JoinedActions,
 }
 # its `continuous` never worked; that name is ours
 TENSORTRADE_NAMES = {"multi-discrete": "multi_discrete", "dynamic": "simple_orders", "managed-risk": "managed_risk"}
 
 
-def make_action_scheme(scheme: ActionScheme | str) -> ActionScheme:
-    """A scheme from itself or from its name (also `multi-discrete`, `dynamic`, `managed-risk`), with default parameters."""
+def make_action_scheme(scheme: ActionScheme | str | Mapping[str, Any]) -> ActionScheme:
+    """A scheme from itself or from its name (also `multi-discrete`, `dynamic`, `managed-risk`), with default parameters; a
+    mapping has the `name` and other parameters.
+
+    Raises:
+        UnknownName: no scheme, or no parameter of it, is called that.
+    """
     if isinstance(scheme, ActionScheme):
         return scheme
-    name = TENSORTRADE_NAMES.get(scheme, scheme)
+    given = dict(scheme) if isinstance(scheme, Mapping) else {"name": scheme}
+    called = given.pop("name", None)
+    name = TENSORTRADE_NAMES.get(str(called), str(called))
     if name not in ACTION_SCHEMES:
-        raise UnknownName("action scheme", scheme, ACTION_SCHEMES)
-    return ACTION_SCHEMES[name]()
+        raise UnknownName("action scheme", called, ACTION_SCHEMES)
+    known: tuple[str, ...] = tuple(inspect.signature(ACTION_SCHEMES[name]).parameters)
+    for key in given:
+        if key not in known:
+            raise UnknownName(f"parameter of the action scheme {name}", key, known)
+    return ACTION_SCHEMES[name](**given)

@@ -36,12 +36,19 @@ def warm(*, actions: _Names = None, rewards: _Names = None, slippage: _Names = N
     with progress() as shown:
         done = shown.task("compiling", len(combinations))
         for number, (scheme, reward, model) in enumerate(combinations, 1):
-            environment = TradingVectorEnvironment(
-                data=candles, action_scheme=scheme, reward_scheme=reward, slippage=model, autoreset_mode="SAME_STEP"
-            )
-            environment.action_space.seed(0)
-            environment.reset(seed=0)
-            environment.step(environment.action_space.sample())
+            # alone, and beside others: these may be compiled for less
+            for beside in (1, 2):
+                environment = TradingVectorEnvironment(
+                    num_envs=beside,
+                    data=candles,
+                    action_scheme=scheme,
+                    reward_scheme=reward,
+                    slippage=model,
+                    autoreset_mode="SAME_STEP",
+                )
+                environment.action_space.seed(0)
+                environment.reset(seed=0)
+                environment.step(environment.action_space.sample())
             done(number, len(combinations))
         warm_sessions()
     out().print(f"compiled and kept on disk: {len(combinations)} of {len(combinations)} combinations")

@@ -1,9 +1,10 @@
 """One step, written once: spec, state, step, specialisation, cache."""
 
 from tradeready_gym.engine.engine import Engine
+from tradeready_gym.engine.observe import FILLED, REFUSED
 from tradeready_gym.engine.records import HISTORY, MARGIN_REPORT, REPORT, REPORT_LAYOUT, REPORTED_AMOUNTS
 from tradeready_gym.engine.spec import EngineSpec
-from tradeready_gym.engine.step import ACT, ENDED, FILL, FILLED, OBSERVE, PAY, QUOTE, REFUSED, WHOLE_STEP
+from tradeready_gym.engine.step import ACT, ENDED, FILL, OBSERVE, PAY, QUOTE, WHOLE_STEP
 
 __all__ = [
     "ACT",

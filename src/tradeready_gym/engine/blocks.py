@@ -30,6 +30,22 @@ def _move_code(typing_context: Any, target: Any, to: Any, source: Any, start: An
 _move: Any = intrinsic(_move_code)
 
 
+def _past_line_code(typing_context: Any, array: Any, index: Any) -> Any:
+    signature = types.intp(array, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        word = context.get_value_type(types.intp)
+        place = builder.ptrtoint(builder.gep(view.data, [arguments[1]]), word)
+        size = context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
+        return builder.and_(builder.udiv(place, word(size)), word(_LANES - 1))
+
+    return signature, generate
+
+
+_past_line: Any = intrinsic(_past_line_code)
+
+
 def copy_block(target: Any, to: int, source: Any, start: int, count: int) -> None:
     """`target[to : to + count] = source[start : start + count]` for flat contiguous arrays of one type."""
     target[to : to + count] = source[start : start + count]
@@ -40,6 +56,10 @@ def _compiled_copy(target: Any, to: Any, source: Any, start: Any, count: Any) ->
     # a call of `memcpy` for each window would push the whole step out of its registers
     def copy(target: Any, to: Any, source: Any, start: Any, count: Any) -> None:
         done = 0
+        if count > _LANES:
+            _move(target, to, source, start)
+            # from here on whole cache lines are written; a move that ends in the next line is two
+            done = _LANES - _past_line(target, to)
         while done + _LANES <= count:
             _move(target, to + done, source, start + done)
             done += _LANES

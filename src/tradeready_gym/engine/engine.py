@@ -14,6 +14,7 @@ from tradeready_gym.engine.spans import episode_span
 from tradeready_gym.engine.spec import EngineSpec
 from tradeready_gym.engine.world import addresses, interpreted_world, plain
 from tradeready_gym.exchanges import CustomSlippage
+from tradeready_gym.exchanges.plain import is_plain
 from tradeready_gym.exchanges.state import AccountState
 from tradeready_gym.features import FeaturePipeline
 from tradeready_gym.features.account import POSITION, account_codes
@@ -73,6 +74,9 @@ class Engine:
         self.segments = segments
         self.market = DataReplayer.join(replayers)
         self.rows, self.times = self.market.rows, self.market.times
+        self.funding = spec.exchange.funding_table(self.market)
+        for segment in segments:
+            spec.exchange.check_funding(self.market, int(segment["first_row"]), int(segment["end_row"]))
         table = tables[0] if len(tables) == 1 else np.concatenate(tables, axis=1)
         self.table = np.ascontiguousarray(table).reshape(-1)
 
@@ -133,12 +137,14 @@ class Engine:
 
     def _compile(self) -> None:
         spec = self.spec
+        self.narrow = self._is_narrow()
         self._fused: FusedStep = fuse(
             _kernel_of(spec.action_scheme, no_action if self.python_scheme else None),
             _kernel_of(spec.exchange.slippage, no_slippage if self.python_slippage else None),
             _kernel_of(spec.reward_scheme, no_pay if self.python_reward else None),
             self.interpreted,
             spec.exchange.account is not None,
+            self.narrow,
         )
         arrays = self._arrays()
         self._plain_fills, self._plain_rejects = plain(self.state.fills), plain(self.state.rejects)
@@ -150,6 +156,19 @@ class Engine:
             self.world = addresses(arrays)
             self.advance = self._fused.advance
 
+    def _is_narrow(self) -> bool:
+        # what most train on; see make_step
+        spec = self.spec
+        return (
+            self.environments > 1
+            and len(self.symbols) == 1
+            and not spec.action_scheme.rests
+            and spec.action_scheme.orders_per_action(1) == 1
+            and spec.candles_per_action == 1
+            and not self.python_parts
+            and is_plain(self.costs, self.instruments)
+        )
+
     def _arrays(self) -> dict[str, Any]:
         state = self.state
         return {
@@ -159,6 +178,7 @@ class Engine:
             "settings": self.settings,
             "segments": self.segments,
             "costs": self.costs,
+            "funding": self.funding,
             "instruments": self.instruments,
             "accounts": state.accounts,
             "positions": state.positions,
@@ -179,7 +199,7 @@ class Engine:
         return {name: value for name, value in self.__dict__.items() if name not in _REBUILT}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Engine":
-        for shared in (self.rows, self.times, self.table, self.spec.exchange.data):
+        for shared in (self.rows, self.times, self.table, self.funding, self.spec.exchange.data):
             memo.setdefault(id(shared), shared)
         other = Engine.__new__(Engine)
         memo[id(self)] = other

@@ -46,14 +46,15 @@ def fuse(
     pay: Callable[..., float],
     interpreted: bool = False,
     margin: bool = False,
+    narrow: bool = False,
 ) -> FusedStep:
     """The step of these kernels. Parameters are run-time data: a new fee or window never compiles anything."""
     for function in (act, slippage, pay):
         kernel(function)
     if interpreted:
-        return FusedStep(make_step(act, slippage, pay, margin), restart, collect)
-    key, shared = source_key((act, slippage, pay)) + ("-margin" if margin else ""), source_key()
+        return FusedStep(make_step(act, slippage, pay, margin, narrow), restart, collect)
+    kind = ("-margin" if margin else "") + ("-narrow" if narrow else "")
+    key, shared = source_key((act, slippage, pay)) + kind, source_key()
     announce(key)
-    return FusedStep(
-        compiled(make_step(act, slippage, pay, margin), key), compiled(restart, shared), compiled(collect, shared)
-    )
+    step = make_step(act, slippage, pay, margin, narrow)
+    return FusedStep(compiled(step, key), compiled(restart, shared), compiled(collect, shared))

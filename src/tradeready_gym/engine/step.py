@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tradeready_gym.engine.blocks import copy_block, prefetch
+from tradeready_gym.engine.blocks import prefetch
 from tradeready_gym.engine.episode import start_episode
-from tradeready_gym.engine.world import field
+from tradeready_gym.engine.observe import observe
+from tradeready_gym.engine.world import blank_order, field
 from tradeready_gym.exchanges.book import (
     activate_legs,
     book_has_room,
@@ -25,6 +26,7 @@ from tradeready_gym.exchanges.draws import LIQUIDATION_STREAM, SLIPPAGE_STREAM, 
 from tradeready_gym.exchanges.execution import MARKET, RISK_LIMIT, cut_to_holding, execute_market, record_reject
 from tradeready_gym.exchanges.margin import execute_margin_market, exposed_quantity
 from tradeready_gym.exchanges.matching import end_legs, match_book
+from tradeready_gym.exchanges.plain import plain_costs, plain_instrument
 from tradeready_gym.kernel import kernel
 from tradeready_gym.ledger.margin import charge_financing
 from tradeready_gym.ledger.spot import mark
@@ -36,8 +38,6 @@ FILL = 4
 PAY = 8
 OBSERVE = 16
 ENDED = 1
-FILLED = 2
-REFUSED = 4
 
 WHOLE_STEP = ACT | QUOTE | FILL | PAY | OBSERVE
 
@@ -47,6 +47,7 @@ account_features_of = field("account_features")
 settings_of = field("settings")
 segments_of = field("segments")
 costs_of = field("costs")
+funding_of = field("funding")
 instruments_of = field("instruments")
 accounts_of = field("accounts")
 positions_of = field("positions")
@@ -61,22 +62,48 @@ reward_parameters_of = field("reward_parameters")
 actions_of = field("actions")
 history_of = field("history")
 
-_LARGEST = 3.4028234663852886e38
 _AHEAD = 6
 
 
 @kernel
-def prepare_orders(account: Any, positions: Any, book: Any, orders: Any, margin: bool, symbols: int) -> None:
-    """Number the orders of an action, and cut its sells to what is held; a margin account may sell more."""
-    for k in range(account.pending):
-        order = orders[k]
-        order.order_id = account.next_order_id
-        account.next_order_id += 1
-        if order.side < 0 and order.sized == 1:
-            if order.whole == 1 and account.resting > 0:
-                cancel_sells(account, positions, book, order.symbol, symbols)
-            if order.whole == 1 or not margin:
-                cut_to_holding(positions[order.symbol], order)
+def prepare_order(account: Any, positions: Any, book: Any, order: Any, margin: bool, rests: bool, symbols: int) -> None:
+    """Number an order, and cut a sell to what is held; a margin account may sell more. `rests`: the book may hold orders."""
+    order.order_id = account.next_order_id
+    account.next_order_id += 1
+    if order.side < 0 and order.sized == 1:
+        if rests and order.whole == 1 and account.resting > 0:
+            cancel_sells(account, positions, book, order.symbol, symbols)
+        if order.whole == 1 or not margin:
+            cut_to_holding(positions[order.symbol], order)
+
+
+@kernel
+def quote_order(account: Any, order: Any, newest: Any, slippage: Any, parameters: Any) -> None:
+    """Write the order's slippage, from what is visible at the decision."""
+    step = account.row - account.start_row
+    draw = uniform(np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id)
+    seen = newest[order.symbol]
+    order.slippage = slippage(order.quantity * seen.close, seen.quote_volume, seen.volatility, draw, parameters)
+
+
+@kernel
+def execute_alone(
+    account: Any,
+    positions: Any,
+    order: Any,
+    candles: Any,
+    newest: Any,
+    instruments: Any,
+    costs: Any,
+    fills: Any,
+    rejects: Any,
+) -> None:
+    """Execute the one order of a narrow step; a scheme that said its orders never rest is held to it."""
+    if order.kind != MARKET or order.stop_price != 0.0 or order.take_price != 0.0:
+        record_reject(account, order, rejects, RISK_LIMIT)
+    else:
+        instrument = plain_instrument(instruments[0])
+        execute_market(account, positions[0], order, candles[0], newest[0], instrument, costs, fills, rejects)
 
 
 @kernel
@@ -144,100 +171,13 @@ def flag_end(account: Any, settings: Any) -> None:
     account.done = terminated + 2 * truncated
 
 
-@kernel
-def within_float32(value: float) -> float:
-    """`value`, or the largest number of the observation."""
-    return min(max(value, -_LARGEST), _LARGEST)
-
-
-@kernel
-def write_account(account: Any, positions: Any, newest: Any, codes: Any, out: Any, at: int) -> None:
-    """The account scalars of the observation; a ratio to an equity of 0 is 0."""
-    scale = 1.0 / account.equity if account.equity > 0.0 else 0.0
-    # what nearly everybody observes, without asking for each number what it is
-    if codes.shape[0] == 3 and codes[0] == 0 and codes[1] == 1 and codes[2] == 2:
-        out[at] = within_float32(account.cash / account.starting_balance)
-        out[at + 1] = within_float32(account.position_value * scale)
-        out[at + 2] = within_float32(account.unrealized_pnl * scale)
-        return
-    for k in range(codes.shape[0]):
-        code = codes[k]
-        if code == 0:
-            value = account.cash / account.starting_balance
-        elif code == 1:
-            value = account.position_value * scale
-        elif code == 2:
-            value = account.unrealized_pnl * scale
-        elif code < 0:
-            value = float(account.end_row - account.row) / float(max(account.end_row - account.start_row, 1))
-        else:
-            # the value of symbol `code - 3` alone; summed over symbols these are `position`
-            value = positions[code - 3].quantity * newest[code - 3].close * scale
-        out[at + k] = within_float32(value)
-
-
-@kernel
-def report_account(account: Any, newest: Any, settings: Any, amounts: Any, counts: Any, i: int) -> None:
-    """What the step tells of this environment; the order is `records.REPORT`."""
-    step = account.row - account.start_row
-    total = account.end_row - account.start_row
-    amounts[0, i] = account.reward
-    amounts[1, i] = account.equity
-    amounts[2, i] = account.cash
-    amounts[3, i] = account.position_value
-    amounts[4, i] = account.unrealized_pnl
-    amounts[5, i] = account.locked_cash
-    amounts[6, i] = account.realized_pnl
-    amounts[7, i] = account.fees_paid
-    # two decimals, half to even
-    amounts[8, i] = round(10000.0 * step / total) / 100.0
-    # the open of the candle that begins at the clock, which the data may not have any more
-    counts[9, i] = int(newest.time) + settings.candle_length
-    counts[10, i] = step
-    counts[11, i] = total
-    counts[12, i] = account.done
-    counts[13, i] = account.fills
-    counts[14, i] = account.rejects
-    account.reported = 1
-
-
-@kernel
-def observe(
-    account: Any,
-    positions: Any,
-    newest: Any,
-    table: Any,
-    codes: Any,
-    settings: Any,
-    observations: Any,
-    amounts: Any,
-    counts: Any,
-    i: int,
-) -> int:
-    """What environment `i` sees: one block of the feature table per symbol, then the account; and what it tells, and its news."""
-    features = settings.features
-    block = settings.lookback * features
-    start = (account.row - settings.lookback) * features
-    at = i * settings.width
-    for _ in range(settings.symbols):
-        copy_block(observations, at, table, start, block)
-        at += block
-        start += settings.rows * features
-    write_account(account, positions, newest, codes, observations, at)
-    report_account(account, newest[0], settings, amounts, counts, i)
-    news = 0
-    if account.fills > 0:
-        news |= FILLED
-    if account.rejects > 0:
-        news |= REFUSED
-    return news
-
-
 def make_step(
-    act: Callable[..., int], slippage: Callable[..., float], pay: Callable[..., float], margin: bool
+    act: Callable[..., int], slippage: Callable[..., float], pay: Callable[..., float], margin: bool, narrow: bool
 ) -> Callable[[Any, Any, Any, int, int, int], int]:
     """The step of these three kernels on a margin or a spot account: `advance(world, observations, report, first, last, phases) -> news`.
 
+    A `narrow` step is the same one for whom most of it is nothing: one symbol, one market order and one candle an action, a
+    plain exchange (`exchanges.plain`), no history, and no component in plain Python; it is run whole, or only observes.
     `news` says whether any of the environments ended (ENDED), filled or refused an order (FILLED, REFUSED).
     """
 
@@ -247,7 +187,8 @@ def make_step(
         codes = account_features_of(world)
         counts = report.view(np.int64)
         settings = settings_of(world)[0]
-        costs = costs_of(world)[0]
+        costs = plain_costs(costs_of(world)[0]) if narrow else costs_of(world)[0]
+        funding = funding_of(world)
         instruments = instruments_of(world)
         accounts = accounts_of(world)
         all_positions = positions_of(world)
@@ -262,18 +203,22 @@ def make_step(
         slippage_parameters = slippage_parameters_of(world)
         reward_parameters = reward_parameters_of(world)
         history = history_of(world)
-        symbols = settings.symbols
+        symbols = 1 if narrow else settings.symbols
         candle_line = rows.reshape(-1)
         news = 0
-        # one action's orders at a time: a place that stays in the nearest cache, and is this range's own
-        orders = all_orders[first]
+        quotes = narrow or phases & QUOTE != 0
+        executes = narrow or phases & FILL != 0
+        pays = narrow or phases & PAY != 0
 
         for i in range(max(first, 0), last):
             account = accounts[i]
             positions = all_positions[i]
             book = all_books[i]
             memory = all_memory[i]
-            candles_left = settings.candles_per_action
+            candles_left = 0 if narrow and phases & ACT == 0 else settings.candles_per_action
+            pending = 0
+            # one action's orders at a time: a place that stays in the nearest cache, and is this range's own
+            orders = blank_order() if narrow else all_orders[first]
             # each account stands at a candle of its own, which no hardware foresees: asked for a few accounts early
             ahead = accounts[min(i + _AHEAD, last - 1)].row * symbols
             prefetch(candle_line, ahead - 1)
@@ -293,44 +238,62 @@ def make_step(
                     account.reported = 0
                 account.reward = 0.0
                 made = act(actions[i], account, positions, rows[account.row - 1], orders, action_parameters, symbols)
-                account.pending = min(made, orders.shape[0])
-                prepare_orders(account, positions, book, orders, margin, symbols)
+                if narrow:
+                    pending = made
+                    if pending > 0:
+                        prepare_order(account, positions, book, orders[0], margin, False, symbols)
+                else:
+                    account.pending = min(made, orders.shape[0])
+                    for k in range(account.pending):
+                        prepare_order(account, positions, book, orders[k], margin, True, symbols)
 
             while candles_left > 0:
-                candles_left -= 1
+                candles_left = 0 if narrow else candles_left - 1
 
                 # ---- 2. quote: slippage from what is visible at the decision
-                if phases & QUOTE:
+                if quotes:
                     newest = rows[account.row - 1]
-                    step = account.row - account.start_row
-                    for k in range(account.pending):
-                        order = orders[k]
-                        draw = uniform(np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id)
-                        seen = newest[order.symbol]
-                        value = order.quantity * seen.close
-                        order.slippage = slippage(value, seen.quote_volume, seen.volatility, draw, slippage_parameters)
-                    for k in range(account.resting):
-                        order = book[k]
-                        draw = uniform(np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id)
-                        seen = newest[order.symbol]
-                        value = order.quantity * seen.close
-                        order.slippage = slippage(value, seen.quote_volume, seen.volatility, draw, slippage_parameters)
+                    if narrow:
+                        if pending > 0:
+                            quote_order(account, orders[0], newest, slippage, slippage_parameters)
+                    else:
+                        for k in range(account.pending):
+                            quote_order(account, orders[k], newest, slippage, slippage_parameters)
+                        for k in range(account.resting):
+                            quote_order(account, book[k], newest, slippage, slippage_parameters)
                     if margin:
                         for j in range(symbols):
                             seen = newest[j]
+                            step = account.row - account.start_row
                             draw = uniform(np.uint64(account.seed), account.episode, step, LIQUIDATION_STREAM, j)
                             value = exposed_quantity(account, positions[j], orders, j) * seen.close
                             positions[j].exit_slippage = slippage(
                                 value, seen.quote_volume, seen.volatility, draw, slippage_parameters
                             )
 
-                if phases & FILL and account.row < account.end_row:
+                if executes and account.row < account.end_row:
                     # ---- 3. fill: market orders at the open, then what rests, against the candle that begins now
                     candles = rows[account.row]
                     fills = all_fills[i]
                     if margin:
-                        charge_financing(account, positions, rows[account.row - 1], candles[0].time, costs, symbols)
-                    if account.pending > 0:
+                        charge_financing(
+                            account, positions, rows[account.row - 1], candles[0].time, costs, funding, symbols
+                        )
+                    if narrow:
+                        if pending > 0:
+                            newest = rows[account.row - 1]
+                            execute_alone(
+                                account,
+                                positions,
+                                orders[0],
+                                candles,
+                                newest,
+                                instruments,
+                                costs,
+                                fills,
+                                all_rejects[i],
+                            )
+                    elif account.pending > 0:
                         execute_orders(
                             account,
                             positions,
@@ -345,7 +308,7 @@ def make_step(
                             symbols,
                             margin,
                         )
-                    if account.resting > 0 or margin:
+                    if not narrow and (account.resting > 0 or margin):
                         match_book(
                             account,
                             positions,
@@ -368,7 +331,7 @@ def make_step(
                     account.clock_equity = account.equity
                     update_statistics(account, held)
                     flag_end(account, settings)
-                    if settings.keep_history == 1:
+                    if not narrow and settings.keep_history == 1:
                         past = history[i, account.row - account.start_row]
                         past[0] = account.row
                         past[1] = account.equity
@@ -377,7 +340,7 @@ def make_step(
                             past[3 + j] = positions[j].quantity * candles[j].close
 
                 # ---- 5. pay
-                if phases & PAY:
+                if pays:
                     paid = pay(account.previous_equity, account.equity, account, memory, reward_parameters)
                     account.reward += paid
                     account.reward_sum += paid

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import carray  # type: ignore[attr-defined]
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
 from tradeready_gym.engine.records import SEGMENT_DTYPE, SETTINGS_DTYPE
@@ -32,6 +33,7 @@ FIELDS: dict[str, tuple[np.dtype[Any], int]] = {
     "settings": (SETTINGS_DTYPE, 1),
     "segments": (SEGMENT_DTYPE, 1),
     "costs": (COSTS_DTYPE, 1),
+    "funding": (FLOAT, 2),  # (T, S), or (0, S) without a history of rates
     "instruments": (INSTRUMENT_DTYPE, 1),  # (S,)
     "accounts": (ACCOUNT_DTYPE, 1),  # (N,)
     "positions": (POSITION_DTYPE, 2),  # (N, S)
@@ -57,6 +59,32 @@ def _pointer_code(typing_context: Any, address: Any) -> Any:
 
 
 _pointer: Any = intrinsic(_pointer_code)
+
+
+def _room_code(typing_context: Any, size: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        room = cgutils.alloca_once(builder, ir.IntType(8), size=size.literal_value)  # type: ignore[no-untyped-call]
+        cgutils.memset(builder, room, ir.Constant(ir.IntType(64), size.literal_value), 0)  # type: ignore[no-untyped-call]
+        return builder.bitcast(room, context.get_value_type(types.voidptr))
+
+    return types.voidptr(size), generate
+
+
+_room: Any = intrinsic(prefer_literal=True)(_room_code)
+_ORDER_BYTES = ORDER_DTYPE.itemsize
+
+
+def blank_order() -> Any:
+    """An empty order that nobody else can see, shape (1,), so that compiled code keeps it in registers."""
+    return np.zeros(1, ORDER_DTYPE).view(np.recarray)
+
+
+@overload(blank_order)
+def _compiled_blank_order() -> Any:
+    def look() -> Any:
+        return carray(_room(_ORDER_BYTES), (1,), ORDER_DTYPE)
+
+    return look
 
 
 def field(name: str) -> Callable[[Any], Any]:

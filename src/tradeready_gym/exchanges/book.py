@@ -19,6 +19,7 @@ from tradeready_gym.exchanges.execution import (
     affordable,
     order_prices_valid,
     record_reject,
+    refuses_cut,
     settle_prices,
     smallest_value,
     snap_to_holding,
@@ -82,8 +83,7 @@ def rest_order(
         if order.sized == 1 and locked > account.cash + ROUNDING * account.starting_balance:
             quantity = affordable(account, account.cash, worst, unit_cost, instrument.lot_size, costs)
             locked = cost_of(worst, unit_cost, quantity, costs)
-            if quantity * close < smallest_value(account, instrument, costs):
-                record_reject(account, order, rejects, MIN_NOTIONAL)
+            if refuses_cut(account, order, quantity, close, instrument, costs, rejects):
                 return False
         if locked > account.cash + ROUNDING * account.starting_balance:
             record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
@@ -109,7 +109,7 @@ def _admit_resting(
     if not book_has_room(account, book, order):
         record_reject(account, order, rejects, RISK_LIMIT)
         return 0.0
-    quantity = within_limits(order, instrument)
+    quantity = within_limits(order, close, instrument)
     if not (quantity > 0.0 and quantity < math.inf):
         record_reject(account, order, rejects, INVALID_QUANTITY)
         return 0.0

@@ -104,6 +104,7 @@ def finance(exchange: Any, state: AccountState, replayer: DataReplayer) -> None:
         rows[account.row - 1],
         float(rows[account.row][0].time),
         exchange.costs_record()[0],
+        exchange.funding_table(replayer),
         state.positions.shape[1],
     )
 

@@ -201,12 +201,37 @@ def snap_to_holding(account: Any, position: Any, quantity: float, close: float) 
 
 
 @kernel
-def within_limits(order: Any, instrument: Any) -> float:
-    """The quantity in whole lots; beyond the largest that is allowed it is cut if a scheme sized it, else 0."""
+def within_limits(order: Any, close: float, instrument: Any) -> float:
+    """The quantity in whole lots; beyond the most that is allowed it is cut if a scheme sized it, else 0; 0 below the least."""
     quantity = floor_to_lot(order.quantity, instrument.lot_size)
-    if instrument.max_quantity > 0.0 and quantity > instrument.max_quantity:
-        quantity = floor_to_lot(instrument.max_quantity, instrument.lot_size) if order.sized == 1 else 0.0
-    return quantity
+    most = math.inf
+    if instrument.max_quantity > 0.0:
+        most = instrument.max_quantity
+    if instrument.max_notional > 0.0 and most * close > instrument.max_notional:
+        most = instrument.max_notional / close
+    if quantity > most * (1.0 + ROUNDING):
+        quantity = floor_to_lot(most, instrument.lot_size) if order.sized == 1 else 0.0
+    return 0.0 if below_least(quantity, instrument) else quantity
+
+
+@kernel
+def below_least(quantity: float, instrument: Any) -> bool:
+    """Whether it is less than an order of the instrument must have."""
+    return bool(quantity < instrument.min_quantity * (1.0 - ROUNDING))
+
+
+@kernel
+def refuses_cut(
+    account: Any, order: Any, quantity: float, close: float, instrument: Any, costs: Any, rejects: Any
+) -> bool:
+    """Whether what cash or margin has left of an order is too small to be one; then it is refused."""
+    if quantity * close < smallest_value(account, instrument, costs):
+        record_reject(account, order, rejects, MIN_NOTIONAL)
+        return True
+    if below_least(quantity, instrument):
+        record_reject(account, order, rejects, INVALID_QUANTITY)
+        return True
+    return False
 
 
 @kernel
@@ -216,7 +241,7 @@ def admit_market(
     """The quantity of a market order in whole lots, or 0: refused for what it is, or a scheme's sale of nothing."""
     if order.sized == 1 and order.quantity <= 0.0:
         return 0.0
-    quantity = within_limits(order, instrument)
+    quantity = within_limits(order, newest.close, instrument)
     if not (quantity > 0.0 and quantity < math.inf):
         record_reject(account, order, rejects, INVALID_QUANTITY)
         return 0.0
@@ -298,8 +323,7 @@ def _market_buy(
             return 0.0
         quantity = affordable(account, account.cash, price, unit_cost, instrument.lot_size, costs)
         spends_all = instrument.lot_size <= 0.0
-        if quantity * newest.close < smallest_value(account, instrument, costs):
-            record_reject(account, order, rejects, MIN_NOTIONAL)
+        if refuses_cut(account, order, quantity, newest.close, instrument, costs, rejects):
             return 0.0
     limit = volume_left(position, candle, costs)
     if quantity > limit:

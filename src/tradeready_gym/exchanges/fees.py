@@ -85,12 +85,16 @@ def fee_of(share: float, per_trade: float, minimum: float) -> float:
 @kernel
 def cost_of(price: float, unit_cost: float, quantity: float, costs: Any) -> float:
     """What a buy takes out of cash, fee included; `unit_cost` is its price with the rate alone."""
+    if costs.fee_per_trade == 0.0 and costs.fee_minimum == 0.0:
+        return float(quantity * unit_cost)
     return float(max(quantity * unit_cost + costs.fee_per_trade, quantity * price + costs.fee_minimum))
 
 
 @kernel
 def paid_by(cash: float, price: float, unit_cost: float, costs: Any) -> float:
     """The quantity for which `cost_of` is exactly `cash`; negative where cash does not even pay the amounts."""
+    if costs.fee_per_trade == 0.0 and costs.fee_minimum == 0.0:
+        return float(cash / unit_cost)
     return float(min((cash - costs.fee_per_trade) / unit_cost, (cash - costs.fee_minimum) / price))
 
 

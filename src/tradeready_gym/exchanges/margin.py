@@ -7,16 +7,15 @@ from tradeready_gym.exchanges.execution import (
     INSUFFICIENT_BALANCE,
     INVALID_PRICE,
     MARKET,
-    MIN_NOTIONAL,
     ROUNDING,
     admit_market,
     floor_to_lot,
     market_reference,
     record_fill,
     record_reject,
+    refuses_cut,
     round_price,
     settle_lots,
-    smallest_value,
     volume_left,
 )
 from tradeready_gym.exchanges.fees import fee_of
@@ -116,8 +115,7 @@ def execute_margin_market(
             record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
             return 0.0
         quantity = floor_to_lot(most, instrument.lot_size)
-        if quantity * close < smallest_value(account, instrument, costs):
-            record_reject(account, order, rejects, MIN_NOTIONAL)
+        if refuses_cut(account, order, quantity, close, instrument, costs, rejects):
             return 0.0
     limit = volume_left(position, candles[j], costs)
     if quantity > limit:

@@ -26,4 +26,7 @@ COSTS_DTYPE = np.dtype(
     ]
 )
 
-INSTRUMENT_DTYPE = np.dtype([("lot_size", "f8"), ("tick_size", "f8"), ("min_notional", "f8"), ("max_quantity", "f8")])
+# 0 means that there is no such filter
+INSTRUMENT_DTYPE = np.dtype(
+    [(name, "f8") for name in ("lot_size", "tick_size", "min_notional", "max_quantity", "min_quantity", "max_notional")]
+)

@@ -29,12 +29,14 @@ from tradeready_gym.exchanges.state import AccountState
 from tradeready_gym.ledger.spot import open_account
 from tradeready_gym.ledger.statistics import reset_statistics, update_statistics
 from tradeready_gym.market import Candles, DataReplayer, Instrument, Timeframe, format_time, parse_time, resolve
+from tradeready_gym.market.funding import HOUR
 from tradeready_gym.market.replayer import DAY_MICROSECONDS
 from tradeready_gym.orders import FILL_DTYPE, Fill, Order
 
 DUST = 1e-9
 YEAR_MICROSECONDS = 365.25 * DAY_MICROSECONDS
 FILL_AT = ("next_open", "close")
+_NO_BOOK = " 'book' belongs to live environments: candles have no order book, so no backtest equals what it fills."
 
 
 class SimulatedExchange(Exchange):
@@ -84,7 +86,7 @@ class SimulatedExchange(Exchange):
         self._charge(make_fees(fee_rate, maker_fee_rate))
         self.slippage = make_slippage(slippage)
         if fill_at not in FILL_AT:
-            raise UnknownName("fill_at", fill_at, FILL_AT)
+            raise UnknownName("fill_at", fill_at, FILL_AT, _NO_BOOK if fill_at == "book" else "")
         self.fill_at = fill_at
         self.instruments = dict(instruments or {})
         for symbol in self.instruments:
@@ -103,6 +105,9 @@ class SimulatedExchange(Exchange):
         self._fills: list[bytes] = []
         self._curve: list[tuple[int, float, float, float]] = []
         self._history: Any = None
+        self._funding: tuple[Any, np.ndarray[Any, Any]] | None = None
+        if self.account is not None and self.account.funding_history is not None:
+            self.account.funding_history.check_symbols(self._symbols)
 
     def __repr__(self) -> str:
         return (
@@ -186,9 +191,27 @@ class SimulatedExchange(Exchange):
         record.interest_rate = account.annual_borrow_rate * step / YEAR_MICROSECONDS
         record.liquidation_fee = account.liquidation_fee
         record.candle_length = step
-        if account.funding_rate is not None:
+        if account.funding_rate is not None and account.funding_history is None:
             record.funding_rate = account.funding_rate
-            record.funding_interval = account.funding_hours * 3_600_000_000
+            record.funding_interval = (account.funding_hours or 24) * HOUR
+
+    def funding_table(self, replayer: DataReplayer) -> np.ndarray[Any, Any]:
+        """The funding charged at the open of each row, float64[T, S]; without rows unless the account has a history of rates."""
+        history = None if self.account is None else self.account.funding_history
+        if self.account is None or history is None:
+            return np.zeros((0, len(self._symbols)))
+        if self._funding is None or self._funding[0] is not replayer.times:
+            table = history.table(self._symbols, replayer.times, self.account.funding_hours)
+            self._funding = (replayer.times, table)
+        return self._funding[1]
+
+    def check_funding(self, replayer: DataReplayer, first: int, last: int) -> None:
+        """Raise `DataUnavailable` unless an episode of the rows from `first` to `last` has every funding rate that it may pay."""
+        history = None if self.account is None else self.account.funding_history
+        if history is not None:
+            # at its first row an episode holds nothing
+            span = slice(first + 1, last)
+            history.refuse_holes(self.funding_table(replayer)[span], replayer.times[span], self._symbols)
 
     def instrument_records(self) -> np.ndarray[Any, Any]:
         """The filters of each symbol, shape (S,); zeros mean none."""
@@ -196,7 +219,7 @@ class SimulatedExchange(Exchange):
         for j, symbol in enumerate(self._symbols):
             if symbol in self.instruments:
                 rule = self.instruments[symbol]
-                records[j] = (rule.lot_size, rule.tick_size, rule.min_notional, rule.max_quantity)
+                records[j] = tuple(getattr(rule, name) for name in INSTRUMENT_DTYPE.names or ())
         return records
 
     # ---- the account ----
@@ -227,6 +250,7 @@ class SimulatedExchange(Exchange):
             raise ConfigurationError(
                 f"start must lie between {earliest} and {format_time(replayer.candles.end)}; got {start!r}"
             )
+        self.check_funding(replayer, row, len(replayer))
         account = state.accounts[0]
         account.starting_balance = self.starting_balance
         account.row = account.start_row = row

@@ -48,8 +48,13 @@ def apply_trade(account: Any, position: Any, side: int, quantity: float, price: 
 
 
 @cold_kernel
-def charge_financing(account: Any, positions: Any, newest: Any, time: float, costs: Any, symbols: int) -> None:
-    """What was borrowed during the candle that ended at `time` costs its interest, or its funding; once per candle."""
+def charge_financing(
+    account: Any, positions: Any, newest: Any, time: float, costs: Any, funding: Any, symbols: int
+) -> None:
+    """What was borrowed during the candle that ended at `time` costs its interest, or its funding; once per candle.
+
+    `funding` has the rates of each row and symbol, or no row: then the rate is the same at every funding time.
+    """
     if account.financed_row == account.row:
         return
     account.financed_row = account.row
@@ -59,6 +64,11 @@ def charge_financing(account: Any, positions: Any, newest: Any, time: float, cos
         times = math.floor(time / interval) - math.floor(newest[0].time / interval)
         for j in range(symbols):
             charge += times * costs.funding_rate * positions[j].quantity * newest[j].close
+    elif account.row < funding.shape[0]:
+        for j in range(symbols):
+            # a rate that nobody pays may be missing
+            if positions[j].quantity != 0.0:
+                charge += funding[account.row, j] * positions[j].quantity * newest[j].close
     else:
         borrowed = max(-account.cash, 0.0)
         for j in range(symbols):

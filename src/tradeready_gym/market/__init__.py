@@ -10,6 +10,7 @@ from tradeready_gym.market.download import (
     download,
     import_file,
 )
+from tradeready_gym.market.funding import FundingRates
 from tradeready_gym.market.gaps import Gap, GapReport, OddCandle, find_gaps
 from tradeready_gym.market.instrument import Instrument
 from tradeready_gym.market.processes import (
@@ -43,6 +44,7 @@ __all__ = [
     "DownloadProgress",
     "DownloadReport",
     "FractionalBrownianMotion",
+    "FundingRates",
     "Gap",
     "GapReport",
     "GeometricBrownianMotion",

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradeready_gym.errors import ConfigurationError, DataError
+from tradeready_gym.market.sessions import Groups, group_rows, join_days
 from tradeready_gym.market.timeframe import MICROSECONDS_PER_DAY, Timeframe, parse_time
 
 if TYPE_CHECKING:
@@ -18,18 +20,20 @@ if TYPE_CHECKING:
 
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _WEEKDAYS: Final = range(7)
+SESSION_TIMEFRAMES: Final = ("1d", "1w")
 
 
 @dataclass(frozen=True)
 class TradingCalendar:
-    """Regular hours by weekday in a time zone, less holidays.
+    """Regular hours by weekday in a time zone, less holidays, and half days.
 
     A session lasts from `opens` to `closes` (`HH:MM`, local; a close that is not after the open is on the next day) on every
     `weekdays` (0 is Monday, 6 Sunday) that is none of the `holidays` (ISO dates, local, of the day on which the session opens).
-    Daylight saving time is that of `zone`, a name of the IANA data base.
+    `early_closes` has the close of single days, `{"2023-07-03": "13:00"}`, or pairs of the two. Daylight saving time is that of
+    `zone`, a name of the IANA data base.
 
     Raises:
-        ConfigurationError: no such zone, hour, weekday or date.
+        ConfigurationError: no such zone, hour, weekday or date, or a half day without a session or beyond the usual close.
     """
 
     zone: str = "America/New_York"
@@ -37,8 +41,11 @@ class TradingCalendar:
     closes: str = "16:00"
     weekdays: tuple[int, ...] = (0, 1, 2, 3, 4)
     holidays: tuple[str, ...] = ()
+    early_closes: Mapping[str, str] | Sequence[tuple[str, str]] = ()
 
     def __post_init__(self) -> None:
+        pairs = self.early_closes.items() if isinstance(self.early_closes, Mapping) else self.early_closes
+        object.__setattr__(self, "early_closes", tuple((str(day), str(clock)) for day, clock in pairs))
         object.__setattr__(self, "weekdays", tuple(self.weekdays))
         object.__setattr__(self, "holidays", tuple(self.holidays))
         for name in ("opens", "closes"):
@@ -55,6 +62,7 @@ class TradingCalendar:
                 datetime.date.fromisoformat(day)
             except ValueError as error:
                 raise ConfigurationError(f"holidays are ISO dates such as '2024-12-25'; got {day!r}") from error
+        self._check_early_closes()
 
     def sessions(self, start: int, end: int) -> npt.NDArray[np.int64]:
         """Open and close of every session that touches `[start, end)`, all in microseconds UTC: int64[N, 2], ascending."""
@@ -62,9 +70,11 @@ class TradingCalendar:
         first = np.datetime64(start - 2 * MICROSECONDS_PER_DAY, "us").astype("datetime64[D]").astype(object)
         days = (end - start) // MICROSECONDS_PER_DAY + 5
         held = [day for day in (first + datetime.timedelta(k) for k in range(days)) if self._is_held(day)]
-        hours = [
-            (self._at(day, self.opens, 0, zone), self._at(day, self.closes, self._overnight, zone)) for day in held
-        ]
+        early = dict(self.early_closes)
+        hours = []
+        for day in held:
+            closes = early.get(day.isoformat(), self.closes)
+            hours.append((self._at(day, self.opens, 0, zone), self._at(day, closes, self._later(closes), zone)))
         table = np.array(hours, np.int64).reshape(-1, 2)
         return np.asarray(table[(table[:, 1] > start) & (table[:, 0] < end)])
 
@@ -88,9 +98,61 @@ class TradingCalendar:
         """
         return _kept(candles, self.contains(candles.times, candles.timeframe), f"a session of {self!r}")
 
-    @property
-    def _overnight(self) -> int:
-        return int(self.closes <= self.opens)
+    def group(self, candles: "Candles", timeframe: str) -> Groups:
+        """Which rows make the coarser candles that the sessions say: "1d" is a session, "1w" those that end in one week, Monday to
+        Sunday, local.
+
+        A session is complete at its close, on a half day at that one: the calendar is known beforehand. Rows outside of the
+        sessions belong to none. Raises `ConfigurationError` for another timeframe.
+        """
+        if timeframe not in SESSION_TIMEFRAMES:
+            raise ConfigurationError(f"sessions make candles of {' or '.join(SESSION_TIMEFRAMES)}; got {timeframe!r}")
+        week = 7 * MICROSECONDS_PER_DAY
+        table = self.sessions(candles.start - 2 * week, candles.end + 2 * week)
+        following = np.searchsorted(table[:, 1], candles.times, side="right")
+        rows = np.flatnonzero(table[following, 0] < candles.times + candles.timeframe.microseconds)
+        keys = following[rows].astype(np.int64)
+        if timeframe == "1d":
+            return group_rows(candles, rows, keys, table[keys, 0], table[keys, 1])
+        weeks = self._weeks(table)
+        # the sessions of a week follow one another
+        begin = table[np.searchsorted(weeks, weeks), 0]
+        end = table[np.searchsorted(weeks, weeks, side="right") - 1, 1]
+        return group_rows(candles, rows, weeks[keys], begin[keys], end[keys])
+
+    def daily(self, candles: "Candles") -> "Candles":
+        """One candle for each session that the candles have from its open to its close.
+
+        It is labelled by the UTC day in which the session ends, so that nobody sees it before its close. Columns that count are
+        summed, any other keeps its last value. Raises `DataError` if no session is complete, or two end in one UTC day.
+        """
+        from tradeready_gym.market.candles import FLOW_COLUMNS
+
+        return join_days(candles, self.group(candles, "1d"), FLOW_COLUMNS)
+
+    def _weeks(self, table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        zone = ZoneInfo(self.zone)
+        moments = [datetime.datetime.fromtimestamp((close - 1) / 1e6, zone) for close in table[:, 1].tolist()]
+        return np.array([(moment.date().toordinal() - 1) // 7 for moment in moments], np.int64)
+
+    def _check_early_closes(self) -> None:
+        for day, clock in dict(self.early_closes).items():
+            try:
+                held = self._is_held(datetime.date.fromisoformat(day))
+            except ValueError as error:
+                raise ConfigurationError(f"early_closes are by ISO date such as '2023-07-03'; got {day!r}") from error
+            if not _CLOCK.fullmatch(clock):
+                raise ConfigurationError(f"an early close is a local time such as '13:00'; got {clock!r} on {day}")
+            if not held:
+                raise ConfigurationError(
+                    f"an early close needs a session; there is none on {day}, a holiday or no weekday of these"
+                )
+            if (self._later(clock), clock) >= (self._later(self.closes), self.closes):
+                raise ConfigurationError(f"an early close is before {self.closes}, the usual one; got {clock} on {day}")
+
+    def _later(self, closes: str) -> int:
+        # days between the open and the close
+        return int(closes <= self.opens)
 
     def _is_held(self, day: datetime.date) -> bool:
         return day.weekday() in self.weekdays and day.isoformat() not in self.holidays

@@ -1,5 +1,9 @@
 """Rewards by name."""
 
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
 from tradeready_gym.errors import UnknownName
 from tradeready_gym.rewards.base import RewardScheme
 from tradeready_gym.rewards.calmar import CalmarReward
@@ -12,6 +16,7 @@ from tradeready_gym.rewards.profit import LogReturnReward, PnLReward
 from tradeready_gym.rewards.ratio import SharpeReward, SortinoReward
 from tradeready_gym.rewards.risk_adjusted import RiskAdjustedReturns
 from tradeready_gym.rewards.simple_profit import SimpleProfit, SimpleProfitScore
+from tradeready_gym.rewards.weighted import WeightedSum
 
 REWARD_SCHEMES: dict[str, type[RewardScheme]] = {
     "pnl": PnLReward,
@@ -28,17 +33,29 @@ REWARD_SCHEMES: dict[str, type[RewardScheme]] = {
     "calmar": CalmarReward,
     "turnover_penalty": TurnoverPenalty,
     "holding_penalty": HoldingPenalty,
+    "weighted_sum": WeightedSum,
 }
 TENSORTRADE_NAMES = {"simple": "simple_profit", "risk-adjusted": "risk_adjusted"}
 
 
-def make_reward_scheme(scheme: RewardScheme | str | None) -> RewardScheme:
-    """A scheme from itself, from its name (also `simple` and `risk-adjusted`), or the default (PnL) from None."""
+def make_reward_scheme(scheme: RewardScheme | str | Mapping[str, Any] | None) -> RewardScheme:
+    """A scheme from itself, from its name (also `simple` and `risk-adjusted`), or the default (PnL) from None; a mapping has
+    the `name` and other parameters.
+
+    Raises:
+        UnknownName: no scheme, or no parameter of it, is called that.
+    """
     if isinstance(scheme, RewardScheme):
         return scheme
     if scheme is None:
         return PnLReward()
-    name = TENSORTRADE_NAMES.get(scheme, scheme)
+    given = dict(scheme) if isinstance(scheme, Mapping) else {"name": scheme}
+    called = given.pop("name", None)
+    name = TENSORTRADE_NAMES.get(str(called), str(called))
     if name not in REWARD_SCHEMES:
-        raise UnknownName("reward scheme", scheme, REWARD_SCHEMES)
-    return REWARD_SCHEMES[name]()
+        raise UnknownName("reward scheme", called, REWARD_SCHEMES)
+    known: tuple[str, ...] = tuple(inspect.signature(REWARD_SCHEMES[name]).parameters)
+    for key in given:
+        if key not in known:
+            raise UnknownName(f"parameter of the reward scheme {name}", key, known)
+    return REWARD_SCHEMES[name](**given)

@@ -9,7 +9,6 @@ from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.kernel import kernel
 from tradeready_gym.rewards.base import LARGEST_COEFFICIENT, RewardScheme, require_number
 from tradeready_gym.rewards.ratio import bounded
-from tradeready_gym.rewards.registry import make_reward_scheme
 
 Kernel = Callable[..., float]
 
@@ -45,7 +44,7 @@ class WeightedSum(RewardScheme):
     """`weight x reward`, summed over any compiled rewards; weights are numbers of any sign and sum, up to 1e9 in size.
 
         WeightedSum({"sharpe": 1.0, "turnover_penalty": 0.1})
-        WeightedSum([(SharpeReward(window=20), 1.0), (TurnoverPenalty(coeff=0.5), 1.0)])
+        WeightedSum([(SharpeReward(window=20), 1.0), ({"name": "turnover_penalty", "coeff": 0.5}, 1.0)])
 
     Each reward keeps a memory of its own, also where the same one occurs twice. What one pays is bounded by 1e100.
 
@@ -56,7 +55,12 @@ class WeightedSum(RewardScheme):
 
     terms: tuple[tuple[RewardScheme, float], ...]
 
-    def __init__(self, terms: Mapping[str, float] | Sequence[tuple[RewardScheme | str, float]]) -> None:
+    def __init__(
+        self,
+        terms: Mapping[str, float] | Sequence[tuple[RewardScheme | str | Mapping[str, Any], float]] = (("pnl", 1.0),),
+    ) -> None:
+        from tradeready_gym.rewards.registry import make_reward_scheme
+
         pairs = terms.items() if isinstance(terms, Mapping) else terms
         chosen: list[tuple[RewardScheme, float]] = []
         for pair in pairs:

@@ -8,7 +8,8 @@ def test_my_reward_is_sound() -> None:
 
 from tradeready_gym.testing.actions import check_action_scheme
 from tradeready_gym.testing.exchanges import check_exchange
+from tradeready_gym.testing.features import check_feature
 from tradeready_gym.testing.rewards import check_reward
 from tradeready_gym.testing.slippage import check_slippage
 
-__all__ = ["check_action_scheme", "check_exchange", "check_reward", "check_slippage"]
+__all__ = ["check_action_scheme", "check_exchange", "check_feature", "check_reward", "check_slippage"]

@@ -136,6 +136,10 @@ def _orders(scheme: ActionScheme, cases: _Cases) -> list[npt.NDArray[Any]]:
             if not ((math.isfinite(quantity) and quantity > 0.0) or order["whole"] == 1):
                 raise CheckFailed(f"{where} makes an order of {quantity!r}; a quantity must be positive and finite")
             _check_prices(order, where)
+            if not scheme.rests and (order["kind"] != 0 or order["stop_price"] != 0.0 or order["take_price"] != 0.0):
+                raise CheckFailed(
+                    f"{where} makes an order that rests, or one with a bracket; a scheme that does so says `rests = True`"
+                )
     return made
 
 

@@ -32,7 +32,7 @@ class Broker(Desk):
             raise ValueError(f"not a side and a type: {request['side']}, {request['type']}")
         symbol = request["symbol"]
         order = self._new_order(symbol, request["side"], request["type"], ZERO)
-        reason = refusal_of_form(request, len(self.instruments), self.instruments)
+        reason = refusal_of_form(request, self.market.closes(self.row - 1), self.instruments)
         if reason is not None:
             return self._reject(order, reason)
         order.quantity = exact(request["quantity"])
@@ -85,9 +85,10 @@ class Broker(Desk):
     def _fill_at_market(self, order: Order, *, sized: bool) -> None:
         symbol, series, instrument = order.symbol, self.market.series[order.symbol], self.instruments[order.symbol]
         order.quantity = instrument.floor_quantity(order.quantity)
-        if sized and instrument.too_large(order.quantity):
-            order.quantity = instrument.floor_quantity(exact(instrument.max_quantity or 0.0))
-        if order.quantity == 0:
+        close = self.market.last_close(symbol, self.row)
+        if sized and instrument.too_large(order.quantity, close):
+            order.quantity = instrument.floor_quantity(instrument.largest(close) or ZERO)
+        if order.quantity == 0 or instrument.too_small(order.quantity):
             return self._reject(order, "invalid_quantity")
         if self._is_dust(symbol, order.quantity):
             return self._reject(order, "min_notional")
@@ -108,6 +109,8 @@ class Broker(Desk):
                 affordable = instrument.whole_lots(affordable)
                 if self._is_dust(symbol, affordable):
                     return self._reject(order, "min_notional")
+                if instrument.too_small(affordable):
+                    return self._reject(order, "invalid_quantity")
             order.quantity = affordable
         quantity = self._within_capacity(order.symbol, order.quantity)
         if quantity > 0:

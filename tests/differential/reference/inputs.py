@@ -64,6 +64,8 @@ class Instrument:
     tick_size: float | None = None
     min_notional: float | None = None
     max_quantity: float | None = None
+    min_quantity: float | None = None
+    max_notional: float | None = None
 
     def floor_quantity(self, quantity: Decimal) -> Decimal:
         """The quantity in whole lots; one that is on the lots already is returned unchanged."""
@@ -74,9 +76,20 @@ class Instrument:
             return quantity
         return lots.to_integral_value(ROUND_FLOOR) * exact(self.lot_size)
 
-    def too_large(self, quantity: Decimal) -> bool:
-        """Whether it is more than one order may have."""
-        return self.max_quantity is not None and quantity > exact(self.max_quantity)
+    def largest(self, close: Decimal) -> Decimal | None:
+        """The most that one order may have at this close."""
+        named = [] if self.max_quantity is None else [exact(self.max_quantity)]
+        named += [] if self.max_notional is None else [exact(self.max_notional) / close]
+        return min(named, default=None)
+
+    def too_large(self, quantity: Decimal, close: Decimal) -> bool:
+        """Whether it is more than one order may have; what rounding adds is not."""
+        largest = self.largest(close)
+        return largest is not None and quantity > largest * (1 + ROUNDING_SHARE)
+
+    def too_small(self, quantity: Decimal) -> bool:
+        """Whether it is less than one order must have."""
+        return quantity < exact(self.min_quantity or 0.0) * (1 - ROUNDING_SHARE)
 
     def whole_lots(self, quantity: Decimal) -> Decimal:
         """What is affordable, in whole lots and never more."""

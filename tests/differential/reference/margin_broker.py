@@ -60,7 +60,7 @@ class MarginBroker(Desk):
         if symbol < len(self.instruments):
             self._finance()  # an order for a symbol that the exchange does not know does not reach the account
         order = self._new_order(symbol, request["side"], request["type"], ZERO)
-        reason = refusal_of_form(request, len(self.instruments), self.instruments, short_brackets=True)
+        reason = refusal_of_form(request, self.market.closes(self.row - 1), self.instruments, short_brackets=True)
         if reason is not None:
             return self._reject(order, reason)
         order.quantity = exact(request["quantity"])
@@ -104,9 +104,10 @@ class MarginBroker(Desk):
     def _fill_at_market(self, order: Order, *, sized: bool) -> None:
         symbol, series, instrument = order.symbol, self.market.series[order.symbol], self.instruments[order.symbol]
         order.quantity = instrument.floor_quantity(order.quantity)
-        if sized and instrument.too_large(order.quantity):
-            order.quantity = instrument.floor_quantity(exact(instrument.max_quantity or 0.0))
-        if order.quantity == 0:
+        close = self.market.last_close(symbol, self.row)
+        if sized and instrument.too_large(order.quantity, close):
+            order.quantity = instrument.floor_quantity(instrument.largest(close) or ZERO)
+        if order.quantity == 0 or instrument.too_small(order.quantity):
             return self._reject(order, "invalid_quantity")
         if self._is_dust(symbol, order.quantity):
             return self._reject(order, "min_notional")
@@ -120,6 +121,8 @@ class MarginBroker(Desk):
             return self._reject(order, "insufficient_balance")
         if cut and self._is_dust(symbol, order.quantity):
             return self._reject(order, "min_notional")
+        if cut and instrument.too_small(order.quantity):
+            return self._reject(order, "invalid_quantity")
         quantity = self._within_capacity(symbol, order.quantity)
         if quantity > 0:
             self._settle(order, quantity, base, price, order.fraction, self.parameters.taker)
@@ -234,6 +237,11 @@ class MarginBroker(Desk):
             return
         self.financed_row = self.row
         closes, terms, days = self.market.closes(self.row - 1), self.terms, self.parameters.bars_per_day
+        if terms.funding_history is not None:
+            held = enumerate(zip(self.account.positions, closes, strict=True))
+            due = [terms.funding_due(symbol, self.row, days) * q * close for symbol, (q, close) in held]
+            self.account.finance(sum(due, ZERO))
+            return
         if terms.funding_rate is not None:
             value = sum((q * close for q, close in zip(self.account.positions, closes, strict=True)), ZERO)
             self.account.finance(terms.funding_times(self.row, days) * exact(terms.funding_rate) * value)

@@ -97,18 +97,19 @@ class Order:
 
 
 def refusal_of_form(
-    request: OrderRequest, symbols: int, instruments: list[Instrument], *, short_brackets: bool = False
+    request: OrderRequest, closes: list[Decimal], instruments: list[Instrument], *, short_brackets: bool = False
 ) -> str | None:
     """The reason for which an order is refused before anybody looks at the account, or None.
 
-    A bracket on a sell needs `short_brackets`; its stop is above its take-profit.
+    `closes` are the last visible ones. A bracket on a sell needs `short_brackets`; its stop is above its take-profit.
     """
-    if not 0 <= request["symbol"] < symbols:
+    if not 0 <= request["symbol"] < len(closes):
         return "unknown_symbol"
     instrument = instruments[request["symbol"]]
     if not is_positive(request["quantity"]) or instrument.floor_quantity(exact(request["quantity"])) == 0:
         return "invalid_quantity"
-    if instrument.too_large(instrument.floor_quantity(exact(request["quantity"]))):
+    quantity = instrument.floor_quantity(exact(request["quantity"]))
+    if instrument.too_large(quantity, closes[request["symbol"]]) or instrument.too_small(quantity):
         return "invalid_quantity"
     stop, take = request.get("stop_price"), request.get("take_price")
     named = [price for price in (stop, take) if price is not None]

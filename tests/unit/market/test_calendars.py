@@ -173,17 +173,6 @@ def test_what_slippage_calls_a_day_is_a_session() -> None:
     assert replayer.row_at(replayer.candles.end + HALF_HOUR) == len(replayer) + 1
 
 
-def test_higher_timeframes_refuse_a_grid_with_sessions() -> None:
-    with pytest.raises(ConfigurationError, match="needs a grid without sessions"):
-        TradingEnvironment(
-            data=NEW_YORK.keep(stock()),
-            symbols="SPY",
-            timeframe="30m",
-            feature_pipeline=["rsi_14@4h"],
-            interpreted=True,
-        )
-
-
 def test_symbols_of_other_sessions_are_not_merged_in_silence() -> None:
     one = NEW_YORK.keep(stock(*HOLIDAY_WEEK))
     slots = grid(*HOLIDAY_WEEK)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from small_worlds import candles_of, play, random_candles, small_env
+from tradeready_gym import rewards
 from tradeready_gym.actions import TargetPosition
 from tradeready_gym.errors import CheckFailed, ConfigurationError, UnknownName
 from tradeready_gym.exchanges import MarginAccount
@@ -365,7 +366,7 @@ def test_the_conformance_suite_shows_a_reward_positions_trades_and_profits(culpr
 def test_every_name_makes_a_scheme_that_prints_as_its_call(name: str) -> None:
     scheme = make_reward_scheme(name)
 
-    assert eval(repr(scheme), {type(scheme).__name__: type(scheme)}) == scheme
+    assert eval(repr(scheme), vars(rewards)) == scheme
 
 
 def test_the_names_of_tensortrade_are_understood() -> None:

@@ -37,14 +37,14 @@ def load_exchange(
     """
     frame = Timeframe.parse(timeframe)
     span = Span(parse_time(start, name="start"), parse_time(end, name="end"))
-    venue = _connect(exchange)
+    venue = connect_exchange(exchange)
     if frame.label not in (venue.timeframes or {}):
         raise UnknownName("timeframe", frame.label, venue.timeframes or {}, f" Those are what {venue.id} offers.")
     markets = _retry(venue.load_markets, sleep)
     parts = []
     for symbol in [symbols] if isinstance(symbols, str) else symbols:
-        market = _find_market(markets, symbol, venue.id)
-        rows = _fetch(venue, market, frame, span, sleep)
+        market = find_market(markets, symbol, venue.id)
+        rows = fetch_rows(venue, market, frame, span, sleep)
         if not rows:
             raise DataUnavailable(f"{venue.id} has no complete {frame} candles of {market} in {span}")
         values = np.array(rows, dtype=np.float64)
@@ -54,7 +54,11 @@ def load_exchange(
     return Candles.merge(parts)
 
 
-def _connect(exchange: Any) -> Any:
+def connect_exchange(exchange: Any) -> Any:
+    """The ccxt object of this id, which respects the venue's rate limit; an object is returned as it is.
+
+    Raises `ConfigurationError` without ccxt, `UnknownName` for an id that it does not have.
+    """
     if not isinstance(exchange, str):
         return exchange
     try:
@@ -68,7 +72,8 @@ def _connect(exchange: Any) -> Any:
     return getattr(ccxt, exchange)({"enableRateLimit": True})
 
 
-def _find_market(markets: dict[str, Any], symbol: str, venue: str) -> str:
+def find_market(markets: dict[str, Any], symbol: str, venue: str) -> str:
+    """ccxt's name of a symbol that is written as elsewhere (`BTCUSDT`) or as in ccxt (`BTC/USDT`). Raises `UnknownName`."""
     wanted = symbol.upper().replace("/", "")
     spot = {name: market for name, market in markets.items() if market.get("spot", True)}
     for name, market in spot.items():
@@ -77,11 +82,21 @@ def _find_market(markets: dict[str, Any], symbol: str, venue: str) -> str:
     raise UnknownName("symbol", symbol, [name.replace("/", "") for name in spot], f" Those are what {venue} offers.")
 
 
-def _fetch(
-    venue: Any, market: str, timeframe: Timeframe, span: Span, sleep: Callable[[float], None]
+def fetch_rows(
+    venue: Any,
+    market: str,
+    timeframe: Timeframe,
+    span: Span,
+    sleep: Callable[[float], None],
+    now_ms: int | None = None,
 ) -> list[list[float]]:
+    """Rows of ccxt (milliseconds, open, high, low, close, volume) of the span, oldest first, but for what is still running.
+
+    `now_ms` is the venue's clock, this machine's by default. Raises `DownloadError` after repeated network errors.
+    """
     step = timeframe.microseconds // 1000
-    at, end = span.start // 1000, min(span.end // 1000, int(venue.milliseconds()) // step * step)
+    now = int(venue.milliseconds()) if now_ms is None else now_ms
+    at, end = span.start // 1000, min(span.end // 1000, now // step * step)
     rows: dict[int, list[float]] = {}
     while at < end:
         page = _retry(partial(venue.fetch_ohlcv, market, timeframe.label, since=at, limit=_PAGE), sleep)
