@@ -1,9 +1,10 @@
 """Whether to believe it: metrics, intervals, and what luck alone would have done. A leaf: numbers in, numbers out."""
 
 from tradeready_gym.evaluation.drawdowns import Drawdowns, drawdowns
+from tradeready_gym.evaluation.expectation import ExpectationFan, expectation_fan
 from tradeready_gym.evaluation.metrics import METRIC_NAMES, episode_metrics, plain_metrics
 from tradeready_gym.evaluation.overfitting import Overfitting, probability_of_overfitting
-from tradeready_gym.evaluation.performance import performance_metrics, trip_metrics
+from tradeready_gym.evaluation.performance import omega_ratio, performance_metrics, trip_metrics
 from tradeready_gym.evaluation.round_trips import RoundTrips, round_trips
 from tradeready_gym.evaluation.sharpe import (
     ReturnMoments,
@@ -31,6 +32,7 @@ __all__ = [
     "METRIC_NAMES",
     "Drawdowns",
     "EpisodeStatistics",
+    "ExpectationFan",
     "Interval",
     "Overfitting",
     "ReturnMoments",
@@ -39,12 +41,14 @@ __all__ = [
     "deflated_sharpe",
     "drawdowns",
     "episode_metrics",
+    "expectation_fan",
     "expected_maximum_sharpe",
     "interquartile_mean",
     "iqm_interval",
     "mean_of_rows",
     "minimum_backtest_years",
     "minimum_track_record",
+    "omega_ratio",
     "optimal_block",
     "performance_metrics",
     "plain_metrics",

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradeready_gym.evaluation.statistics import require_curve
+from tradeready_gym.evaluation.stretches import stretches
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,3 +60,21 @@ def drawdowns(equity: ArrayLike) -> Drawdowns:
     return Drawdowns(
         first - 1, bottom, np.minimum(after, len(curve) - 1), after < len(curve), deepest / curve[first - 1]
     )
+
+
+def under_water(curve: NDArray[np.float64]) -> tuple[int, int]:
+    """The longest drawdown in steps, to its recovery or the end, and how many rows lie below their peak.
+
+    The same as `drawdowns` says, without a list of them; of a curve that `require_curve` has let pass.
+    """
+    peak, newest, longest, below = float(curve[0]), 0, 0, 0
+    for rows in stretches(len(curve)):
+        values = curve[rows]
+        top = np.maximum(np.maximum.accumulate(values), peak)
+        on_peak = np.flatnonzero(values == top) + rows.start
+        below += len(values) - len(on_peak)
+        if len(on_peak):
+            away = int(np.diff(on_peak, prepend=newest).max())
+            longest, newest = max(longest, away if away > 1 else 0), int(on_peak[-1])
+        peak = float(top[-1])
+    return max(longest, len(curve) - 1 - newest), below

@@ -1,20 +1,29 @@
 """One run described in full: its curve, its round trips, and what trading it cost."""
 
 import math
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradeready_gym.errors import DataError
-from tradeready_gym.evaluation.drawdowns import drawdowns
+from tradeready_gym.evaluation.drawdowns import under_water
 from tradeready_gym.evaluation.metrics import plain_metrics
-from tradeready_gym.evaluation.round_trips import RoundTrips, round_trips
+from tradeready_gym.evaluation.round_trips import RoundTrips, trips_by_stretch
 from tradeready_gym.evaluation.statistics import EpisodeStatistics, require_curve, statistics_from_curve
+from tradeready_gym.evaluation.stretches import returns_by_stretch, stretches
 
 Number = float | int | None
 
-CURVE_METRICS = ("annual_return_pct", "annual_volatility_pct", "calmar_ratio", "longest_drawdown", "time_under_water")
+CURVE_METRICS = (
+    "annual_return_pct",
+    "annual_volatility_pct",
+    "calmar_ratio",
+    "omega_ratio",
+    "longest_drawdown",
+    "time_under_water",
+)
 TRIP_METRICS = (
     "long_trips",
     "short_trips",
@@ -41,6 +50,7 @@ def performance_metrics(
     - `annual_volatility_pct`: 100 × std(r, ddof=1) × √periods per year
     - `calmar_ratio`: annual return / deepest drawdown, both as shares (T. Young, Futures 20, 1991, over the whole run);
       none without a drawdown
+    - `omega_ratio`: see `omega_ratio`, at a threshold of 0
     - `longest_drawdown`: the most steps from a peak to its recovery or the end; `time_under_water`: share of steps, 0 to 1
 
     With `fills` (see `round_trips`; `slippage`, a share of the price before it, is read where there is such a field) also
@@ -50,7 +60,7 @@ def performance_metrics(
     - `costs_pct`: 100 × (fees + slippage) / starting balance; `costs_per_trade_pct`: 100 × the same / traded value
 
     With `position_value`, float64[steps + 1], also `exposure`, and `mean_leverage`, the mean of abs(position value) /
-    equity over the steps. A metric whose input is missing is None; so is `cumulative_reward`, of which a curve knows nothing.
+    equity over the steps. The inputs are read in stretches: no copy is made of them. A metric whose input is missing is None; so is `cumulative_reward`, of which a curve knows nothing.
 
     Raises `DataError` for a curve, fills or values that cannot be, `ConfigurationError` for `periods_per_year`.
     """
@@ -62,9 +72,9 @@ def performance_metrics(
     if fills is None:
         unknown |= _OF_FILLS
     else:
-        trips = round_trips(fills)
-        statistics = _with_fills(statistics, fills, trips)
-        extra |= trip_metrics(trips) | _costs(fills, statistics)
+        totals = _total(trips_by_stretch(fills))
+        statistics = _with_fills(statistics, fills, totals)
+        extra |= _trip_metrics(totals) | _costs(fills, statistics)
     if position_value is None:
         unknown.add("exposure")
     else:
@@ -81,29 +91,81 @@ def trip_metrics(trips: RoundTrips) -> dict[str, Number]:
     """How round trips went: `long_trips`, `short_trips`; `mean_profit`, `mean_win`, `mean_loss` (zero or below) after fees;
     `mean_holding_bars`, `longest_holding_bars`. A trip that made nothing has not won. None where there is no such trip.
     """
-    won = trips.profit > 0.0
-    held = trips.holding_bars
+    return _trip_metrics(_total([trips]))
+
+
+def omega_ratio(returns: ArrayLike, threshold: float = 0.0) -> float | None:
+    """What was gained above a threshold return of one step for each unit that was lost below it, of returns float64[T].
+
+    Sum of max(r - threshold, 0) / sum of max(threshold - r, 0): the ratio of the two areas beside the threshold under the
+    distribution of returns (C. Keating, W. F. Shadwick, A universal performance measure, Journal of Performance
+    Measurement 6 (3), 2002). 1 is a mean at the threshold. None without a loss.
+
+    Raises `DataError` for returns that are not finite, or in more than one dimension.
+    """
+    values = np.asarray(returns, np.float64)
+    if values.ndim != 1 or not (math.isfinite(threshold) and np.isfinite(values).all()):
+        raise DataError(f"Omega needs finite returns in one dimension and a finite threshold; got {values.shape}")
+    return _omega((values[rows] for rows in stretches(len(values))), threshold)
+
+
+class _Totals(NamedTuple):
+    long: int = 0
+    short: int = 0
+    won: int = 0
+    profit: float = 0.0
+    gross_profit: float = 0.0
+    gross_loss: float = 0.0
+    held: int = 0
+    longest: int = 0
+
+    @property
+    def trips(self) -> int:
+        return self.long + self.short
+
+
+def _total(found: Iterable[RoundTrips]) -> _Totals:
+    totals = _Totals()
+    for trips in found:
+        if not len(trips):
+            continue
+        won, held = trips.profit > 0.0, trips.holding_bars
+        totals = _Totals(
+            totals.long + int(np.count_nonzero(trips.side > 0)),
+            totals.short + int(np.count_nonzero(trips.side < 0)),
+            totals.won + int(np.count_nonzero(won)),
+            totals.profit + float(trips.profit.sum()),
+            totals.gross_profit + float(trips.profit[won].sum()),
+            totals.gross_loss - float(trips.profit[~won].sum()),
+            totals.held + int(held.sum()),
+            max(totals.longest, int(held.max())),
+        )
+    return totals
+
+
+def _trip_metrics(totals: _Totals) -> dict[str, Number]:
+    count, lost = totals.trips, totals.trips - totals.won
     values = (
-        int(np.sum(trips.side > 0)),
-        int(np.sum(trips.side < 0)),
-        _mean(trips.profit),
-        _mean(trips.profit[won]),
-        _mean(trips.profit[~won]),
-        _mean(held),
-        int(held.max()) if len(held) else None,
+        totals.long,
+        totals.short,
+        totals.profit / count if count else None,
+        totals.gross_profit / totals.won if totals.won else None,
+        -totals.gross_loss / lost if lost else None,
+        totals.held / count if count else None,
+        totals.longest if count else None,
     )
     return dict(zip(TRIP_METRICS, values, strict=True))
 
 
-def _with_fills(statistics: EpisodeStatistics, fills: NDArray[Any], trips: RoundTrips) -> EpisodeStatistics:
-    won = trips.profit > 0.0
+def _with_fills(statistics: EpisodeStatistics, fills: NDArray[Any], totals: _Totals) -> EpisodeStatistics:
+    parts = [fills[rows] for rows in stretches(len(fills))]
     return statistics._replace(
-        traded_value=float(np.sum(fills["price"] * fills["quantity"])),
+        traded_value=float(sum(np.sum(part["price"] * part["quantity"]) for part in parts)),
         trades=len(fills),
-        round_trips=len(trips),
-        winning_trips=int(won.sum()),
-        gross_profit=float(trips.profit[won].sum()),
-        gross_loss=-float(trips.profit[~won].sum()),
+        round_trips=totals.trips,
+        winning_trips=totals.won,
+        gross_profit=totals.gross_profit,
+        gross_loss=totals.gross_loss,
         fees_paid=float(fills["fee"].sum()),
     )
 
@@ -111,16 +173,20 @@ def _with_fills(statistics: EpisodeStatistics, fills: NDArray[Any], trips: Round
 def _costs(fills: NDArray[Any], statistics: EpisodeStatistics) -> dict[str, Number]:
     slippage = 0.0
     if "slippage" in (fills.dtype.names or ()):
-        # price = reference × (1 + side × slippage)
-        reference = 1.0 + fills["side"] * fills["slippage"]
-        if not np.all(reference > 0.0):
-            raise DataError(
-                f"slippage is a share of the price, below 1 on a sale; got {fills[int(np.argmin(reference > 0.0))]}."
-            )
-        slippage = float(np.sum(fills["price"] * fills["quantity"] * fills["slippage"] / reference))
+        slippage = sum(_slippage(fills[rows]) for rows in stretches(len(fills)))
     costs, traded = float(statistics.fees_paid) + slippage, float(statistics.traded_value)
     shares = 100.0 * costs / float(statistics.starting_balance), 100.0 * costs / traded if traded > 0.0 else None
     return dict(zip(COST_METRICS, (slippage, *shares), strict=True))
+
+
+def _slippage(fills: NDArray[Any]) -> float:
+    # price = reference × (1 + side × slippage)
+    reference = 1.0 + fills["side"] * fills["slippage"]
+    if not np.all(reference > 0.0):
+        raise DataError(
+            f"slippage is a share of the price, below 1 on a sale; got {fills[int(np.argmin(reference > 0.0))]}."
+        )
+    return float(np.sum(fills["price"] * fills["quantity"] * fills["slippage"] / reference))
 
 
 def _of_curve(curve: NDArray[np.float64], statistics: EpisodeStatistics, periods_per_year: float) -> dict[str, Number]:
@@ -130,15 +196,14 @@ def _of_curve(curve: NDArray[np.float64], statistics: EpisodeStatistics, periods
     annual = _annual_return(float(curve[-1] / curve[0]), periods_per_year / steps)
     deepest = float(statistics.max_drawdown)
     variance = float(statistics.return_m2) / (steps - 1) if steps > 1 else None
-    ways_down = drawdowns(curve)
-    # the row of the recovery is not below the peak any more
-    under_water = int((ways_down.duration - ways_down.recovered).sum())
+    longest, below = under_water(curve)
     values = (
         None if annual is None else 100.0 * annual,
         None if variance is None else 100.0 * math.sqrt(variance * periods_per_year),
         annual / deepest if annual is not None and deepest > 0.0 else None,
-        int(ways_down.duration.max(initial=0)),
-        under_water / steps,
+        _omega(returns_by_stretch(curve), 0.0),
+        longest,
+        below / steps,
     )
     return dict(zip(CURVE_METRICS, values, strict=True))
 
@@ -152,18 +217,26 @@ def _annual_return(growth: float, times_a_year: float) -> float | None:
         return None  # a few steps, repeated for a year, would be more money than a number can hold
 
 
+def _omega(returns: Iterable[NDArray[np.float64]], threshold: float) -> float | None:
+    gained = lost = 0.0
+    for part in returns:
+        excess = part - threshold
+        gained += float(np.maximum(excess, 0.0).sum())
+        lost -= float(np.minimum(excess, 0.0).sum())
+    return gained / lost if lost > 0.0 else None
+
+
 def _require_positions(value: NDArray[np.float64], curve: NDArray[np.float64]) -> None:
-    if value.shape != curve.shape or not np.isfinite(value).all():
+    if value.shape != curve.shape or not all(np.isfinite(value[rows]).all() for rows in stretches(len(value))):
         raise DataError(
             f"position_value must be finite, one for each of the {len(curve)} values of the curve; got shape {value.shape}."
         )
 
 
 def _mean_leverage(value: NDArray[np.float64], curve: NDArray[np.float64]) -> float | None:
-    worth = curve[1:]
-    shares = np.divide(value[1:], worth, out=np.zeros_like(worth), where=worth > 0.0)
-    return float(np.abs(shares, out=shares).mean()) if len(shares) else None
-
-
-def _mean(values: NDArray[Any]) -> float | None:
-    return float(values.mean()) if len(values) else None
+    total, steps = 0.0, len(curve) - 1
+    for rows in stretches(steps):
+        worth, held = curve[1:][rows], value[1:][rows]
+        shares = np.divide(held, worth, out=np.zeros_like(worth), where=worth > 0.0)
+        total += float(np.abs(shares, out=shares).sum())
+    return total / steps if steps else None

@@ -72,14 +72,16 @@ def deflated_sharpe(moments: ReturnMoments, trials: ArrayLike) -> float:
     """The probability that the true Sharpe ratio is above what the best of all trials would have had by luck.
 
     `trials` are the per-period Sharpe ratios of everything that was tried, this one included, float64[N]; their number and
-    variance (ddof=1) are taken from them. With a single trial it is `probabilistic_sharpe`.
+    variance (ddof=1) are taken from them. NaN is a trial without a ratio, since it never traded: it counts, and says nothing
+    about the variance. With a single trial it is `probabilistic_sharpe`.
 
-    Raises `DataError` for no trial, or one that is not finite.
+    Raises `DataError` for no trial with a ratio, or an infinite one.
     """
     ratios = np.asarray(trials, np.float64).reshape(-1)
-    if not len(ratios) or not np.isfinite(ratios).all():
+    known = ratios[~np.isnan(ratios)]
+    if not len(known) or np.isinf(known).any():
         raise DataError(f"trials must be finite Sharpe ratios, this one among them; got {ratios.tolist()!r}")
-    variance = float(np.var(ratios, ddof=1)) if len(ratios) > 1 else 0.0
+    variance = float(np.var(known, ddof=1)) if len(known) > 1 else 0.0
     return probabilistic_sharpe(moments, expected_maximum_sharpe(len(ratios), variance))
 
 

@@ -69,6 +69,14 @@ def stationary_bootstrap(
     return Interval(estimate, 2.0 * estimate - high, 2.0 * estimate - low, confidence, method)
 
 
+def resampled_means(values: NDArray[np.float64], block: float, resamples: int, seed: int) -> NDArray[np.float64]:
+    """The means of resamples of a whole series, float64[resamples]; of a long one by stretches, as `stationary_bootstrap`."""
+    if len(values) > LONG:
+        size = math.ceil(2 * len(values) / LONG)
+        return _resample_stretches(values, False, size, block / size, resamples, seed)
+    return np.concatenate([values[some].mean(axis=1) for some in _places(resamples, len(values), block, seed)])
+
+
 def optimal_block(values: NDArray[np.float64]) -> float:
     """The mean block length of the stationary bootstrap by Politis and White, at least 1 and at most 3 √T."""
     count = len(values)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradeready_gym.errors import DataError
+from tradeready_gym.evaluation.stretches import returns_by_stretch, stretches
 
 Values: TypeAlias = float | NDArray[np.float64] | NDArray[np.int64]
 
@@ -82,18 +83,18 @@ def statistics_from_curve(
     curve = np.asarray(equity, dtype=np.float64)
     require_curve(curve)
     deepest, duration = _deepest_drawdown(curve)
-    # in place from here on: a long curve is worth more than one or two copies of it
-    returns = np.diff(curve, axis=-1)
-    returns /= curve[..., :-1]
-    steps = returns.shape[-1]
-    mean = returns.sum(axis=-1) / max(steps, 1)
-    losses = np.minimum(returns, 0.0)
-    downside = np.square(losses, out=losses).sum(axis=-1)
-    returns -= mean[..., np.newaxis]
+    steps = curve.shape[-1] - 1
+    mean = sum(returns.sum(axis=-1) for returns in returns_by_stretch(curve)) / max(steps, 1)
+    m2 = downside = np.zeros(curve.shape[:-1])
+    for returns in returns_by_stretch(curve):
+        losses = np.minimum(returns, 0.0)
+        downside = downside + np.square(losses, out=losses).sum(axis=-1)
+        returns -= np.asarray(mean)[..., np.newaxis]
+        m2 = m2 + np.square(returns, out=returns).sum(axis=-1)
     return EpisodeStatistics(
         steps=np.full(curve.shape[:-1], steps, dtype=np.int64),
-        return_mean=mean,
-        return_m2=np.square(returns, out=returns).sum(axis=-1),
+        return_mean=mean + np.zeros(curve.shape[:-1]),
+        return_m2=m2,
         downside_sum=downside,
         starting_balance=curve[..., 0],
         equity=curve[..., -1],
@@ -119,30 +120,48 @@ def require_curve(curve: NDArray[np.float64], dimensions: tuple[int, ...] = (1, 
         raise DataError(
             f"an equity curve has shape {shapes} and starts with the starting balance; got shape {curve.shape}."
         )
-    wrong = ~np.isfinite(curve)
-    wrong[..., :-1] |= curve[..., :-1] <= 0
-    wrong[..., -1] |= (curve[..., -1] < 0) | ((curve.shape[-1] == 1) & (curve[..., -1] == 0))
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise DataError(
-            f"equity must be finite and above zero (the last value may be zero); the value at {where} is "
-            f"{curve[where]}. Cut the curve at the first value that is not above zero: the episode ended there."
-        )
+    for rows in stretches(curve.shape[-1], curve.size // curve.shape[-1]):
+        part = curve[..., rows]
+        wrong = ~np.isfinite(part)
+        wrong |= part <= 0.0
+        if rows.stop == curve.shape[-1] > 1:
+            wrong[..., -1] &= part[..., -1] != 0.0
+        if wrong.any():
+            *before, row = (int(i) for i in np.argwhere(wrong)[0])
+            where = (*before, rows.start + row)
+            raise DataError(
+                f"equity must be finite and above zero (the last value may be zero); the value at {where} is "
+                f"{curve[where]}. Cut the curve at the first value that is not above zero: the episode ended there."
+            )
 
 
 def _deepest_drawdown(curve: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Depth as a fraction and duration in steps, along the last axis."""
-    index = np.arange(curve.shape[-1], dtype=np.int32)
-    peak = np.maximum.accumulate(curve, axis=-1)
-    on_peak = curve == peak
-    drawdown = peak - curve
-    drawdown /= peak
-    bottom = drawdown.argmax(axis=-1)[..., np.newaxis]
-    depth = np.take_along_axis(drawdown, bottom, axis=-1)[..., 0]
-    level = np.take_along_axis(peak, bottom, axis=-1)
-    del drawdown, peak
-    on_peak &= index <= bottom
-    start = index[-1] - on_peak[..., ::-1].argmax(axis=-1)
-    recovered = (index > bottom) & (curve >= level)
-    end = np.where(recovered.any(axis=-1), recovered.argmax(axis=-1), index[-1])
-    return depth, np.where(depth > 0, end - start, 0).astype(np.int64)
+    shape, rows = curve.shape[:-1], curve.shape[-1]
+    peak, deepest, level = curve[..., 0].copy(), np.zeros(shape), np.full(shape, np.inf)
+    newest, start, end = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.full(shape, rows - 1)
+    for part in stretches(rows, curve.size // rows):
+        values = curve[..., part]
+        index = np.arange(part.start, part.stop)
+        top = np.maximum(np.maximum.accumulate(values, axis=-1), peak[..., np.newaxis])
+        fall = (top - values) / top
+        bottom = fall.argmax(axis=-1)[..., np.newaxis]
+        depth = _take(fall, bottom)
+        deeper = depth > deepest
+        deepest = np.where(deeper, depth, deepest)
+        level = np.where(deeper, _take(top, bottom), level)
+        on_peak = np.where(values == top, index, -1)
+        before = np.where(index <= bottom + part.start, on_peak, -1).max(axis=-1)
+        start = np.where(deeper, np.maximum(before, newest), start)
+        open_still = deeper | (end == rows - 1)
+        searched = (values >= level[..., np.newaxis]) & (
+            index > np.where(deeper, bottom[..., 0] + part.start, -1)[..., np.newaxis]
+        )
+        found = np.where(searched.any(axis=-1), searched.argmax(axis=-1) + part.start, rows - 1)
+        end = np.where(open_still, found, end)
+        newest, peak = np.maximum(on_peak.max(axis=-1), newest), top[..., -1]
+    return deepest, np.where(deepest > 0, end - start, 0).astype(np.int64)
+
+
+def _take(values: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.asarray(np.take_along_axis(values, places, axis=-1)[..., 0])

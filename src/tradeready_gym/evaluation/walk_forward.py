@@ -39,7 +39,8 @@ def walk_forward_splits(
 
     Raises `ConfigurationError` for arguments outside their domain, or too few bars.
     """
-    _check(bars=bars, folds=folds, purge=purge, embargo=embargo, least_training=least_training, least_test=least_test)
+    require_counts(bars=bars, folds=folds, least_training=least_training, least_test=least_test)
+    require_counts(0, purge=purge, embargo=embargo)
     if not 0.0 < first_share < 1.0:
         raise ConfigurationError(
             f"folds need first_share within (0, 1), the share of the first training; got {first_share!r}."
@@ -63,9 +64,9 @@ def walk_forward_splits(
     return tuple(splits)
 
 
-def _check(**arguments: int) -> None:
+def require_counts(least: int = 1, **arguments: int) -> None:
+    """Raise `ConfigurationError` for an argument, by its name, that is no whole number of at least `least`."""
     for name, value in arguments.items():
-        least = 0 if name in ("purge", "embargo") else 1
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ConfigurationError(
                 f"{name} must be a whole number of at least {least}, for walk-forward folds; got {value!r}."

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import tradeready_gym
 from tradeready_gym.engine import Engine
@@ -27,7 +28,7 @@ from tradeready_gym.strategies.details import details_of
 from tradeready_gym.strategies.learned import Learned, spans_of
 from tradeready_gym.strategies.native import NativeEnvironment
 from tradeready_gym.strategies.performance import Evaluation
-from tradeready_gym.strategies.trials import Trial, per_period
+from tradeready_gym.strategies.trials import Trial, per_period, step_seconds
 
 FORMAT = "tradeready-result-card/1"
 PACKAGES = ("gymnasium", "numpy", "numba", "TA-Lib", "torch", "stable-baselines3", "sb3-contrib")
@@ -100,13 +101,36 @@ def describe_data(engine: Engine) -> dict[str, Any]:
 
 def describe_trials(trials: Sequence[Trial], engine: Engine) -> dict[str, Any]:
     """How many looks this market and time have had, and how far apart their annual Sharpe ratios are."""
-    ratios = per_period(trials, _step_seconds(engine)) * np.sqrt(periods_per_year(engine))
+    ratios = per_period(trials, step_seconds(engine)) * np.sqrt(periods_per_year(engine))
+    known = ratios[np.isfinite(ratios)]
     return {
         "count": len(trials),
-        "annual_sharpe_best": float(ratios.max()) if len(ratios) else None,
-        "annual_sharpe_variance": float(np.var(ratios, ddof=1)) if len(ratios) > 1 else None,
+        "never_traded": len(ratios) - len(known),
+        "annual_sharpe_best": float(known.max()) if len(known) else None,
+        "annual_sharpe_variance": float(np.var(known, ddof=1)) if len(known) > 1 else None,
         "note": "every different agent that was evaluated on an overlapping span of this market on this machine",
     }
+
+
+def believable(equity: npt.NDArray[np.float64], trials: Sequence[Trial], engine: Engine) -> dict[str, float | None]:
+    """`probabilistic_sharpe` and `deflated_sharpe` of a curve, float64[steps + 1]; None where there is none.
+
+    The trials are those that are known of this market and time. Without any there is no deflated ratio: that nothing else
+    was tried is not known. The curve's own ratio is put among them where it is missing.
+    """
+    found: dict[str, float | None] = {"probabilistic_sharpe": None, "deflated_sharpe": None}
+    if len(equity) < 4 or not (equity > 0.0).all():
+        return found
+    try:
+        moments = return_moments(np.diff(equity) / equity[:-1])
+    except DataError:
+        return found  # it never traded: there is no ratio to speak of
+    found["probabilistic_sharpe"] = probabilistic_sharpe(moments)
+    ratios = per_period(trials, step_seconds(engine))
+    if len(ratios):
+        own = np.isclose(ratios, moments.sharpe, rtol=1e-9, atol=0.0).any()
+        found["deflated_sharpe"] = deflated_sharpe(moments, ratios if own else [*ratios, moments.sharpe])
+    return found
 
 
 def across_seeds(agents: Sequence[Evaluation]) -> dict[str, Any]:
@@ -169,18 +193,8 @@ def periods_per_year(engine: Engine) -> float:
 
 
 def _agent(agent: Evaluation, engine: Engine, trials: Sequence[Trial]) -> dict[str, Any]:
-    equity = agent.episodes[0].net_worth
-    found: dict[str, Any] = {**_figures(agent, engine), "sharpe_interval": as_plain(sharpe_interval(agent, engine))}
-    found["probabilistic_sharpe"] = found["deflated_sharpe"] = None
-    if len(equity) > 3 and (equity > 0.0).all():
-        try:
-            moments = return_moments(np.diff(equity) / equity[:-1])
-        except DataError:
-            return found  # it never traded: there is no ratio to speak of
-        found["probabilistic_sharpe"] = probabilistic_sharpe(moments)
-        ratios = per_period(trials, _step_seconds(engine))
-        found["deflated_sharpe"] = deflated_sharpe(moments, ratios if len(ratios) else [moments.sharpe])
-    return found
+    interval = {"sharpe_interval": as_plain(sharpe_interval(agent, engine))}
+    return _figures(agent, engine) | interval | believable(agent.episodes[0].net_worth, trials, engine)
 
 
 def _figures(evaluation: Evaluation, engine: Engine) -> dict[str, Any]:
@@ -190,7 +204,3 @@ def _figures(evaluation: Evaluation, engine: Engine) -> dict[str, Any]:
         known = values[np.isfinite(values)]
         metrics[name] = float(np.median(known)) if len(known) else None
     return {"name": evaluation.strategy, "episodes": len(evaluation.episodes), "metrics": metrics}
-
-
-def _step_seconds(engine: Engine) -> float:
-    return engine.market.timeframe.microseconds * engine.spec.candles_per_action / 1e6

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.live import Feed, FeedEnded
 from tradeready_gym.live.deployments import ORDERS, Deployment, write_json
+from tradeready_gym.live.expectation import Watch
+from tradeready_gym.live.lock import held
 from tradeready_gym.market.timeframe import format_time
 from tradeready_gym.orders import Order
 from tradeready_gym.registration import REGISTERED, make_live_environment
@@ -20,7 +23,11 @@ from tradeready_gym.strategies.situation import Situation
 from tradeready_gym.tracking import clock
 
 _POLL_SECONDS = 0.25
+_PATIENCE = 10.0  # seconds to wait for a price at which to sell
 _DAY = 86_400_000_000
+_LOGGED = (
+    "equity", "decision_delay_ms", "quote_moved_pct", "bid_ask", "missed_candles", "gap", "filled_orders",
+)  # fmt: skip
 _PAST = {"data", "start_time", "end_time", "episode_length", "timeframe", "pairs", "track_training", "render_mode"}
 
 
@@ -53,26 +60,33 @@ def work(deployment: Deployment, feed: Feed, *, steps: int | None = None) -> dic
     """Trade until somebody stops it, the kill switch does, the account is ruined or the feed ends; the last status.
 
     `steps` ends it after so many decisions; it can be resumed.
+
+    Raises:
+        ConfigurationError: another process works for this deployment; and as `open_agent` does.
     """
-    deployment.folder.mkdir(parents=True, exist_ok=True)
-    (deployment.folder / "control").unlink(missing_ok=True)
-    environment, strategy = open_agent(deployment, feed)
-    worker = _Worker(deployment, environment, strategy)
-    try:
-        return worker.run(steps)
-    except BaseException as error:
-        worker.say("failed", problem=f"{type(error).__name__}: {error}")
-        raise
-    finally:
-        environment.close()
+    with held(deployment.folder):
+        (deployment.folder / "control").unlink(missing_ok=True)
+        environment, strategy = open_agent(deployment, feed)
+        worker = _Worker(deployment, environment, strategy)
+        try:
+            return worker.run(steps)
+        except BaseException as error:
+            worker.say("failed", problem=f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            environment.close()
 
 
 class _Worker:
     def __init__(self, deployment: Deployment, environment: LiveTradingEnv, strategy: TradingStrategy) -> None:
         self._deployment, self._environment, self._strategy = deployment, environment, strategy
         self._order: str | None = None
-        self._day, self._day_equity = -1, 0.0
+        # of a day on which it was stopped or killed, the rest is the same day
+        before = deployment.status
+        self._day, self._day_equity = int(before.get("day", -1)), float(before.get("day_equity", 0.0))
         self._info: dict[str, Any] = {}
+        self._watch_equity = Watch(deployment.folder, environment.feed.timeframe.microseconds)
+        self._verdict: dict[str, Any] | None = None
 
     def run(self, steps: int | None) -> dict[str, Any]:
         done = threading.Event()
@@ -91,6 +105,9 @@ class _Worker:
     def _trade(self, steps: int | None) -> dict[str, Any]:
         environment = self._environment
         observation, self._info = environment.recover() or environment.reset(seed=self._deployment.account_seed)
+        self._watch_equity.begin(environment.clock_time, float(self._info["equity"]))
+        if self._lost_too_much():
+            return self._end(flat=True, state="killed")
         self.say("running")
         taken = 0
         while steps is None or taken < steps:
@@ -102,6 +119,7 @@ class _Worker:
             observation, reward, terminated, truncated, self._info = environment.step(action)
             taken += 1
             self._log(slot, action, reward)
+            self._verdict = self._watch_equity.see(environment.clock_time, float(self._info["equity"]))
             self.say("running")
             if terminated or truncated:
                 return self.say("ruined")
@@ -115,12 +133,22 @@ class _Worker:
         exchange = self._environment.exchange
         for order in exchange.open_orders:
             exchange.cancel(order["order_id"])
+        refused = self._sell_everything()
+        begin = clock.monotonic()
+        # between two candles a price may be missing for a moment
+        while any(reason == "market_closed" for _, reason in refused) and clock.monotonic() - begin < _PATIENCE:
+            time.sleep(_POLL_SECONDS)
+            refused = self._sell_everything()
+        said = "; ".join(f"{symbol}: {reason}" for symbol, reason in refused)
+        problem = f"not everything could be sold ({said})" if refused else None
+        return self.say(state if state == "killed" else "flat", problem=problem)
+
+    def _sell_everything(self) -> list[tuple[str, str]]:
+        exchange = self._environment.exchange
         sides = [(symbol, held) for symbol, held in exchange.portfolio.items() if held]
         orders = [Order(symbol, "sell" if held > 0.0 else "buy", abs(held)) for symbol, held in sides]
         answers = exchange.submit(orders) if orders else []
-        refused = [f"{answer['symbol']}: {answer['reason']}" for answer in answers if answer["status"] != "filled"]
-        problem = f"not everything could be sold ({'; '.join(refused)})" if refused else None
-        return self.say(state if state == "killed" else "flat", problem=problem)
+        return [(answer["symbol"], answer["reason"]) for answer in answers if answer["status"] != "filled"]
 
     def _lost_too_much(self) -> bool:
         day = self._environment.clock_time // _DAY
@@ -148,10 +176,7 @@ class _Worker:
             "action": np.asarray(action).tolist(),
             "meaning": scheme.describe(action, self._environment.engine.symbols),
             "reward": reward,
-            **{
-                name: self._info[name]
-                for name in ("equity", "decision_delay_ms", "missed_candles", "gap", "filled_orders")
-            },
+            **{name: self._info[name] for name in _LOGGED if name in self._info},
         }
         with open(self._deployment.folder / "decisions.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -164,13 +189,18 @@ class _Worker:
             start = exchange.starting_balance
             status |= {
                 "virtual_time": format_time(environment.clock_time),
+                "fills": exchange.fill_at,
                 "step": self._info.get("step", 0),
                 "equity": exchange.net_worth,
                 "roi_pct": 100.0 * (exchange.net_worth / start - 1.0),
                 "cash": exchange.balance,
                 "positions": dict(exchange.portfolio),
                 "open_orders": len(exchange.open_orders),
+                "day": self._day,
+                "day_equity": self._day_equity,
             }
+        if self._verdict is not None:
+            status["expectation"] = self._verdict
         health = asdict(environment.feed.health)
         status["feed"] = health | {"state": health["state"].value}
         write_json(self._deployment.folder / "status.json", status)

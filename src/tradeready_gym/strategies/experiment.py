@@ -26,7 +26,8 @@ class Experiment:
     """What is needed to train again, and to play what was trained.
 
     `environment` is a registered id; `arguments` are those of `gymnasium.make`, as plain data, without the span. `start` and
-    `end` are the training span, ISO 8601. `seeds` are those of the strategies.
+    `end` are the training span, ISO 8601. `seeds` are those of the strategies; `runs` has, for each that was recorded, the id of
+    the training run.
     """
 
     environment: str
@@ -37,6 +38,7 @@ class Experiment:
     steps: int = 1_000_000
     seeds: tuple[int, ...] = (0,)
     label: str = "gym_training"
+    runs: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.environment not in REGISTERED:
@@ -67,7 +69,7 @@ class Experiment:
         """Write the experiment down, with the span that it really was trained on."""
         path = Path(folder) / _CARD
         values = asdict(self) | {"start": trained_on.start_time, "end": trained_on.end_time}
-        values["arguments"] = dict(self.arguments)
+        values |= {"arguments": dict(self.arguments), "runs": dict(self.runs)}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_name(f".{_CARD}")
@@ -100,9 +102,9 @@ def experiments_directory() -> Path:
     return home() / "models"
 
 
-def unused_folder(label: str) -> Path:
-    """A folder for a new experiment of this label: `LABEL`, else `LABEL-2` and so on."""
-    root = experiments_directory()
+def unused_folder(label: str, root: Path | None = None) -> Path:
+    """A folder for a new experiment of this label: `LABEL`, else `LABEL-2` and so on, in the experiments' or another."""
+    root = experiments_directory() if root is None else root
     name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in label).strip(".") or "model"
     number, folder = 1, root / name
     while folder.exists():

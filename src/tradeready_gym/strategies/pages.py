@@ -7,9 +7,13 @@ import numpy as np
 
 from tradeready_gym.engine import Engine
 from tradeready_gym.evaluation.metrics import DAYS_PER_YEAR
+from tradeready_gym.exchanges import FixedSlippage, NoSlippage, SlippageModel, VolumeShareSlippage
+from tradeready_gym.market import Span
 from tradeready_gym.rendering.report import Curve, Report, ReportFill
+from tradeready_gym.rendering.words import MONTHS, time_utc
 from tradeready_gym.strategies.card import periods_per_year
 from tradeready_gym.strategies.comparison import Comparison
+from tradeready_gym.strategies.glossary import EVALUATION
 from tradeready_gym.strategies.learned import spans_of
 from tradeready_gym.strategies.native import NativeEnvironment
 from tradeready_gym.strategies.performance import Evaluation
@@ -57,10 +61,9 @@ def comparison_report(
     shown = slice(*np.searchsorted(candles.times, [span.start, span.end]).tolist())
     baselines = (comparison.buy_and_hold, comparison.flat, comparison.moving_averages)
     curves = [_curve(agent, False) for agent in comparison.agents] + [_curve(one, True) for one in baselines]
-    exchange = engine.spec.exchange
     return Report(
         title=title,
-        subtitle=f"{span} · fee {exchange.fee_rate:.2%} a fill · {exchange.slippage!r} · orders fill at the {_FILLS[exchange.fill_at]}",
+        subtitle=f"{days(span)} · {costs_of(engine)} · orders fill at the {FILLS[engine.spec.exchange.fill_at]}",
         curves=curves,
         periods_per_year=periods_per_year(engine),
         badges=_badges(comparison, card),
@@ -73,8 +76,36 @@ def comparison_report(
         fills=_fills(traced) if len(engine.symbols) == 1 else [],
         rewards=traced.rewards,
         actions=count_actions(traced.actions, engine.spec.action_scheme, len(engine.symbols)),
+        glossary=EVALUATION,
         card=card,
     )
+
+
+def days(span: Span) -> str:
+    """A span as people write it: `3 Jan 2021 to 1 Jan 2023`, with the hour where it is not midnight."""
+    return f"{_moment(span.start)} to {_moment(span.end)}"
+
+
+def costs_of(engine: Engine) -> str:
+    """What each fill costs, in words."""
+    exchange = engine.spec.exchange
+    return f"fee {_percent(exchange.fee_rate)} a fill · {slippage_of(exchange.slippage)}"
+
+
+def slippage_of(model: SlippageModel) -> str:
+    """What a model of slippage does, in words where there are some, else as it prints."""
+    if isinstance(model, NoSlippage):
+        return "no slippage"
+    if isinstance(model, VolumeShareSlippage):
+        return f"slippage {_percent(model.minimum)} or more, by the share of the volume"
+    return f"slippage {_percent(model.fraction)}" if isinstance(model, FixedSlippage) else repr(model)
+
+
+def moved(percent: float) -> str:
+    """A return in words: `gained 3.1 %`, `lost 3.1 %`."""
+    if abs(percent) < 0.05:
+        return "ended where it began"
+    return f"{'gained' if percent > 0 else 'lost'} {abs(percent):.1f} %"
 
 
 def figures_row(evaluation: Evaluation) -> dict[str, str]:
@@ -104,7 +135,7 @@ def details_rows(card: Mapping[str, Any], engine: Engine) -> list[dict[str, str]
     return rows
 
 
-_FILLS = {"next_open": "next open", "close": "close they were decided on (optimistic)"}
+FILLS = {"next_open": "next open", "close": "close they were decided on (optimistic)"}
 
 
 def _badges(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -134,8 +165,9 @@ def _facts(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, s
     )
     deflated = first["deflated_sharpe"]
     years = metrics["max_drawdown_duration_days"]
+    who = f"{first['name']}; " if len(card["agents"]) > 1 else ""
     return [
-        ("Return", f"{metrics['roi_pct']:+.1f} %", f"buy and hold {hold:+.1f} %"),
+        ("Return", f"{metrics['roi_pct']:+.1f} %", f"{who}buy and hold {hold:+.1f} %"),
         ("Sharpe ratio", _number(metrics["sharpe_ratio"]), said),
         (
             "Deflated Sharpe",
@@ -149,6 +181,16 @@ def _facts(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, s
         ),
         ("Trades", f"{metrics['total_trades']:.0f}", f"fees {metrics['fees_paid']:,.0f}"),
     ]
+
+
+def _moment(us: int) -> str:
+    text = time_utc(us)
+    date = f"{int(text[8:10])} {MONTHS[int(text[5:7]) - 1]} {text[:4]}"
+    return date if text[11:16] == "00:00" else f"{date} {text[11:16]}"
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.4f}".rstrip("0").rstrip(".") + " %"
 
 
 def _called(strategy: str, episodes: int) -> str:
@@ -169,7 +211,7 @@ def _number(value: float | None) -> str:
 
 def _curve(evaluation: Evaluation, baseline: bool) -> Curve:
     episode = evaluation.episodes[0]
-    return Curve(evaluation.strategy, episode.time.astype(np.int64), episode.net_worth, baseline)
+    return Curve(evaluation.strategy, episode.time.view(np.int64), episode.net_worth, baseline)
 
 
 def _candles_of(candles: Any, shown: slice) -> dict[str, Any]:

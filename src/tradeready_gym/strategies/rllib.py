@@ -2,7 +2,7 @@
 
 import importlib.util
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -69,8 +69,8 @@ class RLlibTradingStrategy(TradingStrategy):
     kept with the agent; rewards are divided by the running deviation of their discounted sum, in training only.
 
     The same seed, accounts and workers give the same weights to the last bit, on a processor with the same versions.
-    `train(n)` again goes on with the weights and the optimiser, but with new episodes; so does a loaded agent. There is no
-    `resume`, which would go on exactly.
+    `train(n)` again goes on with the weights and the optimiser, but with new episodes; so does a loaded agent. A training that was
+    interrupted is ended by `resume`, exactly as it would have gone on, with as many workers.
 
     Raises:
         ConfigurationError: RLlib is not installed, or an argument is outside its domain.
@@ -119,6 +119,8 @@ class RLlibTradingStrategy(TradingStrategy):
         self._bundle: AgentBundle | None = None
         self._state: dict[str, Any] = {}
         self._returns: tuple[Mapping[str, Any], ...] = ()
+        self._interrupted: dict[str, Any] | None = None
+        self._capture: Callable[[], dict[str, Any]] | None = None
         super().__init__(environment)
 
     @property
@@ -184,6 +186,35 @@ class RLlibTradingStrategy(TradingStrategy):
             raise ConfigurationError(
                 f"steps must be an integer of at least 1, or 0 with callbacks that stop the training; got {steps!r}"
             )
+        self._train_to(self.trained_steps + int(steps) if steps else _FOR_EVER, progress, callbacks)
+
+    def resume(self, *, progress: Progress | None = None, callbacks: Sequence[TrainingCallback] = ()) -> None:
+        """End the training that a checkpoint interrupted, exactly as it would have gone on; nothing if it had ended.
+
+        Callbacks begin anew.
+
+        Raises:
+            ConfigurationError: the environment, the accounts, the workers or the settings are not those of the training, or
+                its state is not there.
+        """
+        self._trained()
+        if self._interrupted is None:
+            raise ConfigurationError(
+                "resume() needs all of an interrupted training, which a checkpoint of it has; train(steps) goes on without"
+            )
+        aim = self._interrupted["aim"]
+        if aim == _FOR_EVER and not callbacks:
+            raise ConfigurationError("this training had no end; resume() needs callbacks that stop it")
+        if self.trained_steps < aim:
+            self._train_to(aim, progress, callbacks, self._interrupted)
+
+    def _train_to(
+        self,
+        aim: int,
+        progress: Progress | None,
+        callbacks: Sequence[TrainingCallback],
+        interrupted: Mapping[str, Any] | None = None,
+    ) -> None:
         import torch
 
         from tradeready_gym.strategies.generators import borrowed_generators
@@ -195,7 +226,7 @@ class RLlibTradingStrategy(TradingStrategy):
         torch.set_num_threads(self.num_threads)
         try:
             with ray_session(self.env_runners, self.ray_arguments), borrowed_generators():
-                self._learn(self.trained_steps + int(steps) if steps else _FOR_EVER, progress, callbacks)
+                self._learn(aim, progress, callbacks, interrupted)
         finally:
             torch.set_num_threads(threads)
             for callback in callbacks:
@@ -248,6 +279,7 @@ class RLlibTradingStrategy(TradingStrategy):
             raise ValueError(f"it must hold {_WEIGHTS} and {_STATE}")
         kept = pickle.loads(state.read_bytes())
         made._state, made.model_kwargs, made.network = kept["learner"], kept["model_kwargs"], kept["network"]
+        made._interrupted = kept.get("interrupted")
         with np.load(weights, allow_pickle=False) as arrays:
             numbers = {name: arrays[name] for name in arrays.files}
         scale = ObservationScale(*(numbers.pop(name) for name in _SCALE))
@@ -258,14 +290,26 @@ class RLlibTradingStrategy(TradingStrategy):
         made._bundle = bundle
         return made
 
-    def _learn(self, aim: int, progress: Progress | None, callbacks: Sequence[TrainingCallback]) -> None:
+    def _learn(
+        self,
+        aim: int,
+        progress: Progress | None,
+        callbacks: Sequence[TrainingCallback],
+        interrupted: Mapping[str, Any] | None,
+    ) -> None:
         from tradeready_gym.strategies.rllib_learning import algorithm, put_learner_state
+        from tradeready_gym.strategies.rllib_state import put_training_state, training_state
 
         engine = self.environment.engine
         scale = self._policy.scale if self._policy is not None else _scale_of(engine)
         rollouts = self._rollouts(scale, self._training_arguments())
         self._learned = tuple(dict.fromkeys((*self._learned, *Learned.from_engine(engine))))
         self._bundle = self._bundle_of(rollouts.arguments)
+        setting = self._setting(self._bundle)
+        if interrupted is not None:
+            _refuse_differences(interrupted["setting"], setting)
+        # until this training has ended, only a checkpoint can say where it stands
+        self._interrupted = None
         tracker = TrainingTracker(self.strategy_label, config=self._bundle.composition) if self.track_training else None
         if tracker is not None and self.environment.tracker is not None:
             tracker.deliver_like(self.environment.tracker)
@@ -273,14 +317,19 @@ class RLlibTradingStrategy(TradingStrategy):
         first_seed = self.seed * self.num_envs + self.trained_steps
         try:
             with algorithm(rollouts, seed, first_seed, self._returns) as made:
-                if self._state:
+                if interrupted is not None:
+                    put_training_state(made, interrupted["state"])
+                elif self._state:
                     put_learner_state(made, self._state)
                 if tracker is not None:
                     tracker.register_run()
+                self._capture = lambda: {"aim": aim, "setting": setting, "state": training_state(made)}
                 while self._roll(made, scale, tracker, callbacks) and self.trained_steps < aim:
                     if progress is not None:
                         progress(self.trained_steps, aim)
+                self._interrupted = self._capture()
         finally:
+            self._capture = None
             if tracker is not None:
                 tracker.complete_run()
         if progress is not None:
@@ -352,6 +401,14 @@ class RLlibTradingStrategy(TradingStrategy):
             pipeline=engine.pipeline,
         )
 
+    def _setting(self, bundle: AgentBundle) -> dict[str, str]:
+        # what has to be the same for a training to go on exactly
+        own = {
+            name: str(getattr(self, name)) for name in ("num_envs", "env_runners", "model_kwargs", "network", "seed")
+        }
+        candles = [identity.fingerprint[:16] for identity in bundle.data]
+        return {**own, "candles": str(candles), **{name: str(value) for name, value in bundle.composition.items()}}
+
     def _write_weights(self, draft: Path) -> None:
         from tradeready_gym.strategies.rllib_learning import weights_in
 
@@ -365,11 +422,21 @@ class RLlibTradingStrategy(TradingStrategy):
 
         kept = {
             "learner": self._state,
+            "interrupted": self._interrupted if self._capture is None else self._capture(),
             "model_kwargs": self.model_kwargs,
             "network": self.network,
             "action_space": self._policy.space,
         }
         draft.write_bytes(cloudpickle.dumps(kept))
+
+
+def _refuse_differences(mine: Mapping[str, str], found: Mapping[str, str]) -> None:
+    differences = [f"{name} was {mine[name]}, is {found.get(name)}" for name in mine if mine[name] != found.get(name)]
+    if differences:
+        raise ConfigurationError(
+            f"resume() goes on in the environment and with the settings that were trained with: {'; '.join(differences)}. Set "
+            f"them, or call train(steps), which begins new episodes"
+        )
 
 
 def _scale_of(engine: Engine) -> ObservationScale:

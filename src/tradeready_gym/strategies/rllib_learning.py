@@ -23,6 +23,8 @@ from tradeready_gym.strategies.rollout_environment import ObservationScale, Roll
 
 _ROLLOUT_STEPS = 64
 _BATCHES = 4
+# RLlib goes on after a minute without the workers that are not ready: what is learned would depend on how busy the machine is
+_PATIENCE_S = 86_400.0
 _DEFAULTS: Mapping[str, Any] = {
     "lr": 1e-3,
     "gamma": 0.99,
@@ -77,6 +79,7 @@ class Rollouts:
                 num_envs_per_env_runner=each,
                 gym_env_vectorize_mode="vector_entry_point",
                 rollout_fragment_length=_ROLLOUT_STEPS,
+                sample_timeout_s=_PATIENCE_S,
             )
             .learners(num_learners=0, num_gpus_per_learner=0)
             .fault_tolerance(restart_failed_env_runners=False)

@@ -1,5 +1,7 @@
 """The vector environment as a worker of RLlib plays it: scaled numbers, and no infos; needs neither Ray nor PyTorch."""
 
+import copy
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from gymnasium.vector.utils import batch_space
 
 from tradeready_gym.envs import TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.strategies.training_state import accounts_in, put_accounts
 from tradeready_gym.wrappers.statistics import RunningStatistics
 
 _LIMIT = 10.0
@@ -137,6 +140,23 @@ class RolloutEnvironment(VectorEnv[Any, Any, Any]):
         report.returns = self._statistics.as_plain()
         self._report = WorkerReport(report.worker, report.process, report.first_seed)
         return report
+
+    def state(self) -> dict[str, Any]:
+        """The accounts in the middle of their episodes, the scale of rewards, and what has been played since the last report."""
+        return {
+            "accounts": accounts_in(self.environment),
+            "statistics": self._statistics.as_plain(),
+            "returns": self._returns.copy(),
+            "over": self._over.copy(),
+            "report": copy.deepcopy(self._report),
+        }
+
+    def put_state(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave, in an environment of the same composition."""
+        put_accounts(self.environment, saved["accounts"])
+        self._statistics = RunningStatistics.from_plain(saved["statistics"])
+        self._returns, self._over = saved["returns"].copy(), saved["over"].copy()
+        self._report = dataclasses.replace(saved["report"], process=os.getpid())
 
     def _note_ends(self, metrics: Mapping[str, Any]) -> None:
         self._report.seeds += self.environment.engine.state.accounts["seed"][self._over].tolist()

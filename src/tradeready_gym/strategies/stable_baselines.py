@@ -103,6 +103,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         self._capture: Callable[[], TrainingState] | None = None
         self._forgot_replay = False
         self._memory: Any = None
+        self._run_id: str | None = None
         super().__init__(environment)
 
     @property
@@ -145,6 +146,11 @@ class StableBaselinesTradingStrategy(TradingStrategy):
     def trained_steps(self) -> int:
         """Steps of the environment so far."""
         return 0 if self._model is None else int(self._model.num_timesteps)
+
+    @property
+    def run_id(self) -> str | None:
+        """The id under which its last training was recorded, None if it was not; a loaded strategy has not trained yet."""
+        return self._run_id
 
     def check(self, environment: NativeEnvironment) -> None:
         if self._bundle is not None:
@@ -286,6 +292,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         for callback in callbacks:
             callback.begin(self)
         training = self._training_environment()
+        self._run_id = None if training.tracker is None else training.tracker.run_id
         differences = self._state.differences(training) if self._state is not None else []
         if exactly and differences:
             raise ConfigurationError(

@@ -34,7 +34,7 @@ class TrainingState:
             {
                 "aim": aim,
                 "setting": setting_of(environment),
-                "environment": _accounts(environment),
+                "environment": accounts_in(environment),
                 "returns": rewards.returns.copy(),
                 "reward": (float(statistics.mean), float(statistics.var), float(statistics.count)),
                 "generators": generator_state(),
@@ -61,7 +61,7 @@ class TrainingState:
     def restore(self, model: Any, environment: TradingVectorEnvironment, rewards: Any) -> None:
         """Put everything back; what is drawn and stepped next is what would have been."""
         values = self._values
-        _put_accounts(environment, values["environment"])
+        put_accounts(environment, values["environment"])
         rewards.returns = values["returns"].copy()
         statistics = rewards.ret_rms
         mean, variance, count = values["reward"]
@@ -126,7 +126,8 @@ def read_replay(buffer: Any, path: Path) -> None:
         buffer.pos, buffer.full = int(kept["pos"]), bool(kept["full"])
 
 
-def _accounts(environment: TradingVectorEnvironment) -> dict[str, Any]:
+def accounts_in(environment: TradingVectorEnvironment) -> dict[str, Any]:
+    """Every account in the middle of its episode, as copies."""
     engine = environment.engine
     arrays = {name: np.array(getattr(engine.state, name), copy=True, subok=False) for name in _RECORDS}
     return {
@@ -136,7 +137,8 @@ def _accounts(environment: TradingVectorEnvironment) -> dict[str, Any]:
     }
 
 
-def _put_accounts(environment: TradingVectorEnvironment, saved: dict[str, Any]) -> None:
+def put_accounts(environment: TradingVectorEnvironment, saved: dict[str, Any]) -> None:
+    """Go on from what `accounts_in` gave, in an environment of the same composition."""
     engine = environment.engine
     # into the arrays that compiled code knows by their addresses
     for name, array in saved["arrays"].items():

@@ -1,18 +1,20 @@
 """Every look at a span is a trial. They are counted here, so that nobody has to be believed about how many there were.
 
 The best of many strategies that know nothing looks good. The deflated Sharpe ratio (D. H. Bailey and M. Lopez de Prado,
-Journal of Portfolio Management 40, 2014) allows for it, if it is told every trial: `tradeready evaluate` and `walk-forward`
-write each into a journal under `TRADEREADY_HOME/trials`, and read from there what was tried on the same market and time.
+Journal of Portfolio Management 40, 2014) allows for it, if it is told every trial: `tradeready evaluate`, `compare` and
+`walk-forward`, and `strategies.tune`, write each into a journal under `TRADEREADY_HOME/trials`; what was tried on the same
+market and time is read from there.
 """
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tradeready_gym.engine import Engine
 from tradeready_gym.engine.cache import home
@@ -33,14 +35,15 @@ class Trial:
     """One strategy on one span of one market.
 
     `sharpe` is the Sharpe ratio per second's root (per period, divided by the root of the period's seconds), so that
-    timeframes can be compared; `agent` identifies what was tried: looking twice at the same is one trial.
+    timeframes can be compared, and None for who never traded: that was a trial, too. `agent` identifies what was tried:
+    looking twice at the same is one trial. `market` is what `market_of` says.
     """
 
     market: str
     start: int
     end: int
     agent: str
-    sharpe: float
+    sharpe: float | None
     label: str = ""
 
 
@@ -67,32 +70,45 @@ class TrialStore:
                 f"trials cannot be kept in {self.path}: {error}; results without them are not deflated"
             ) from error
 
-    def known(self, market: str, span: Span) -> tuple[Trial, ...]:
-        """The trials on this market whose span overlaps, each agent once, in the order in which they were first made."""
-        if not self.path.exists():
-            return ()
+    def known(self, market: str, span: Span, also: Iterable[Trial] = ()) -> tuple[Trial, ...]:
+        """The trials on a market with a symbol of this one whose span overlaps, and those of `also`; each agent once a span,
+        in the order in which they were first made."""
+        kept = journal.read(self.path).records if self.path.exists() else ()
         names = set(Trial.__dataclass_fields__)
         found: dict[tuple[str, int, int], Trial] = {}
-        for record in journal.read(self.path).records:
+        for record in kept:
             if record.get("message") != _KIND or not names <= set(record):
                 continue
             trial = Trial(**{name: record[name] for name in names})
-            if trial.market == market and trial.start < span.end and span.start < trial.end:
+            if _overlap(trial.market, market) and trial.start < span.end and span.start < trial.end:
                 found.setdefault((trial.agent, trial.start, trial.end), trial)
+        for trial in also:
+            found.setdefault((trial.agent, trial.start, trial.end), trial)
         return tuple(found.values())
 
 
 def trial_of(evaluation: Evaluation, engine: Engine, agent: str, label: str = "") -> Trial | None:
-    """The trial that an evaluation is; None if it has no Sharpe ratio (it did nothing, or had less than two steps)."""
-    equity = evaluation.episodes[0].net_worth
-    returns = np.diff(equity) / equity[:-1] if len(equity) > 2 and (equity > 0.0).all() else np.zeros(0)
-    deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
-    if not deviation > 0.0:
+    """The trial that an evaluation is; None if it has less than two steps."""
+    return trial_of_curve(evaluation.episodes[0].net_worth, engine, spans_of(engine)[0], agent, label)
+
+
+def trial_of_curve(equity: Any, engine: Engine, span: Span, agent: str, label: str = "") -> Trial | None:
+    """The trial of an equity curve, float64[steps + 1], that was played on a span of the engine's market."""
+    curve = np.asarray(equity, np.float64)
+    # who is ruined has tried until then
+    ends = np.flatnonzero(curve <= 0.0)[:1] + 1
+    curve = curve[: int(ends[0])] if len(ends) else curve
+    if len(curve) < 3:
         return None
-    seconds = engine.market.timeframe.microseconds * engine.spec.candles_per_action / 1e6
-    span = spans_of(engine)[0]
-    sharpe = float(returns.mean()) / deviation / seconds**0.5
+    returns = np.diff(curve) / curve[:-1]
+    deviation = float(returns.std(ddof=1))
+    sharpe = float(returns.mean()) / deviation / step_seconds(engine) ** 0.5 if deviation > 0.0 else None
     return Trial(market_of(engine), span.start, span.end, agent, sharpe, label)
+
+
+def step_seconds(engine: Engine) -> float:
+    """Seconds between two decisions."""
+    return engine.market.timeframe.microseconds * engine.spec.candles_per_action / 1e6
 
 
 def market_of(engine: Engine) -> str:
@@ -110,6 +126,13 @@ def agent_of(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def per_period(trials: Sequence[Trial], seconds: float) -> Any:
-    """Sharpe ratios per period of `seconds`, float64[number of trials]."""
-    return np.array([trial.sharpe for trial in trials]) * seconds**0.5
+def per_period(trials: Sequence[Trial], seconds: float) -> npt.NDArray[np.float64]:
+    """Sharpe ratios per period of `seconds`, float64[number of trials]; NaN for who never traded."""
+    ratios = [np.nan if trial.sharpe is None else trial.sharpe for trial in trials]
+    return np.asarray(np.array(ratios, np.float64) * seconds**0.5)
+
+
+def _overlap(one: str, other: str) -> bool:
+    # a portfolio has seen each of its symbols; what is simulated exists once a seed
+    (mine, _, source), (theirs, _, its_source) = one.partition(" "), other.partition(" ")
+    return source == its_source and not set(mine.split("/")).isdisjoint(theirs.split("/"))

@@ -8,18 +8,22 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tradeready_gym.evaluation import walk_forward_splits
+from tradeready_gym.evaluation.walk_forward import require_counts, walk_forward_splits
 from tradeready_gym.market import Span
 from tradeready_gym.strategies.baselines import BuyAndHold, Flat, MovingAverageCross
 from tradeready_gym.strategies.experiment import Experiment
 from tradeready_gym.strategies.learned import spans_of
+from tradeready_gym.strategies.native import NativeEnvironment
 from tradeready_gym.strategies.performance import Evaluation, Performance
+from tradeready_gym.strategies.trials import Trial, trial_of_curve
 
 Finished = Callable[["FoldResult"], None]
 FIRST_TRAINING_SHARE = 0.4
@@ -27,7 +31,7 @@ FIRST_TRAINING_SHARE = 0.4
 
 @dataclass(frozen=True)
 class Fold:
-    """The spans of one fold; between them lie the purged candles."""
+    """The spans of one fold; between them lie the candles of the embargo and then those of the purge."""
 
     number: int
     training: Span
@@ -53,12 +57,34 @@ class FoldResult:
 
 @dataclass(frozen=True, eq=False)
 class WalkForward:
-    """All folds of an experiment, with the baselines on the same tests."""
+    """All folds of an experiment, with the baselines on the same tests.
+
+    `environment` is on the whole span; `purge` and `embargo` are in candles.
+    """
 
     experiment: Experiment
     folds: tuple[Fold, ...]
     results: tuple[FoldResult, ...]
     baselines: tuple[FoldResult, ...]
+    environment: NativeEnvironment
+    purge: int = 0
+    embargo: int = 0
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The names of the baselines."""
+        return tuple(dict.fromkeys(result.evaluation.strategy for result in self.baselines))
+
+    @property
+    def span(self) -> Span:
+        """From the beginning of the first test to the end of the last."""
+        return Span(self.folds[0].test.start, self.folds[-1].test.end)
+
+    def of_fold(self, fold: Fold, rule: str | None = None) -> tuple[FoldResult, ...]:
+        """The results of the seeds in a fold, or those of a baseline."""
+        if rule is None:
+            return tuple(result for result in self.results if result.fold == fold)
+        return tuple(r for r in self.baselines if r.fold == fold and r.evaluation.strategy == rule)
 
     def chained(self, seed: int) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
         """Times and equity of a seed over all tests, as if each had begun with what the one before left."""
@@ -67,6 +93,18 @@ class WalkForward:
     def chained_baseline(self, name: str) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
         """The same of a baseline."""
         return _chain([result.performance for result in self.baselines if result.evaluation.strategy == name])
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """One for each seed: its whole way through the tests. `TrialStore.record` counts them."""
+        settings = repr((self.experiment, self.folds)).encode()
+        found = []
+        for seed in self.experiment.seeds:
+            equity = self.chained(seed)[1]
+            agent = sha256(settings + str(seed).encode() + equity.tobytes()).hexdigest()[:16]
+            label = f"{self.experiment.label}, seed {seed}"
+            found.append(trial_of_curve(equity, self.environment.engine, self.span, agent, label))
+        return tuple(trial for trial in found if trial is not None)
 
 
 def make_folds(
@@ -110,44 +148,82 @@ def walk_forward(
 
     `workers` processes at a time (every processor by default); the numbers do not depend on it. `finished` is called
     with each result as it comes.
+
+    Raises:
+        ConfigurationError: an argument is outside its domain, or there are not enough candles.
     """
-    whole = experiment.make(experiment.start, experiment.end)
-    step = whole.engine.market.timeframe.microseconds
-    planned = make_folds(spans_of(whole.engine)[0], step, folds, rolling=rolling, purge=purge, embargo=embargo)
-    baselines = tuple(_play_baselines(experiment, planned))
-    jobs = [(experiment, fold, seed) for fold in planned for seed in experiment.seeds]
-    results = []
-    for result in _run(jobs, workers or os.cpu_count() or 1):
-        results.append(result)
-        if finished is not None:
-            finished(result)
+    require_counts(folds=folds, steps=experiment.steps, workers=1 if workers is None else workers)
+    require_counts(0, purge=purge, embargo=embargo)
+    count = min(workers or os.cpu_count() or 1, folds * len(experiment.seeds))
+    with ExitStack() as stack:
+        pool = _begin_pool(count) if count > 1 else None
+        if pool is not None:  # whoever stops does not wait for what has not begun
+            stack.callback(pool.shutdown, cancel_futures=True)
+        whole = experiment.make(experiment.start, experiment.end)
+        step = whole.engine.market.timeframe.microseconds
+        planned = make_folds(spans_of(whole.engine)[0], step, folds, rolling=rolling, purge=purge, embargo=embargo)
+        jobs = [(experiment, fold, seed) for fold in planned for seed in experiment.seeds]
+        running = _run(jobs, pool)
+        baselines = tuple(_play_baselines(experiment, planned))
+        results = []
+        for result in running:
+            results.append(result)
+            if finished is not None:
+                finished(result)
     results.sort(key=lambda result: (result.fold.number, result.seed or 0))
-    return WalkForward(experiment, planned, tuple(results), baselines)
+    return WalkForward(experiment, planned, tuple(results), baselines, whole, purge, embargo)
 
 
 def _span_of(rows: range, begin: int, step: int) -> Span:
     return Span(begin + rows.start * step, begin + rows.stop * step)
 
 
-def _run(jobs: Sequence[tuple[Experiment, Fold, int]], workers: int) -> Iterator[FoldResult]:
-    if workers == 1:
-        for job in jobs:
-            yield _train_and_test(*job)
-        return
+def _begin_pool(count: int) -> ProcessPoolExecutor:
     # a forked process would inherit the threads' locks of PyTorch, but not the threads
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-        for future in as_completed([pool.submit(_train_and_test, *job) for job in jobs]):
-            yield future.result()
+    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    # importing takes them seconds, in which this process finds out what there is to do
+    for _ in range(count):
+        pool.submit(_import)
+    return pool
+
+
+def _import() -> None:
+    import torch
+
+    import tradeready_gym.strategies.stable_baselines  # noqa: F401
+
+    # the first optimiser of a process imports the other half of PyTorch
+    torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
+
+
+def _run(jobs: Sequence[tuple[Experiment, Fold, int]], pool: ProcessPoolExecutor | None) -> Iterator[FoldResult]:
+    if pool is None:
+        return (_train_and_test(*job) for job in jobs)
+    futures = [pool.submit(_train_and_test, *job) for job in jobs]
+    return (future.result() for future in as_completed(futures))
 
 
 def _train_and_test(experiment: Experiment, fold: Fold, seed: int) -> FoldResult:
     from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
 
-    training = experiment.make(fold.training.start_time, fold.training.end_time)
-    agent = StableBaselinesTradingStrategy(training, experiment.algorithm, seed=seed, track_training=False)
-    agent.train(experiment.steps)
-    return FoldResult(fold, seed, agent.evaluate(experiment.make(fold.test.start_time, fold.test.end_time)))
+    with _one_thread():
+        training = experiment.make(fold.training.start_time, fold.training.end_time)
+        agent = StableBaselinesTradingStrategy(training, experiment.algorithm, seed=seed, track_training=False)
+        agent.train(experiment.steps)
+        return FoldResult(fold, seed, agent.evaluate(experiment.make(fold.test.start_time, fold.test.end_time)))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    # agents are what is done in parallel: threads of theirs would only wait for one another, and a sum over several is another
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _play_baselines(experiment: Experiment, folds: Sequence[Fold]) -> Iterator[FoldResult]:

@@ -11,8 +11,9 @@ import pytest
 
 import tradeready_gym
 from tradeready_gym.cli import main
-from tradeready_gym.market import CandleStore
+from tradeready_gym.market import CandleStore, Span
 from tradeready_gym.market.worlds import trend
+from tradeready_gym.strategies.trials import TrialStore
 from tradeready_gym.tracking import list_runs
 
 
@@ -73,6 +74,9 @@ def test_version_starts_without_the_engine_and_the_learners() -> None:
         (["train", "--data", "sample", "--features", "rsj_14"], "unknown feature 'rsj_14'"),
         (["train", "--data", "sample", "--algorithm", "PPPO"], "Did you mean 'PPO'"),
         (["train", "--data", "sample", "--seeds", "0"], "--seeds must be at least 1"),
+        (["walk-forward", "--data", "sample", "--embargo", "-1"], "embargo must be a whole number of at least 0"),
+        (["walk-forward", "--data", "sample", "--purge", "-3"], "purge must be a whole number of at least 0"),
+        (["walk-forward", "--data", "sample", "--folds", "0"], "folds must be a whole number of at least 1"),
         (["train", "--data", "sample", "--end", "2030-01-01T00:00:00Z"], "2024-01-01T00:00:00Z"),
         (["train", "--data", "sample", "--steps", "0"], "steps must be an integer of at least 1"),
         (
@@ -139,8 +143,30 @@ def test_train_then_evaluate_print_an_honest_table(
     assert "2 seeds, one market, one span: an anecdote, not a proof." in told.out
     assert "fee 0.10% of each fill" in told.out
 
-    assert main(["evaluate", str(folder), "--start", card["start"], "--random-seeds", "2"]) == 0
+    assert main(["evaluate", str(folder), "--start", card["start"], "--random-seeds", "2", "--no-record"]) == 0
     assert "IN-SAMPLE" in capsys.readouterr().out
+    span = Span(0, 2**62)
+    # who is not counted has still seen what was looked at before: two seeds on the end, and the same two on the whole
+    assert json.loads((folder / "report.json").read_text())["trials"]["count"] == 4
+    assert len(TrialStore().known("MINEUSDT", span) + TrialStore().known("BTCUSDT", span)) == 2
+
+
+def test_walk_forward_leaves_a_page_a_card_and_its_trials(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_csv(tmp_path / "mine.csv")
+    tokens = ["walk-forward", "BTCUSDT", "--data", str(file), "--lookback", "5", "--features", "returns,position"]
+    tokens += ["--reward", "pnl", "--steps", "300", "--seeds", "2", "--folds", "2", "--workers", "1"]
+    assert main([*tokens, "--purge", "4", "--embargo", "6", "--label", "walk"]) == 0
+    told = capsys.readouterr()
+    folder = home / "walk-forward" / "walk"
+    assert f"report: {folder / 'report.html'}" in told.out.replace("\n", "")
+    assert "6 candles of embargo and 4 candles of purge" in told.out
+    card = json.loads((folder / "report.json").read_text())
+    assert (card["purge_candles"], card["embargo_candles"], len(card["folds"])) == (4, 6, 2)
+    assert "--embargo 6" in card["command"] and "--rolling" not in card["command"]
+    assert card["trials"]["count"] == 2
+    assert "What was learned from, and what was played" in (folder / "report.html").read_text()
 
 
 def test_who_stops_in_the_second_seed_keeps_the_first(

@@ -3,6 +3,7 @@
 import math
 import time
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,15 @@ import pytest
 from small_worlds import drawn, play, random_candles, small_env
 from tradeready_gym import TargetPosition
 from tradeready_gym.errors import ConfigurationError, DataError
-from tradeready_gym.evaluation import METRIC_NAMES, performance_metrics, plain_metrics, statistics_from_curve
+from tradeready_gym.evaluation import (
+    METRIC_NAMES,
+    omega_ratio,
+    performance_metrics,
+    plain_metrics,
+    round_trips,
+    statistics_from_curve,
+    stretches,
+)
 
 HOURLY = 8766.0
 FILL = np.dtype(
@@ -106,23 +115,85 @@ def test_fills_tell_what_the_engine_counted(account: str | None) -> None:
         assert isinstance(found["short_trips"], int) and found["short_trips"] > 5
 
 
-def test_a_million_steps_take_little_time_and_few_copies() -> None:
+def a_long_run(steps: int, trades: int) -> tuple[np.ndarray, np.ndarray]:
+    """Equity, and fills that buy and sell in turn."""
     random = np.random.default_rng(0)
-    steps, trades = 1_000_000, 200_000
     equity = 1e4 * np.exp(np.cumsum(random.normal(1e-5, 1e-3, steps + 1)))
     fills = np.zeros(trades, FILL)
     fills["side"] = np.where(np.arange(trades) % 2, -1, 1)
     fills["quantity"], fills["price"], fills["fee"] = 1.0, random.uniform(90, 110, trades), 0.1
     fills["row"] = np.arange(trades) * 5
-    began = time.process_time()
+    return equity, fills
+
+
+def peak_share(work: Callable[[], Any], *inputs: np.ndarray) -> float:
+    """The peak of memory besides the inputs, as a share of them."""
     tracemalloc.start()
-    found = performance_metrics(equity, HOURLY, fills=fills, position_value=equity)
-    taken, (_, most) = time.process_time() - began, tracemalloc.get_traced_memory()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert found["round_trips"] == trades / 2
-    assert taken < 2.0
-    # 2.6 of the curve when this was written; the records of the fills are 1.4 of them themselves
-    assert most < 5 * equity.nbytes
+    return float(peak / sum(array.nbytes for array in inputs))
+
+
+def test_a_million_steps_take_little_time_and_no_copy() -> None:
+    equity, fills = a_long_run(1_000_000, 200_000)
+    began = time.process_time()
+    found = performance_metrics(equity, HOURLY, fills=fills, position_value=equity)
+    assert time.process_time() - began < 1.0
+    assert found["round_trips"] == 100_000
+    # 0.03 and 0.05 when this was written
+    assert peak_share(lambda: performance_metrics(equity, HOURLY), equity) < 0.1
+    whole = peak_share(lambda: performance_metrics(equity, HOURLY, fills=fills, position_value=equity), equity, fills)
+    assert whole < 0.1
+
+
+def test_a_copy_of_the_run_would_be_noticed() -> None:
+    equity, _ = a_long_run(200_000, 2)
+    assert peak_share(lambda: performance_metrics(equity.copy(), HOURLY), equity) > 1.0
+    assert peak_share(lambda: np.isfinite(equity).all(), equity) > 0.1
+
+
+@pytest.mark.parametrize("rows", [2, 3, 7, 64])
+def test_where_a_run_is_cut_into_stretches_changes_nothing(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(rows)
+    equity = 1_000.0 * np.exp(np.cumsum(random.choice([-0.02, -0.01, 0.0, 0.01, 0.02], 301)))
+    fills = np.zeros(200, FILL)
+    fills["row"], fills["symbol"] = np.sort(random.integers(0, 300, 200)), random.integers(0, 3, 200)
+    fills["side"], fills["quantity"] = np.where(np.arange(200) // 2 % 2, -1, 1), random.choice([1.0, 2.0], 200)
+    fills["price"], fills["fee"] = random.uniform(90, 110, 200), 0.01
+    value = random.normal(0.0, 500.0, 301)
+
+    def described() -> tuple[dict[str, Any], list[Any]]:
+        trips, curves = round_trips(fills), statistics_from_curve(equity[:300].reshape(3, 100))
+        arrays = [getattr(trips, field) for field in trips.__dataclass_fields__] + [np.asarray(one) for one in curves]
+        return performance_metrics(equity, HOURLY, fills=fills, position_value=value), arrays
+
+    whole, arrays = described()
+    monkeypatch.setattr(stretches, "ROWS", rows)
+    monkeypatch.setattr(stretches, "_LEAST_ROWS", 1)
+    cut, other_arrays = described()
+    assert whole.pop("cumulative_reward") is cut.pop("cumulative_reward") is None
+    assert cut == pytest.approx(whole, rel=1e-12)
+    for one, other in zip(arrays, other_arrays, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    assert len(arrays[0]) > 10
+
+
+def test_omega_by_hand_and_as_empyrical_has_it() -> None:
+    assert omega_ratio([0.3, -0.1, 0.1, -0.1]) == pytest.approx(2.0)
+    assert omega_ratio([0.3, -0.1, 0.1, -0.1], 0.1) == pytest.approx(0.2 / 0.4)
+    assert omega_ratio([0.1, 0.2]) is None
+    steps = np.arange(1, 2001)
+    logs = 0.0001 * steps + 0.05 * np.sin(steps / 37) + 0.004 * np.sin(steps * steps % 97)
+    curve = np.concatenate([[10_000.0], 10_000 * np.exp(logs)])
+    returns = np.diff(curve) / curve[:-1]
+    # empyrical-reloaded 0.7.1, omega_ratio(returns, required_return=threshold, annualization=1)
+    for threshold, golden in ((0.0, 1.0604082097638075), (0.0005, 0.7645170238017875), (-0.0002, 1.2087516542989793)):
+        assert omega_ratio(returns, threshold) == pytest.approx(golden, rel=1e-12)
+    assert performance_metrics(curve, HOURLY)["omega_ratio"] == pytest.approx(1.0604082097638075, rel=1e-12)
+    for wrong in ([[0.1]], [math.nan]):
+        with pytest.raises(DataError, match="Omega"):
+            omega_ratio(wrong)
 
 
 def test_a_curve_alone_says_what_the_plain_metrics_say() -> None:

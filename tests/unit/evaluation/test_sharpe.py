@@ -74,6 +74,16 @@ def test_the_minimum_track_record_reaches_just_the_confidence() -> None:
     assert minimum_track_record(moments, benchmark=1.0) == math.inf
 
 
+def test_trials_without_a_ratio_count_and_say_nothing_about_the_variance() -> None:
+    moments = return_moments(np.random.default_rng(2).normal(0.05, 1.0, 500))
+    ratios = [moments.sharpe, -0.02, 0.01]
+    variance = float(np.var(ratios, ddof=1))
+    found = deflated_sharpe(moments, [*ratios, math.nan, math.nan])
+    assert found == probabilistic_sharpe(moments, expected_maximum_sharpe(5, variance))
+    # as noughts they would shrink the variance, and with it what luck is thought to reach
+    assert found < deflated_sharpe(moments, ratios) < deflated_sharpe(moments, [*ratios, *[0.0] * 20])
+
+
 @pytest.mark.parametrize("returns", [[0.1, 0.2], [0.1] * 10, [0.1, math.nan, 0.2, 0.3], [[0.1, 0.2, 0.3]]])
 def test_returns_without_a_ratio_are_refused(returns: list[float]) -> None:
     with pytest.raises(DataError, match=r"Sharpe ratio"):
@@ -81,7 +91,7 @@ def test_returns_without_a_ratio_are_refused(returns: list[float]) -> None:
 
 
 def test_trials_must_be_there_and_finite() -> None:
-    for trials in ([], [math.nan]):
+    for trials in ([], [math.nan], [0.1, math.inf]):
         with pytest.raises(DataError, match="this one among them"):
             deflated_sharpe(ReturnMoments(100, 0.1, 0.0, 3.0), trials)
 

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import tracemalloc
+from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.rendering.report import Curve, Report, ReportFill, charts, render_report
-from tradeready_gym.rendering.report.svg import thinned
+from tradeready_gym.rendering.report.series import outer_values, rolling_sharpe, thinned, thinned_pieces
 
 HOUR = 3_600_000_000
 START = int(np.datetime64("2023-01-01T00:00", "us").astype(np.int64))
@@ -64,12 +66,57 @@ def test_the_return_of_a_month_is_from_the_last_equity_of_the_month_before() -> 
     assert table[2024][0] == pytest.approx(-50.0)
 
 
-def test_the_rolling_ratio_is_that_of_each_window_alone() -> None:
-    returns = np.random.default_rng(1).normal(0.001, 0.01, 500)
-    found = charts.rolling_sharpe(returns, 24)
-    expected = [np.mean(w) / np.std(w, ddof=1) for w in np.lib.stride_tricks.sliding_window_view(returns, 24)]
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
-    assert np.isnan(charts.rolling_sharpe(np.concatenate([returns, np.zeros(50)]), 24)[-1])
+def test_the_rolling_ratio_is_that_of_each_window_alone_in_pieces_of_any_size() -> None:
+    returns = np.concatenate([np.random.default_rng(1).normal(0.001, 0.01, 500), np.zeros(50)])
+    equity = 100.0 * np.cumprod(np.concatenate([[1.0], 1.0 + returns]))
+    windows = np.lib.stride_tricks.sliding_window_view(np.diff(equity) / equity[:-1], 24)
+    expected = [np.mean(w) / np.std(w, ddof=1) for w in windows[:470]]
+    whole = rolling_sharpe(equity, 24)(slice(0, len(windows)))
+    np.testing.assert_allclose(whole[:470], expected, rtol=1e-9)
+    assert np.isnan(whole[-1])
+    piece = rolling_sharpe(equity, 24)
+    cut = [piece(slice(k, min(k + 37, len(windows)))) for k in range(0, len(windows), 37)]
+    assert np.concatenate(cut).tolist()[:470] == whole.tolist()[:470]
+
+
+def test_the_outer_values_are_the_percentiles() -> None:
+    for count in (2, 3, 401, 20_000):
+        values = np.random.default_rng(count).standard_t(3, count)
+        assert outer_values(values, 0.005) == pytest.approx(tuple(np.percentile(values, [0.5, 99.5])), rel=1e-12)
+
+
+def test_a_stretch_without_a_value_is_left_out_of_a_line() -> None:
+    values = np.arange(10_000.0)
+    values[3_000:6_000] = np.nan
+    times, thin = thinned_pieces(np.arange(10_000), lambda rows: values[rows], 100)
+    assert np.isfinite(thin).all() and not ((times > 3_000) & (times < 5_900)).any()
+    assert (thin[0], thin[-1]) == (0.0, 9_999.0)
+
+
+def test_a_page_of_a_long_run_takes_no_copy_of_it() -> None:
+    equity = walk(300_000)
+    arrays: dict[str, Any] = dict.fromkeys(("open", "high", "low", "close"), equity)
+    times = START + np.arange(300_000) * HOUR
+    long = Report("t", "s", [Curve("Agent", times, equity)], 8766.0, times=times, rewards=np.diff(equity), **arrays)
+
+    def peak(work: Callable[[], Any]) -> float:
+        tracemalloc.start()
+        work()
+        found = tracemalloc.get_traced_memory()[1] / (4 * equity.nbytes)
+        tracemalloc.stop()
+        return found
+
+    # times, equity, candles of one array and rewards; 0.06 when this was written
+    assert peak(lambda: render_report(long)) < 0.1
+    assert peak(lambda: (render_report(long), np.diff(equity))) > 0.2
+    assert long.curves[0].equity is equity and long.curves[0].times is times
+
+
+def test_steps_that_were_paid_nothing_do_not_dwarf_the_others() -> None:
+    rewards = np.concatenate([np.zeros(900), np.random.default_rng(0).normal(0.0, 1.0, 100)])
+    page = render_report(report(walk(1_001), rewards=rewards))
+    assert "90 % of the steps paid exactly nothing, and are left out" in page
+    assert page.count('fill="#cfe5f2"') > 10
 
 
 def test_a_thinned_line_keeps_its_lowest_and_highest_points_and_its_ends() -> None:

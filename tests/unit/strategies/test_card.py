@@ -43,7 +43,9 @@ def test_a_card_is_json_and_has_what_a_sceptic_asks_for() -> None:
     assert card["command"] == "tradeready evaluate x"
     assert {"python", "numpy", "numba", "tradeready-gym"} <= set(card["versions"])
     equity = comparison.agents[0].episodes[0].net_worth
-    expected = deflated_sharpe(return_moments(np.diff(equity) / equity[:-1]), [t.sharpe * 60.0 for t in known])
+    expected = deflated_sharpe(
+        return_moments(np.diff(equity) / equity[:-1]), [t.sharpe * 60.0 for t in known if t.sharpe is not None]
+    )
     assert card["agents"][0]["deflated_sharpe"] == pytest.approx(expected, rel=1e-12)
 
 
@@ -124,6 +126,18 @@ def test_more_trials_make_the_same_result_less_believable() -> None:
         for trials in ([mine], [mine, *others])
     )
     assert among < alone
+
+
+def test_nothing_is_deflated_by_trials_that_nobody_counted() -> None:
+    env, comparison = compared()
+    unknown = result_card(comparison, env)["agents"][1]
+    assert unknown["deflated_sharpe"] is None and unknown["probabilistic_sharpe"] > 0.5
+    others = [Trial("BTCUSDT", 0, 1, str(k), sharpe) for k, sharpe in enumerate([0.001, -0.002])]
+    equity = comparison.agents[1].episodes[0].net_worth
+    moments = return_moments(np.diff(equity) / equity[:-1])
+    expected = deflated_sharpe(moments, [0.06, -0.12, moments.sharpe])
+    found = result_card(comparison, env, trials=others)["agents"][1]["deflated_sharpe"]
+    assert found == pytest.approx(expected, rel=1e-12)
 
 
 def test_another_price_anywhere_is_another_hash() -> None:

@@ -11,7 +11,16 @@ from tradeready_gym.errors import StoreError
 from tradeready_gym.market import Span
 from tradeready_gym.market.worlds import trend
 from tradeready_gym.strategies import BuyAndHold, Flat
-from tradeready_gym.strategies.trials import Trial, TrialStore, agent_of, market_of, per_period, trial_of
+from tradeready_gym.strategies.learned import spans_of
+from tradeready_gym.strategies.trials import (
+    Trial,
+    TrialStore,
+    agent_of,
+    market_of,
+    per_period,
+    trial_of,
+    trial_of_curve,
+)
 
 HOUR = 3_600_000_000
 
@@ -55,7 +64,45 @@ def test_the_ratio_of_a_trial_is_that_of_its_returns_in_any_timeframe() -> None:
     assert made is not None
     assert per_period([made], 3600.0)[0] == pytest.approx(returns.mean() / returns.std(ddof=1), rel=1e-12)
     assert per_period([made], 4 * 3600.0)[0] == pytest.approx(2.0 * returns.mean() / returns.std(ddof=1), rel=1e-12)
-    assert trial_of(Flat().evaluate(env), env.engine, "flat") is None
+
+
+def test_who_never_traded_and_who_was_ruined_have_tried() -> None:
+    env = market()
+    flat = trial_of(Flat().evaluate(env), env.engine, "flat")
+    assert flat is not None and flat.sharpe is None
+    assert np.isnan(per_period([flat], 3600.0)).tolist() == [True]
+    span = spans_of(env.engine)[0]
+    ruined = trial_of_curve([100.0, 110.0, 55.0, 0.0, 0.0], env.engine, span, "ruined")
+    returns = np.array([0.1, -0.5, -1.0])
+    assert ruined is not None and ruined.sharpe is not None
+    assert ruined.sharpe * 60.0 == pytest.approx(returns.mean() / returns.std(ddof=1))
+    assert trial_of_curve([100.0, 101.0], env.engine, span, "short") is None
+
+
+def test_a_trial_without_a_ratio_is_kept(tmp_path: Path) -> None:
+    store = TrialStore(tmp_path)
+    store.record([trial("a"), Trial("BTCUSDT", 0, HOUR, "flat", None)])
+    assert [t.sharpe for t in store.known("BTCUSDT", Span(0, HOUR))] == [0.01, None]
+
+
+def test_a_portfolio_has_seen_each_of_its_symbols_in_whatever_order(tmp_path: Path) -> None:
+    store = TrialStore(tmp_path)
+    store.record(
+        [trial("a", market="BTCUSDT/ETHUSDT"), trial("b", market="ETHUSDT/BTCUSDT"), trial("c", market="SOLUSDT")]
+    )
+    store.record([trial("d", market="BTCUSDT gbm(seed=1)")])
+    for looked_at in ("BTCUSDT", "ETHUSDT", "BTCUSDT/ETHUSDT", "SOLUSDT/BTCUSDT"):
+        assert {"a", "b"} <= {t.agent for t in store.known(looked_at, Span(0, HOUR))}, looked_at
+    assert [t.agent for t in store.known("SOLUSDT", Span(0, HOUR))] == ["c"]
+    assert [t.agent for t in store.known("BTCUSDT gbm(seed=1)", Span(0, HOUR))] == ["d"]
+
+
+def test_a_look_that_is_not_counted_has_seen_what_was_counted_before(tmp_path: Path) -> None:
+    store = TrialStore(tmp_path)
+    store.record([trial("a"), trial("b")])
+    seen = store.known("BTCUSDT", Span(0, HOUR), also=[trial("b"), trial("mine")])
+    assert [t.agent for t in seen] == ["a", "b", "mine"]
+    assert len(store.known("BTCUSDT", Span(0, HOUR))) == 2
 
 
 def test_real_candles_are_one_market_wherever_they_lie_and_simulated_ones_are_one_each() -> None:

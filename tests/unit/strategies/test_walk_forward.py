@@ -8,6 +8,7 @@ import pytest
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.evaluation import walk_forward_splits
 from tradeready_gym.market import Span
+from tradeready_gym.strategies import walk_forward as module
 from tradeready_gym.strategies.experiment import Experiment
 from tradeready_gym.strategies.walk_forward import FoldResult, make_folds, walk_forward
 
@@ -67,6 +68,35 @@ def test_folds_are_the_splits_of_the_rows(rolling: bool, purge: int, embargo: in
 def test_a_begun_candle_is_not_learned_from() -> None:
     folds = make_folds(Span(-HOUR // 2, 1_000 * HOUR), HOUR, 5)
     assert (folds[0].training.start, folds[-1].test.end) == (0, 1_000 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"folds": 0}, "folds must be a whole number of at least 1"),
+        ({"purge": -1}, "purge must be a whole number of at least 0"),
+        ({"embargo": 1.5}, "embargo must be a whole number of at least 0"),
+        ({"workers": 0}, "workers must be a whole number of at least 1"),
+        ({"steps": 0}, "steps must be a whole number of at least 1"),
+        ({"embargo": 10_000}, "shorter purge or embargo"),
+    ],
+)
+def test_what_cannot_be_is_named_before_anything_is_trained(
+    wrong: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_train_and_test", lambda *job: pytest.fail("it has trained"))
+    made = experiment(steps=wrong.pop("steps", 512))
+    with pytest.raises(ConfigurationError, match=said):
+        walk_forward(made, **({"folds": 2, "workers": 1} | wrong))
+
+
+def test_agents_in_parallel_have_one_thread_each() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    with module._one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
 
 
 def test_every_fold_and_seed_is_tested_on_what_nobody_had_seen_and_processes_change_nothing() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.tracking import TrackingWarning, TrainingTracker, journal, list_runs, read_run, tracker
+from tradeready_gym.tracking.messages import unpacked
 
 RUN = "6f1d9a52-4c1b-4f6e-9a57-0d3a2f6f9b11"
 METRICS = {
@@ -147,10 +148,11 @@ def test_reports_within_a_second_are_written_together(tmp_path: Path, clock: lis
     assert messages_of(run.path) == ["register"]
     clock.append(1.0)
     run.report_episode(4, METRICS)
-    assert messages_of(run.path) == ["register"] + ["episode"] * 4
+    assert messages_of(run.path) == ["register", "episodes"]
+    assert [episode["episode_number"] for episode in read_run(run.path).episodes] == [1, 2, 3, 4]
 
 
-def test_sixty_four_kibibytes_are_written_at_once(tmp_path: Path, clock: list[float]) -> None:
+def test_a_quarter_of_a_mebibyte_is_written_at_once(tmp_path: Path, clock: list[float]) -> None:
     run = TrainingTracker(directory=tmp_path)
     run.report_episodes(range(1, 5001), {"roi_pct": np.linspace(0.1, 0.7, 5000)})
     assert messages_of(run.path) == ["register", "episodes"]
@@ -267,7 +269,8 @@ def test_a_disk_that_answers_again_gets_what_was_kept(tmp_path: Path, clock: lis
     blocked.unlink()
     clock.append(1.0)
     run.report_episode(2, METRICS)
-    assert messages_of(run.path) == ["register", "episode", "episode"]
+    assert messages_of(run.path) == ["register", "episodes"]
+    assert [episode["episode_number"] for episode in read_run(run.path).episodes] == [1, 2]
 
 
 def test_what_is_kept_for_a_failing_disk_is_bounded_and_keeps_the_registration(
@@ -350,3 +353,42 @@ def test_nothing_is_written_before_the_first_reset_and_no_warning_is_heard(tmp_p
         warnings.simplefilter("error")
         TrainingTracker(directory=tmp_path / "deep" / "down")
     assert not (tmp_path / "deep").exists()
+
+
+@pytest.mark.parametrize("count", [1, 2, 31, 32, 300])
+def test_a_batch_reads_back_as_it_was_reported(tmp_path: Path, count: int) -> None:
+    run = TrainingTracker(directory=tmp_path)
+    numbers, roi = np.arange(1, count + 1), np.linspace(-1.0, 1.0, count) / 3.0
+    sharpe = np.where(numbers % 2 == 0, np.nan, roi)
+    seeds = numbers * 2**40
+    run.report_episodes(numbers, {"roi_pct": roi, "sharpe_ratio": sharpe, "total_trades": numbers}, seeds=seeds)
+    # what is reported is the tracker's own
+    roi[:] = 0.0
+    run.complete_run()
+    episodes = read_run(run.path).episodes
+    assert [episode["episode_number"] for episode in episodes] == numbers.tolist()
+    assert [episode["roi_pct"] for episode in episodes] == (np.linspace(-1.0, 1.0, count) / 3.0).tolist()
+    assert [episode["sharpe_ratio"] is None for episode in episodes] == (numbers % 2 == 0).tolist()
+    assert [episode["total_trades"] for episode in episodes] == numbers.tolist()
+    assert [episode["seed"] for episode in episodes] == seeds.tolist()
+    assert {episode["session_id"] for episode in episodes} == {None}
+
+
+def test_reports_of_both_kinds_keep_their_order(tmp_path: Path, clock: list[float]) -> None:
+    run = TrainingTracker(directory=tmp_path)
+    run.report_episode(1, METRICS)
+    run.report_episode(2, METRICS)
+    run.report_episodes([3, 4], {"roi_pct": [1.0, 2.0]})
+    run.report_episodes([5], {"roi_pct": [1.0]})
+    run.report_episodes([6, 7], {"roi_pct": [1.0, 2.0]}, seeds=[1, None])
+    run.report_episode(8, METRICS)
+    assert run.episodes_completed == 8
+    run.complete_run()
+    assert [episode["episode_number"] for episode in read_run(run.path).episodes] == list(range(1, 9))
+    assert read_run(run.path).summary.aggregate_stats["total_episodes"] == 8
+
+
+@pytest.mark.parametrize("column", [{"f4": ""}, {"f8": "???"}, {"f8": "AAAA"}, {}])
+def test_what_is_no_packed_column_is_refused(column: dict[str, str]) -> None:
+    with pytest.raises(ValueError):
+        unpacked({"roi_pct": column})

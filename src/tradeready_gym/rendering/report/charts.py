@@ -8,14 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradeready_gym.rendering.palette import BUY, DOWN, DOWN_FAINT, MUTED, SELL, UP, UP_FAINT
-from tradeready_gym.rendering.report.data import Report
-from tradeready_gym.rendering.report.svg import Plot
+from tradeready_gym.rendering.report.data import Curve, Report
+from tradeready_gym.rendering.report.series import (
+    below_peak,
+    counts,
+    outer_values,
+    rolling_sharpe,
+    thinned,
+    thinned_pieces,
+)
+from tradeready_gym.rendering.report.svg import Plot, columns
 from tradeready_gym.rendering.ticks import DAY_US, time_ticks, value_ticks
 
 WIDTH = 980.0
+COLUMNS = columns(WIDTH)
+REWARD_BARS = 41
 CANDLES_SHOWN = 220
 ROLLING_DAYS = 90
 _LOG_FROM = 4.0
+_CANDLES_MEASURED = 1_000
 STRATEGY_COLOURS = ("#0072b2", "#56b4e9", "#0f4c75")
 BASELINE_COLOURS = ("#8a94a0", "#009e73", "#e69f00", "#cc79a7", "#b8a800")
 
@@ -28,29 +39,44 @@ def colours_of(report: Report) -> list[str]:
 
 def equity_chart(report: Report) -> str:
     """Every curve as a share of its beginning; by logarithm where they part by more than four times."""
-    shares = [curve.equity / curve.equity[0] * 100.0 for curve in report.curves]
-    low, high = min(float(s.min()) for s in shares), max(float(s.max()) for s in shares)
-    log = low > 0.0 and high / low > _LOG_FROM
+    shares = [shares_of(curve) for curve in report.curves]
+    low, high = min(float(s.min()) for _, s in shares), max(float(s.max()) for _, s in shares)
     x = _span(report)
-    plot = Plot(WIDTH, 330, x, _padded(low, high, log), log=log)
-    ticks = _log_ticks(low, high) if log else value_ticks(low, high, 6)
-    plot.grid(time_ticks(int(x[0]), int(x[1]), 9), ticks)
+    plot = equity_plot(330, x, low, high)
+    plot.grid(time_ticks(int(x[0]), int(x[1]), 9), equity_ticks(low, high))
     drawn = list(zip(report.curves, shares, colours_of(report), strict=True))
-    for curve, share, colour in reversed(drawn):
-        plot.line(curve.times, share, colour, 1.3 if curve.baseline else 2.1)
+    for curve, (times, share), colour in reversed(drawn):
+        plot.line(times, share, colour, 1.3 if curve.baseline else 2.1)
     return plot.to_svg("Equity of every strategy, 100 at the beginning")
+
+
+def shares_of(curve: Curve) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Times and equity in per cent of the beginning, in as many points as can be seen."""
+    times, equity = thinned(curve.times, curve.equity, COLUMNS)
+    return times, equity / curve.equity[0] * 100.0
+
+
+def equity_plot(height: float, x: tuple[float, float], low: float, high: float) -> Plot:
+    """A plot for shares from `low` to `high`, by logarithm where they part by more than four times."""
+    log = _by_logarithm(low, high)
+    return Plot(WIDTH, height, x, _padded(low, high, log), log=log)
+
+
+def equity_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """The marks of such a plot."""
+    return _log_ticks(low, high) if _by_logarithm(low, high) else value_ticks(low, high, 6)
 
 
 def drawdown_chart(report: Report) -> str:
     """How far the first curve is below its peak, in per cent."""
     curve = report.curves[0]
-    fall = 100.0 * (curve.equity / np.maximum.accumulate(curve.equity) - 1.0)
+    times, fall = thinned_pieces(curve.times, below_peak(curve.equity), COLUMNS)
     low = float(min(fall.min(), -0.1))
     x = _span(report)
     plot = Plot(WIDTH, 150, x, (low * 1.05, 0.0))
     plot.grid(time_ticks(int(x[0]), int(x[1]), 9), value_ticks(low, 0.0, 3))
-    plot.area(curve.times, fall, 0.0, DOWN_FAINT)
-    plot.line(curve.times, fall, DOWN, 1.2)
+    plot.area(times, fall, 0.0, DOWN_FAINT)
+    plot.line(times, fall, DOWN, 1.2)
     return plot.to_svg(f"Drawdown of {curve.name}; the deepest is {-low:.1f} per cent")
 
 
@@ -63,7 +89,7 @@ def trades_chart(report: Report) -> str:
     high, low = np.maximum.reduceat(report.high, edges), np.minimum.reduceat(report.low, edges)
     ends = np.append(edges[1:], count) - 1
     begin, close = report.open[edges], report.close[ends]
-    step = int(np.median(np.diff(report.times))) if count > 1 else DAY_US
+    step = int(np.median(np.diff(report.times[:_CANDLES_MEASURED]))) if count > 1 else DAY_US
     x = (float(report.times[0]), float(report.times[-1] + step))
     room = 0.06 * float(high.max() - low.min()) or 1.0
     plot = Plot(WIDTH, 330, x, (float(low.min()) - room, float(high.max()) + room))
@@ -98,13 +124,12 @@ def rolling_sharpe_chart(report: Report) -> str:
     curve = report.curves[0]
     if len(curve.equity) < 12 or not (curve.equity > 0.0).all():
         return ""
-    returns = np.diff(curve.equity) / curve.equity[:-1]
-    window = int(min(max(report.periods_per_year / 365.25 * ROLLING_DAYS, 5), max(len(returns) // 5, 5)))
-    ratio = rolling_sharpe(returns, window) * math.sqrt(report.periods_per_year)
-    known = np.isfinite(ratio)
-    if known.sum() < 2:
+    steps = len(curve.equity) - 1
+    window = int(min(max(report.periods_per_year / 365.25 * ROLLING_DAYS, 5), max(steps // 5, 5)))
+    times, ratio = thinned_pieces(curve.times[window:], rolling_sharpe(curve.equity, window), COLUMNS)
+    if len(ratio) < 2:
         return ""
-    values, times = ratio[known], curve.times[window:][known]
+    values = ratio * math.sqrt(report.periods_per_year)
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     x = _span(report)
     plot = Plot(WIDTH, 190, x, _padded(low, high, False))
@@ -114,38 +139,32 @@ def rolling_sharpe_chart(report: Report) -> str:
     return plot.to_svg(f"Rolling Sharpe ratio over {window} steps")
 
 
-def rolling_sharpe(returns: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """mean / deviation (ddof=1) of each `window` returns in a row, per period: float64[T - window + 1]; NaN without any."""
-    centred = returns - returns.mean()
-    sums, squares = (np.concatenate([[0.0], np.cumsum(v)]) for v in (centred, centred * centred))
-    total, square = sums[window:] - sums[:-window], squares[window:] - squares[:-window]
-    variance = (square - total * total / window) / (window - 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # what cumulative sums lose is no deviation
-        return np.asarray(
-            np.where(
-                variance > 1e-12 * squares[-1] / len(returns),
-                (total / window + returns.mean()) / np.sqrt(variance),
-                np.nan,
-            )
-        )
-
-
 def rewards_chart(report: Report) -> str:
-    """How often each size of reward was paid; the outermost half per cent on either side are in the last bars."""
+    """How often each size of reward was paid; the outermost half per cent on either side are in the last bars. Where most
+    steps paid nothing, those are left out: they would dwarf the others."""
     rewards = np.asarray(report.rewards, np.float64)
     if len(rewards) < 2 or float(np.ptp(rewards)) == 0.0:
         return ""
-    low, high = np.percentile(rewards, [0.5, 99.5])
+    low, high = outer_values(rewards, 0.005)
     if not high > low:
         low, high = float(rewards.min()), float(rewards.max())
-    counts, edges = np.histogram(np.clip(rewards, low, high), bins=41, range=(low, high))
-    plot = Plot(WIDTH / 2 - 10, 210, (float(low), float(high)), (0.0, float(counts.max()) * 1.05))
-    plot.grid(value_ticks(float(low), float(high), 4), value_ticks(0.0, float(counts.max()), 4))
-    for count, left, right in zip(counts.tolist(), edges[:-1], edges[1:], strict=True):
+    found = counts(rewards, REWARD_BARS, low, high).tolist()
+    idle = unpaid(report)
+    if idle > 0.5 and low < 0.0 < high:
+        found[int(np.clip(-low / (high - low) * REWARD_BARS, 0, REWARD_BARS - 1))] -= round(idle * len(rewards))
+    edges = np.linspace(low, high, REWARD_BARS + 1)
+    most = float(max(*found, 1))
+    plot = Plot(WIDTH / 2 - 10, 210, (low, high), (0.0, most * 1.05))
+    plot.grid(value_ticks(low, high, 4), value_ticks(0.0, most, 4))
+    for count, left, right in zip(found, edges[:-1], edges[1:], strict=True):
         if count:
             plot.box(left, right, 0.0, count, UP_FAINT, outline=UP)
     return plot.to_svg("Distribution of rewards")
+
+
+def unpaid(report: Report) -> float:
+    """The share of steps that were paid exactly nothing."""
+    return 1.0 - np.count_nonzero(report.rewards) / len(report.rewards) if len(report.rewards) else 0.0
 
 
 def actions_chart(report: Report) -> str:
@@ -168,13 +187,15 @@ def monthly_returns(report: Report) -> dict[int, dict[int, float]]:
     """Return in per cent by year and month (1 to 12; 0 is the year) of the first curve; months without a step are left out."""
     curve = report.curves[0]
     # an equity belongs to the month in which its step ended; midnight of the first ends the month before
-    stamps = np.maximum(curve.times - 1, curve.times[0])
-    months = stamps.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
-    last = np.flatnonzero(np.append(np.diff(months) != 0, True))
+    begin, end = (int(_month(time)) for time in (curve.times[0], max(curve.times[-1] - 1, curve.times[0])))
+    midnights = np.arange(begin + 1, end + 2).astype("datetime64[M]").astype("datetime64[us]").astype(np.int64)
+    last = np.searchsorted(curve.times, midnights, side="right") - 1
     table: dict[int, dict[int, float]] = {}
     before = year_before = float(curve.equity[0])
-    for place in last.tolist():
-        year, month = 1970 + int(months[place]) // 12, int(months[place]) % 12 + 1
+    for number, place, previous in zip(range(begin, end + 1), last.tolist(), [-1, *last.tolist()], strict=False):
+        if place == previous:
+            continue
+        year, month = 1970 + number // 12, number % 12 + 1
         equity = float(curve.equity[place])
         if year not in table:
             year_before = before
@@ -183,6 +204,14 @@ def monthly_returns(report: Report) -> dict[int, dict[int, float]]:
         row[0] = 100.0 * (equity / year_before - 1.0) if year_before > 0.0 else -100.0
         before = equity
     return table
+
+
+def _month(time: int) -> int:
+    return int(np.datetime64(int(time), "us").astype("datetime64[M]").astype(np.int64))
+
+
+def _by_logarithm(low: float, high: float) -> bool:
+    return low > 0.0 and high / low > _LOG_FROM
 
 
 def _span(report: Report) -> tuple[float, float]:

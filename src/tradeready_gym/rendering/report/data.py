@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.evaluation.stretches import stretches
 
 
 class ReportFill(NamedTuple):
@@ -31,15 +32,20 @@ class Curve:
     baseline: bool = False
 
     def __post_init__(self) -> None:
-        times = np.asarray(self.times).astype("datetime64[us]").astype(np.int64)
-        equity = np.asarray(self.equity, np.float64)
-        if times.ndim != 1 or times.shape != equity.shape or not len(times) or not np.isfinite(equity).all():
+        times, equity = _microseconds(self.times), np.asarray(self.equity, np.float64)
+        finite = all(np.isfinite(equity[rows]).all() for rows in stretches(len(equity)))
+        if times.ndim != 1 or times.shape != equity.shape or not len(times) or not finite:
             raise ConfigurationError(
                 f"a curve needs times and finite equities of one length of at least 1; {self.name!r} has {times.shape} and "
                 f"{equity.shape}"
             )
         object.__setattr__(self, "times", times)
         object.__setattr__(self, "equity", equity)
+
+
+def _microseconds(times: NDArray[Any]) -> NDArray[np.int64]:
+    found = np.asarray(times)
+    return found if found.dtype == np.int64 else found.astype("datetime64[us]", copy=False).view(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +58,7 @@ class Report:
     - `facts`: (heading, value, explanation) in large type
     - `times` int64[C], `open, high, low, close` float64[C]: the candles of the span, for one symbol; may be empty
     - `rewards` float64[...], `actions`: how often each was chosen, by name
+    - `glossary`: (word, meaning), for who meets them for the first time
     - `card`: the result card, shown as JSON
     """
 
@@ -73,6 +80,7 @@ class Report:
     fills: Sequence[ReportFill] = ()
     rewards: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     actions: Mapping[str, int] = field(default_factory=dict)
+    glossary: Sequence[tuple[str, str]] = ()
     card: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

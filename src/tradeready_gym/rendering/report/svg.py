@@ -8,24 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradeready_gym.rendering.palette import FRAME, GRID, MUTED
+from tradeready_gym.rendering.report.series import thinned
 
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 14.0, 12.0, 26.0
 
 
-def thinned(times: NDArray[Any], values: NDArray[Any], columns: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """At most 2 x `columns` points with the same outline: the lowest and the highest of each of `columns` stretches."""
-    if len(values) <= 2 * columns:
-        return times, values
-    edges = np.linspace(0, len(values), columns + 1).astype(np.int64)[:-1]
-    low, high = np.minimum.reduceat(values, edges), np.maximum.reduceat(values, edges)
-    # the two of a stretch in the order in which the line goes on, so that it is drawn without a jump
-    rising = values[np.append(edges[1:], len(values)) - 1] >= values[edges]
-    first, second = np.where(rising, low, high), np.where(rising, high, low)
-    middle = np.append(edges[1:], len(values)) - 1
-    thin_times = np.column_stack([times[edges], times[middle]]).reshape(-1)
-    thin = np.column_stack([first, second]).reshape(-1)
-    thin[0], thin[-1] = values[0], values[-1]
-    return thin_times, thin
+def columns(width: float) -> int:
+    """How many pixels across a plot of this width has for what it draws."""
+    return int(width - LEFT - RIGHT)
 
 
 class Plot:
@@ -62,7 +52,7 @@ class Plot:
 
     def line(self, x: Any, y: Any, colour: str, width: float = 1.6, dash: str = "") -> None:
         """A line; thinned to two points a pixel."""
-        times, values = thinned(np.asarray(x), np.asarray(y, np.float64), int(self.width - LEFT - RIGHT))
+        times, values = thinned(np.asarray(x), np.asarray(y, np.float64), columns(self.width))
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
         self._parts.append(
             f'<path d="{self._path(times, values)}" fill="none" stroke="{colour}" stroke-width="{width}" '
@@ -71,7 +61,7 @@ class Plot:
 
     def area(self, x: Any, y: Any, base: float, colour: str) -> None:
         """The area between a line and a level."""
-        times, values = thinned(np.asarray(x), np.asarray(y, np.float64), int(self.width - LEFT - RIGHT))
+        times, values = thinned(np.asarray(x), np.asarray(y, np.float64), columns(self.width))
         floor, ends = _n(self.down(base)), self.across(times[[0, -1]])
         path = f"M{_n(ends[0])} {floor}L{self._path(times, values)[1:]}L{_n(ends[1])} {floor}Z"
         self._parts.append(f'<path d="{path}" fill="{colour}"/>')
@@ -83,6 +73,28 @@ class Plot:
         self._parts.append(
             f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(max(right - left, 0.5))}" '
             f'height="{_n(max(bottom - top, 0.5))}" fill="{colour}" stroke="{outline}"/>'
+        )
+
+    def bar(self, left: float, right: float, y0: float, y1: float, colour: str) -> None:
+        """A filled box between pixels across and data down."""
+        top, bottom = sorted((float(self.down(y0)), float(self.down(y1))))
+        self._parts.append(
+            f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(right - left)}" height="{_n(bottom - top)}" fill="{colour}"/>'
+        )
+
+    def band(self, x0: float, x1: float, colour: str) -> None:
+        """A stretch of the whole height between data coordinates."""
+        left, right = float(self.across(x0)), float(self.across(x1))
+        self._parts.append(
+            f'<rect x="{_n(left)}" y="{_n(TOP)}" width="{_n(right - left)}" '
+            f'height="{_n(self.height - TOP - BOTTOM)}" fill="{colour}"/>'
+        )
+
+    def dot(self, x: float, y: float, colour: str, radius: float) -> None:
+        """A disc at data coordinates."""
+        self._parts.append(
+            f'<circle cx="{_n(self.across(x))}" cy="{_n(self.down(y))}" r="{_n(radius)}" fill="{colour}" '
+            f'fill-opacity="0.75"/>'
         )
 
     def stick(self, x: float, y0: float, y1: float, colour: str) -> None:
