@@ -75,8 +75,8 @@ def listening(app: FastAPI) -> Iterator[str]:
 
 
 def client_of(url: str, key: str | None) -> httpx2.Client:
-    """A client with this key, or none."""
-    return httpx2.Client(base_url=url, headers={"X-API-Key": key} if key else {}, timeout=60.0)
+    """A client with this key, or none; it waits for a compiler on a busy machine."""
+    return httpx2.Client(base_url=url, headers={"X-API-Key": key} if key else {}, timeout=300.0)
 
 
 def stranger_key(platform: Platform) -> str:

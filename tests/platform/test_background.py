@@ -3,12 +3,13 @@
 import threading
 import uuid
 
+from backtest_calls import API, begin, create
 from serving import Served
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.background import Repeated
-from tradeready_gym.platform.database.tables import accounts, training_episodes, training_runs
+from tradeready_gym.platform.database.tables import accounts, backtests, training_episodes, training_runs
 from tradeready_gym.platform.retention import DAY, forget
 
 
@@ -58,3 +59,15 @@ def test_only_what_ended_long_ago_is_forgotten(fresh_server: Served) -> None:
     with database.read() as connection:
         assert set(connection.scalars(select(training_runs.c.strategy_label))) == {"recent", "running"}
         assert connection.scalar(select(func.count()).select_from(training_episodes)) == 2
+
+
+def test_a_backtest_that_was_never_started_is_forgotten_too(fresh_server: Served) -> None:
+    database, client = fresh_server.platform.database, fresh_server.client
+    waiting, running, new = create(client), begin(client), create(client)
+    with database.write() as connection:
+        old = update(backtests).where(backtests.c.id.in_([waiting, running]))
+        connection.execute(old.values(created_at=clock.now() - 10 * DAY))
+    assert forget(database, 5.0) == 1
+    found = [client.get(f"{API}/{session}/status").status_code for session in (waiting, running, new)]
+    assert found == [404, 200, 200]
+    assert client.post(f"{API}/{waiting}/start").json()["error"]["code"] == "BACKTEST_NOT_FOUND"

@@ -12,6 +12,7 @@ from tradeready_gym.evaluation import performance_metrics
 from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.market import DataReplayer
 from tradeready_gym.orders import Order
+from tradeready_gym.platform.api.wire import decimal_text
 from tradeready_gym.platform.sessions.account import BacktestAccount
 
 ACTIONS = [1, 1, 0, 2, 1, 0, 0, 1, 2, 2, 1, 1] * 30
@@ -41,9 +42,9 @@ def test_an_environment_and_rest_have_the_same_equity_at_every_step(fresh_server
             if fill["type"] == "market":
                 order(fresh_server.client, session, fill["side"], repr(fill["quantity"]))
         portfolio = step(fresh_server.client, session)["portfolio"]
-        assert float(portfolio["total_equity"]) == info["equity"], number
-        assert float(portfolio["available_cash"]) == info["available_cash"]
-        assert float(portfolio["realized_pnl"]) == info["realized_pnl"]
+        for name, key in (("total_equity", "equity"), ("available_cash", "available_cash"), ("realized_pnl",) * 2):
+            assert portfolio["exact"][name] == info[key], number
+            assert portfolio[name] == decimal_text(info[key])
     assert look(fresh_server.client, session, "status")["total_trades"] > 20
 
 
@@ -166,7 +167,7 @@ def test_metrics_are_those_of_the_equity_curve_with_the_real_number_of_periods(f
     step(fresh_server.client, session, 10_000)
 
     snapshots = look(fresh_server.client, session, "results/equity-curve")["snapshots"]
-    curve = [float(snapshot["total_equity"]) for snapshot in snapshots]
+    curve = [snapshot["exact"]["total_equity"] for snapshot in snapshots]
     expected = performance_metrics(curve, 365.25 * 24)
     results = look(fresh_server.client, session, "results")
     for name in ("roi_pct", "sharpe_ratio", "max_drawdown_pct"):
@@ -174,5 +175,5 @@ def test_metrics_are_those_of_the_equity_curve_with_the_real_number_of_periods(f
     sortino = expected["sortino_ratio"]
     assert float(results["metrics"]["sortino_ratio"]) == pytest.approx(sortino, abs=1e-4)
     for snapshot in snapshots:
-        values = {name: float(snapshot[name]) for name in snapshot if name != "simulated_at"}
-        assert values["total_equity"] == pytest.approx(values["available_cash"] + values["position_value"], rel=1e-12)
+        values = {name: float(snapshot[name]) for name in snapshot if name not in {"simulated_at", "exact"}}
+        assert values["total_equity"] == pytest.approx(values["available_cash"] + values["position_value"], abs=2e-8)

@@ -73,7 +73,7 @@ def test_an_episode_is_the_same_backtest_to_the_last_digit(fresh_server: Served,
     status = look(fresh_server.client, session, "status")
     assert (status["status"], status["run_id"], status["episode_number"]) == ("completed", run_id, 1)
     assert (status["strategy_label"], status["total_steps"]) == ("ppo", 100)
-    assert float(status["final_equity"]) == metrics["final_equity"]
+    assert status["exact"]["final_equity"] == metrics["final_equity"]
     results = look(fresh_server.client, session, "results")
     for name in ("roi_pct", "sharpe_ratio", "max_drawdown_pct"):
         assert float(results[name]) == metrics[name]
@@ -182,7 +182,7 @@ def test_what_a_journal_says_of_an_environment_can_be_looked_at(
             page = server.client.get(f"/training/{runs[0]['run_id']}/episodes/{number}")
             assert page.status_code in (302, 303, 307)
             session = page.headers["location"].rsplit("/", 1)[-1]
-            assert float(look(server.client, session, "status")["final_equity"]) == final
+            assert look(server.client, session, "status")["exact"]["final_equity"] == final
             assert server.client.get(page.headers["location"]).status_code == 200
 
 

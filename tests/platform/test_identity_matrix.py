@@ -1,5 +1,6 @@
 """Every route, asked by everybody: anonymous, a stranger, the owner, a key that only reads, a revoked key, an admin."""
 
+import json
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from paper_serving import START, attach, recording
 from serving import Served, another_key, client_of
 
 from stepped import SteppedFeed
+from tradeready_gym.live.expectation import Expectation, Watch
 from tradeready_gym.platform.app import PREFIX, create_app
 from tradeready_gym.platform.settings import Settings
 
@@ -30,6 +32,7 @@ BODIES: dict[str, dict[str, Any]] = {
     f"{PREFIX}/agents": {"display_name": "a"},
     f"{PREFIX}/agents/{{agent_id}}": {"display_name": "b"},
     f"{PREFIX}/agents/{{agent_id}}/risk-profile": {},
+    f"{PREFIX}/account/mode": {"mode": "backtest"},
     f"{PREFIX}/account/reset": {"confirm": True},
     f"{PREFIX}/account/risk-profile": {},
     f"{PREFIX}/trade/order": {"symbol": "BTCUSDT", "side": "buy", "quantity": "0.001"},
@@ -65,6 +68,8 @@ class World:
         query: dict[str, Any] = {}
         if method in ("post", "put", "patch"):
             body = dict(BODIES.get(path, {}))
+            if path.endswith("/deployments"):
+                body = {"run_id": self.owned["run_id"], "feed": "binance"}
             if path.endswith("/training/runs"):
                 body = {"run_id": str(uuid.uuid4()), "config": {"strategy_label": "x"}}
         if path.endswith("/compare"):
@@ -106,7 +111,18 @@ def world(served: Served) -> Iterator[World]:
         "session_id": session_id,
         "order_id": order["order_id"],
         "paper_order_id": paper_order["order_id"],
+        "deployment_id": "deployment-of-the-owner",
     }
+    # nothing is started here: what a process does is proved in tests/live
+    served.platform.deployments.starter = lambda _: None
+    keep_agent(served.platform.settings.home / "models" / "mine", owned["run_id"])
+    created = client.post(f"{PREFIX}/deployments", json={"run_id": owned["run_id"], "name": owned["deployment_id"]})
+    assert created.status_code == 201, created.text
+    folder = served.platform.deployments.directory / owned["deployment_id"]
+    Expectation(("", ""), False, 0.0, None, "nothing was played").save(folder)
+    watch = Watch(folder, 3_600_000_000)
+    watch.begin(0, 1000.0)
+    watch.see(3_600_000_000, 1000.0)
     with (
         client_of(served.url, another_key(served.platform)) as revoked,
         client_of(served.url, another_key(served.platform, ("read",))) as reading,
@@ -116,6 +132,20 @@ def world(served: Served) -> Iterator[World]:
         client.delete(f"{PREFIX}/keys/{mine['key_id']}")
         assert revoked.get(f"{PREFIX}/keys").status_code == 401
         yield World(served, owned, revoked, reading, [session(), run()])
+
+
+def keep_agent(folder: Path, run_id: str) -> None:
+    """Keep the cards of an agent as `tradeready train` does."""
+    experiment = {
+        "label": "mine",
+        "end": "2023-01-01T00:00:00Z",
+        "arguments": {"data": "sample"},
+        "runs": {"0": run_id},
+    }
+    interface = {"symbols": ["BTCUSDT"], "timeframe": "1h"}
+    (folder / "seed-0").mkdir(parents=True)
+    (folder / "experiment.json").write_text(json.dumps(experiment))
+    (folder / "seed-0" / "strategy.json").write_text(json.dumps({"interface": interface}))
 
 
 def routes() -> list[tuple[str, str]]:
@@ -137,7 +167,19 @@ def is_public(path: str) -> bool:
 
 def test_there_are_routes_of_every_kind() -> None:
     groups = {path.split("/")[3] for _, path in ROUTES if path.startswith(PREFIX)}
-    assert {"account", "agents", "auth", "backtest", "keys", "market", "metrics", "trade", "training"} <= groups
+    expected = {
+        "account",
+        "agents",
+        "auth",
+        "backtest",
+        "deployments",
+        "keys",
+        "market",
+        "metrics",
+        "trade",
+        "training",
+    }
+    assert expected <= groups
     assert len(ROUTES) > 60
 
 
@@ -194,8 +236,10 @@ def test_the_owner_is_served(world: World, method: str, path: str) -> None:
         allowed = {200, 404}  # its account was reset before
     if path.endswith("/start"):
         allowed = {409}  # it was started already
-    if path.endswith(("/orderbook/{symbol}", "/market/trades/{symbol}")):
-        allowed = {503}  # there is no live feed
+    if path.endswith("/market/trades/{symbol}"):
+        allowed = {503}  # a feed of candles brings none
+    if "/deployments/" in path and path.endswith(("/stop", "/flatten")):
+        allowed = {409}  # it has no process
     if path.endswith("/regenerate-key"):
         allowed = {200, 403}  # an archived agent gets no key
     if path.endswith("/best"):

@@ -3,20 +3,22 @@
 import json
 import os
 import re
-from pathlib import Path
+import shutil
+from collections.abc import Iterator
 
 import pytest
 from serving import Served, another_key, client_of
 
 from tradeready_gym.live import Deployment
+from tradeready_gym.live.lock import held
 from tradeready_gym.platform.app import PREFIX
 
 
 @pytest.fixture
-def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+def deployed(served: Served) -> Iterator[Deployment]:
     """A deployment whose process is this one, with a name in a label that would be a script."""
-    monkeypatch.setenv("TRADEREADY_HOME", str(tmp_path))
-    made = Deployment("alpha", "runs/<script>alert(1)</script>", 0, ("BTCUSDT",), "1h", "binance")
+    directory = served.platform.deployments.directory
+    made = Deployment("alpha", "runs/<script>alert(1)</script>", 0, ("BTCUSDT",), "1h", "binance", directory=directory)
     made.save()
     health = {"state": "live", "reconnects": 2, "backfilled": 3, "declared_gaps": 1}
     status = {
@@ -34,13 +36,12 @@ def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
         for k in range(5)
     ]  # fmt: skip
     (made.folder / "decisions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return made
+    with held(made.folder):
+        yield made
+    shutil.rmtree(made.folder)
 
 
-def test_nobody_at_work_is_said_with_the_way_to_change_it(
-    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TRADEREADY_HOME", str(tmp_path))
+def test_nobody_at_work_is_said_with_the_way_to_change_it(served: Served) -> None:
     assert "tradeready deploy RUN" in served.client.get("/live").text
 
 
@@ -57,23 +58,39 @@ def test_what_is_at_work_is_shown(served: Served, deployed: Deployment) -> None:
     assert len(re.findall(r"<polyline", page)) == 1
 
 
-def test_a_process_that_is_gone_is_said(served: Served, deployed: Deployment) -> None:
-    status = json.loads((deployed.folder / "status.json").read_text()) | {"pid": 2**22 + 1}
-    (deployed.folder / "status.json").write_text(json.dumps(status))
-    assert "tradeready live resume alpha" in served.client.get("/live/alpha").text
+def test_a_process_that_is_gone_is_said_with_the_last_lines_of_its_log(served: Served, deployed: Deployment) -> None:
+    other = Deployment("beta", "r", 0, ("BTCUSDT",), "1h", "binance", directory=deployed.directory)
+    other.save()
+    # its number is that of a process that lives; nobody holds its lock
+    (other.folder / "status.json").write_text((deployed.folder / "status.json").read_text())
+    (other.folder / "log.txt").write_text("begun\n<b>killed</b> by the kernel\n")
+    page = served.client.get("/live/beta").text
+    assert "tradeready live resume beta" in page
+    assert "&lt;b&gt;killed&lt;/b&gt; by the kernel" in page
+    assert 'value="resume"' in page
+    assert "tradeready live resume alpha" not in served.client.get("/live/alpha").text
+    shutil.rmtree(other.folder)
 
 
-def test_it_is_asked_to_flatten(served: Served, deployed: Deployment) -> None:
+def test_it_is_asked_to_flatten_and_the_page_asks_whether_that_is_meant(served: Served, deployed: Deployment) -> None:
+    page = served.client.get("/live/alpha").text
+    assert re.search(r"<details class=\"sure\"><summary>Flatten</summary>.*?value=\"flatten\"", page, re.DOTALL)
     answer = served.client.post("/live/alpha/ask", data={"order": "flatten"})
     assert answer.status_code == 303
     assert (deployed.folder / "control").read_text() == "flatten"
     assert served.client.post("/live/alpha/ask", data={"order": "explode"}).status_code == 409
+    assert served.client.post("/live/alpha/ask", data={"order": "resume"}).status_code == 409
     assert served.client.get("/live/beta").status_code == 404
 
 
-def test_only_an_admin_sees_what_is_at_work_on_the_machine(served: Served, deployed: Deployment) -> None:
+def test_another_account_sees_nothing_of_it_and_a_reading_key_moves_nothing(
+    served: Served, deployed: Deployment
+) -> None:
+    assert "alpha" not in served.stranger.get("/live").text
+    assert served.stranger.get("/live/alpha").status_code == 404
+    assert served.stranger.post("/live/alpha/ask", data={"order": "stop"}).status_code == 404
     with client_of(served.url, another_key(served.platform, ("read", "write"))) as client:
-        assert client.get("/live").status_code == 403
+        assert 'value="stop"' not in client.get("/live/alpha").text
         assert client.post("/live/alpha/ask", data={"order": "stop"}).status_code == 403
     assert not (deployed.folder / "control").exists()
 
@@ -81,7 +98,7 @@ def test_only_an_admin_sees_what_is_at_work_on_the_machine(served: Served, deplo
 def test_every_route_is_on_the_page_of_the_api_and_nothing_is_loaded_from_elsewhere(served: Served) -> None:
     page = served.anonymous.get("/docs").text
     for path in served.anonymous.get("/openapi.json").json()["paths"]:
-        assert f"<code>{path}</code>" in page
+        assert f'<code class="path">{path}</code>' in page
     assert f"{PREFIX}/backtest/create" in page
     assert "starting_balance" in page
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)

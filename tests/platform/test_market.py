@@ -15,6 +15,7 @@ from serving import Served, serving
 
 from tradeready_gym.market import Candles, CandleStore, Span, Timeframe, load_sample, parse_time
 from tradeready_gym.platform.api.market import INTERVALS
+from tradeready_gym.platform.api.wire import decimal_text
 from tradeready_gym.platform.market import figures
 from tradeready_gym.platform.market.catalog import Catalog
 
@@ -81,7 +82,7 @@ def test_pairs_are_those_that_have_candles(stocked: Served) -> None:
 def test_the_price_is_the_last_close_and_says_when_it_was_known(stocked: Served) -> None:
     last = minutes("ETHUSDT", START + 9 * 1440 * MINUTE, 60)
     found = get(stocked, "/price/ethusdt")
-    assert found == {"symbol": "ETHUSDT", "price": repr(float(last.close[0, -1])), "timestamp": "2024-03-10T01:00:00Z"}
+    assert found == {"symbol": "ETHUSDT", "price": decimal_text(last.close[0, -1]), "timestamp": "2024-03-10T01:00:00Z"}
     assert get(stocked, "/price/BTCUSDT")["timestamp"] == "2024-01-01T00:00:00Z"
     assert refusal(stocked, "/price/NOPE") == (400, "INVALID_SYMBOL")
 
@@ -124,10 +125,10 @@ def test_candles_are_the_stored_ones_oldest_first_without_gaps(stocked: Served) 
     row = 99
     assert found["candles"][1] == {
         "time": "2024-03-01T01:39:00Z",
-        "open": repr(float(ETH.open[0, row])),
-        "high": repr(float(ETH.high[0, row])),
-        "low": repr(float(ETH.low[0, row])),
-        "close": repr(float(ETH.close[0, row])),
+        "open": decimal_text(ETH.open[0, row]),
+        "high": decimal_text(ETH.high[0, row]),
+        "low": decimal_text(ETH.low[0, row]),
+        "close": decimal_text(ETH.close[0, row]),
         "volume": "2.0",
         "trade_count": 100,
     }
@@ -157,7 +158,7 @@ def test_longer_candles_are_made_of_shorter_ones_under_both_names(
     assert found == get(stocked, "/candles/ETHUSDT", interval=str(seconds), **query)
     assert (found["interval"], found["count"]) == (name, bars)
     made = ETH.resample(name)
-    assert [float(candle["high"]) for candle in found["candles"]] == made.high[0].tolist()
+    assert [float(candle["high"]) for candle in found["candles"]] == made.high[0].round(8).tolist()
     assert [candle["trade_count"] for candle in found["candles"]] == made.columns["trades"][0].astype(int).tolist()
 
 
@@ -180,7 +181,23 @@ def test_what_cannot_be_asked_of_candles_is_named(stocked: Served) -> None:
     assert refusal(stocked, "/candles/ETHUSDT", limit=1001) == (422, "VALIDATION_ERROR")
     assert refusal(stocked, "/candles/ETHUSDT", start_time="yesterday") == (422, "VALIDATION_ERROR")
     assert refusal(stocked, "/candles/ETHUSDT", start_time="0001-01-01T00:00:00") == (422, "VALIDATION_ERROR")
-    assert get(stocked, "/candles/BTCUSDT", interval="1m")["count"] == 0
+
+
+def test_candles_shorter_than_all_that_are_stored_are_refused_with_those_that_there_are(stocked: Served) -> None:
+    answer = stocked.anonymous.get(f"{API}/candles/btcusdt", params={"interval": "1m"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (404, "DATA_NOT_AVAILABLE")
+    assert error["details"] == {"symbol": "BTCUSDT", "interval": "1m", "intervals_available": ["1h", "4h", "1d"]}
+    assert refusal(stocked, "/indicators/BTCUSDT", interval="5m") == (404, "DATA_NOT_AVAILABLE")
+
+
+def test_single_trades_are_not_known_and_a_book_needs_a_live_price(stocked: Served) -> None:
+    assert refusal(stocked, "/trades/BTCUSDT") == (503, "SERVICE_UNAVAILABLE")
+    assert refusal(stocked, "/trades/NOPE") == (400, "INVALID_SYMBOL")
+    assert refusal(stocked, "/trades/BTCUSDT", limit=501) == (422, "VALIDATION_ERROR")
+    assert refusal(stocked, "/orderbook/BTCUSDT") == (503, "PRICE_NOT_AVAILABLE")
+    assert refusal(stocked, "/orderbook/NOPE") == (400, "INVALID_SYMBOL")
+    assert refusal(stocked, "/orderbook/BTCUSDT", depth=7) == (400, "INVALID_SYMBOL")
 
 
 def test_indicators_are_talibs_at_the_last_close(stocked: Served) -> None:

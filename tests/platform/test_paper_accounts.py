@@ -116,8 +116,8 @@ def test_orders_over_http_equal_the_backtest(paper: Paper) -> None:
         backtest.match()
         backtest.mark()
         portfolio = call(client, "GET", "/account/portfolio")
-        assert float(portfolio["total_equity"]) == backtest.net_worth
-        assert float(portfolio["available_cash"]) == backtest.balance
+        assert portfolio["exact"]["total_equity"] == backtest.net_worth
+        assert portfolio["exact"]["available_cash"] == backtest.balance
     assert call(client, "GET", "/trade/history")["total"] == len(backtest.trades) >= 3
 
 
@@ -262,3 +262,31 @@ def test_resetting_an_agent_begins_its_paper_account_anew_and_no_other(paper: Pa
         assert call(paper.served.client, "POST", f"/agents/{agent['agent_id']}/reset")["id"] == agent["agent_id"]
         assert call(client, "GET", "/account/positions")["positions"] == []
     assert call(paper.served.client, "GET", "/account/positions")["positions"]
+
+
+def test_the_mode_is_what_the_account_last_said(paper: Paper) -> None:
+    client, stranger = paper.served.client, paper.served.stranger
+    said = {"mode": "backtest", "strategy_label": "ppo_v1"}
+    expected = {
+        "mode": "backtest", "active_strategy_label": "ppo_v1", "active_backtests": 0, "total_backtests_completed": 0,
+    }  # fmt: skip
+    assert call(client, "POST", "/account/mode", json=said) == expected == call(client, "GET", "/account/mode")
+    assert call(stranger, "GET", "/account/mode")["mode"] == "live"
+    back = call(client, "POST", "/account/mode", json={"mode": "live"})
+    assert (back["mode"], back["active_strategy_label"]) == ("live", None)
+    assert client.post(f"{PREFIX}/account/mode", json={"mode": "demo"}).status_code == 422
+
+
+def test_the_order_book_is_made_up_around_the_live_price_and_says_so(paper: Paper) -> None:
+    client = paper.served.anonymous
+    price = float(call(client, "GET", "/market/price/BTCUSDT")["price"])
+    book = call(client, "GET", "/market/orderbook/btcusdt", params={"depth": 5})
+    assert (book["symbol"], book["synthetic"], len(book["bids"]), len(book["asks"])) == ("BTCUSDT", True, 5, 5)
+    for side, sign in (("bids", -1), ("asks", 1)):
+        levels = [float(level) for level, _ in book[side]]
+        assert levels == pytest.approx([price * (1 + sign * 0.0001 * n) for n in range(1, 6)])
+        assert all(float(size) > 0 for _, size in book[side])
+    # no two looks differ before the price does
+    assert call(client, "GET", "/market/orderbook/BTCUSDT", params={"depth": 5}) == book
+    paper.release()
+    assert call(client, "GET", "/market/orderbook/BTCUSDT", params={"depth": 5})["bids"] != book["bids"]

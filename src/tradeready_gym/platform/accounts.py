@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, text, update
 
 from tradeready_gym.platform import clock, keys
 from tradeready_gym.platform.database import Database
@@ -14,6 +14,9 @@ from tradeready_gym.platform.errors import Conflict, Forbidden, NotFound, Unauth
 
 _USED_EVERY = 60_000_000  # a key's last use is written once a minute at most
 OWNER_NAME = "local"
+# what every request asks is built once: building it takes longer than asking
+_BY_DIGEST = select(api_keys, accounts.c.status).join(accounts).where(api_keys.c.digest == bindparam("found"))
+USER_SCOPES = ("read", "write", "paper")
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,29 @@ def create_account(
     return account_id
 
 
+def scopes_of_new(connection: Connection, registration: str) -> tuple[str, ...]:
+    """What an account that registers now may do; `registration` is the setting. Nobody else registers meanwhile.
+
+    Raises:
+        Forbidden: the server takes no new accounts.
+    """
+    if registration == "open":
+        return USER_SCOPES
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE accounts IN SHARE ROW EXCLUSIVE MODE"))
+    if registration == "closed" or connection.execute(select(accounts.c.id).limit(1)).first():
+        raise Forbidden(
+            "this server takes no new accounts; its owner makes keys at /settings", registration=registration
+        )
+    return keys.SCOPES
+
+
 def create_key(
     connection: Connection,
     account_id: str,
     *,
     name: str,
-    scopes: tuple[str, ...] = ("read", "write", "paper"),
+    scopes: tuple[str, ...] = USER_SCOPES,
     agent_id: str | None = None,
     with_secret: bool = False,
 ) -> tuple[str, str, str | None]:
@@ -153,9 +173,7 @@ def find_by_key(database: Database, key: str) -> Principal:
     """
     found = keys.digest(key)
     with database.read() as connection:
-        row = connection.execute(
-            select(api_keys, accounts.c.status).join(accounts).where(api_keys.c.digest == found)
-        ).first()
+        row = connection.execute(_BY_DIGEST, {"found": found}).first()
     if row is None or not keys.same(row.digest, found) or row.revoked_at is not None:
         raise Unauthorised("the API key is unknown or revoked; make one at /settings")
     _require_active(row)

@@ -9,6 +9,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 import tradeready_gym
 from tradeready_gym.platform import dashboard, ingest
@@ -17,6 +18,7 @@ from tradeready_gym.platform.api import (
     agents,
     auth,
     backtest,
+    deployments,
     health,
     keys,
     market,
@@ -27,10 +29,12 @@ from tradeready_gym.platform.api import (
     training,
 )
 from tradeready_gym.platform.background import Repeated
+from tradeready_gym.platform.dashboard import problems
 from tradeready_gym.platform.database import Database, upgrade
 from tradeready_gym.platform.errors import Invalid, PlatformError
 from tradeready_gym.platform.ingest import JournalIngest
 from tradeready_gym.platform.limits import BodyLimit, SecurityHeaders
+from tradeready_gym.platform.masking import mask_server_logs
 from tradeready_gym.platform.retention import forget
 from tradeready_gym.platform.settings import Settings
 from tradeready_gym.platform.state import Platform
@@ -49,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         StoreError: the database was made by a later version.
     """
     settings = settings or Settings()
+    mask_server_logs()
     database = Database(settings.database_url)
     upgrade(database)
     platform = Platform(settings, database)
@@ -80,7 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.platform = platform
     app.include_router(health.router)
-    for resource in (auth, agents, keys, market, metrics, training, backtest, sandbox, trade, account):
+    for resource in (auth, agents, keys, market, metrics, training, backtest, sandbox, trade, account, deployments):
         app.include_router(resource.router, prefix=PREFIX)
     app.include_router(stream.router)
     dashboard.add_to(app)
@@ -114,14 +119,18 @@ async def _answer_validation_error(request: Request, error: Exception) -> JSONRe
     return await _answer_error(request, Invalid(first, field=plain[0]["field"] if plain else "", problems=plain))
 
 
-async def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
+    if (page := problems.page(request, status)) is not None:
+        return page
     code = _HTTP_CODES.get(status, f"HTTP_{status}")
     headers = error.headers if isinstance(error, HTTPException) else None
     return JSONResponse({"error": {"code": code, "message": str(detail)}}, status, headers=headers)
 
 
-async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _answer_unexpected(request: Request, error: Exception) -> Response:
     _log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+    if (page := problems.page(request, 500)) is not None:
+        return page
     body = {"error": {"code": "INTERNAL_ERROR", "message": "the server failed at this request; its log says why"}}
     return JSONResponse(body, 500)

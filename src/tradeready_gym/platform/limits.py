@@ -1,13 +1,11 @@
-"""What stands before every route: the size of a body, the number of requests, and the headers of every answer."""
+"""What stands before every route: the size of a body, and the headers of every answer."""
 
 import json
-import math
-import threading
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from tradeready_gym.platform.errors import PlatformError, TooLarge, TooMany
+from tradeready_gym.platform.errors import PlatformError, TooLarge
+from tradeready_gym.platform.rates import Count
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -24,7 +22,6 @@ HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
-_MINUTE = 60.0
 
 
 class BodyLimit:
@@ -69,7 +66,7 @@ class BodyLimit:
 
 
 class SecurityHeaders:
-    """Adds the headers that keep a browser from doing what nobody asked for."""
+    """Adds the headers that keep a browser from doing what nobody asked for, and those of the request's rate."""
 
     def __init__(self, app: Application) -> None:
         self.app = app
@@ -81,44 +78,18 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 own = {name.lower() for name, _ in message["headers"]}
                 policy = (b"content-security-policy", CONTENT_POLICY.encode())
-                message["headers"] = [*message["headers"], *(h for h in (*HEADERS, policy) if h[0] not in own)]
+                more = [*HEADERS, policy, *_rate_headers(scope)]
+                message["headers"] = [*message["headers"], *(header for header in more if header[0] not in own)]
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
-class RequestRate:
-    """Counts the requests of a minute, by who makes them. One process counts for itself."""
-
-    def __init__(self, per_minute: int | None) -> None:
-        self.per_minute = per_minute
-        self._lock = threading.Lock()
-        self._minute = 0
-        self._counts: dict[str, int] = {}
-
-    def count(self, who: str) -> None:
-        """Count one request.
-
-        Raises:
-            TooMany: it is one too many; the details say when to come back.
-        """
-        if self.per_minute is None:
-            return
-        moment = time.monotonic()
-        with self._lock:
-            minute = int(moment // _MINUTE)
-            if minute != self._minute:
-                self._minute, self._counts = minute, {}
-            self._counts[who] = self._counts.get(who, 0) + 1
-            count = self._counts[who]
-        if count > self.per_minute:
-            wait = math.ceil(_MINUTE - moment % _MINUTE)
-            raise TooMany(
-                f"more than {self.per_minute} requests in a minute; come back in {wait} s",
-                limit=self.per_minute,
-                window_seconds=60,
-                retry_after_seconds=wait,
-            )
+def _rate_headers(scope: Message) -> list[tuple[bytes, bytes]]:
+    count: Count | None = scope.get("state", {}).get("rate")
+    if count is None:
+        return []
+    return [(name.lower().encode(), value.encode()) for name, value in count.headers().items()]
 
 
 def _header(scope: Message, name: bytes) -> str | None:

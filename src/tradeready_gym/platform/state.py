@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from tradeready_gym.platform.database import Database
 from tradeready_gym.platform.events import Events
-from tradeready_gym.platform.limits import RequestRate
+from tradeready_gym.platform.rates import Rates
 from tradeready_gym.platform.settings import Settings
 
 if TYPE_CHECKING:
+    from tradeready_gym.platform.deployments import Deployments
     from tradeready_gym.platform.market.catalog import Catalog
     from tradeready_gym.platform.market.gaps import GapFinder
     from tradeready_gym.platform.paper.manager import PaperAccounts
@@ -25,8 +26,7 @@ class Platform:
     events: Events = field(default_factory=Events)
 
     def __post_init__(self) -> None:
-        self.request_rate = RequestRate(self.settings.limits.requests_per_minute)
-        self.login_rate = RequestRate(self.settings.limits.logins_per_minute)
+        self.rates = Rates(self.database, self.settings.limits.rates())
 
     @cached_property
     def sessions(self) -> "SessionManager":
@@ -55,6 +55,13 @@ class Platform:
         from tradeready_gym.platform.paper.manager import PaperAccounts
 
         return PaperAccounts(self.settings, self.database, self.events)
+
+    @cached_property
+    def deployments(self) -> "Deployments":
+        """The agents at work; they go on when the server ends."""
+        from tradeready_gym.platform.deployments import Deployments
+
+        return Deployments(self.settings, self.database)
 
     def close(self) -> None:
         """Put the sessions to sleep and close the database."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tradeready_gym.tracking.messages import unpacked
 from tradeready_gym.tracking.platform import TRAINING
 
 ROWS = 5_000  # episodes in a request, about a megabyte
@@ -52,7 +53,8 @@ def parcels(run_id: str, records: Iterable[Mapping[str, Any]]) -> Iterator[Parce
     for record in records:
         kind, body = record["message"], record["body"]
         if kind in ("episode", "episodes"):
-            _gather(waiting, body, record["at"], single=kind == "episode")
+            single = kind == "episode"
+            _gather(waiting, body if single else unpacked(body), record["at"], single=single)
             continue
         yield from _cut(run, waiting)
         waiting = {}

@@ -1,19 +1,21 @@
 """Records a training run and its episodes without ever being in the way of the training.
 
-What is reported is written when a second has passed since the last write or 64 KiB have gathered, and when the run is
+What is reported is written when a second has passed since the last write or 256 KiB have gathered, and when the run is
 completed, flushed or forgotten. So killing the process loses at most what was reported within a second of the last
 write, and corrupts nothing. The disk is waited for (fsync) when the run is completed or flushed, and otherwise every ten
 seconds at most: that much a power cut may lose. A disk that fails is said once, in a `TrackingWarning`, and tried again
 every second.
 """
 
-import base64
+import atexit
 import contextlib
+import functools
 import json
 import math
 import os
 import uuid
 import warnings
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,11 +32,12 @@ from tradeready_gym.tracking.kept import Kept
 from tradeready_gym.tracking.outbox import Outbox
 from tradeready_gym.tracking.platform import checked_key, platform_url
 from tradeready_gym.tracking.runs import SUFFIX, read_run, runs_directory
+from tradeready_gym.tracking.waiting import Columns, Waiting, numbers_of, seeds_of, values_of
 
 STATUSES = ("completed", "failed", "cancelled")
 WRITE_INTERVAL_S = 1.0
 SYNC_INTERVAL_S = 10.0
-WRITE_BYTES = 65_536
+WRITE_BYTES = 262_144
 KEPT_BYTES = 1_048_576  # what is kept for a disk that fails
 
 
@@ -65,6 +68,7 @@ class TrainingTracker:
     _registered: bool
     _completed_at: int | None  # episodes when the run was last completed
     _aggregates: RunAggregates
+    _waiting: Waiting
     _pending: list[bytes]
     _bytes: int
     _failing: bool
@@ -108,9 +112,8 @@ class TrainingTracker:
         self._begin()
 
     def __del__(self) -> None:
-        if getattr(self, "_pending", None) and os.getpid() == self._process:
-            with contextlib.suppress(Exception):  # an environment that nobody closed; there is nobody left to tell
-                journal.append(self.path, b"".join(self._pending))
+        if getattr(self, "_waiting", None) is not None:
+            self._write_last()
 
     @property
     def run_id(self) -> str:
@@ -127,7 +130,7 @@ class TrainingTracker:
     def episodes_completed(self) -> int:
         """Episodes reported so far, those of a continued run included; the next episode's number is one more."""
         self._notice_fork()
-        return self._aggregates.episodes
+        return self._aggregates.episodes + self._waiting.episodes
 
     def deliver_like(self, other: "TrainingTracker") -> None:
         """Deliver to the platform that `other` delivers to, if there is one. To be called before the run is registered."""
@@ -139,6 +142,7 @@ class TrainingTracker:
         if self._registered:
             return
         self._registered = True
+        _write_at_exit(self)
         try:
             known = self._may_exist and self.path.exists() and self._continue_run()
         except (OSError, StoreError) as error:
@@ -168,10 +172,7 @@ class TrainingTracker:
         for key, name in messages.EPISODE_METRICS.items():
             body[key] = _number(metrics.get(name))
         body["seed"] = None if seed is None else int(seed)
-        if kept is not None:
-            body["kept"] = base64.b64encode(kept.pack()).decode("ascii")
-        self._add(messages.episode(self._run_id, clock.now(), body))
-        self._aggregates.add_one(body)
+        self._waiting.add_one(body, kept)
         if self._sinks:
             self._pass_on(body)
         self._write_if_due()
@@ -192,19 +193,18 @@ class TrainingTracker:
         count = len(numbers)
         if count == 0:
             return
-        columns: dict[str, list[Any] | None] = {"episode_number": [int(number) for number in numbers]}
+        columns: Columns = {"episode_number": np.array(numbers, np.int64)}
         columns["session_id"] = None if session_ids is None else list(session_ids)
         for key, name in messages.EPISODE_METRICS.items():
-            columns[key] = _column(metrics[name]) if name in metrics else None
-        columns["seed"] = None if seeds is None else [None if seed is None else int(seed) for seed in seeds]
+            columns[key] = numbers_of(metrics[name]) if name in metrics else None
+        columns["seed"] = seeds_of(seeds)
         uneven = {key: len(column) for key, column in columns.items() if column is not None and len(column) != count}
         if uneven:
             raise ValueError(f"every column needs one value for each of the {count} episodes; lengths are {uneven}.")
-        message = messages.episodes(self._run_id, clock.now(), columns)
-        self._add(message)
-        for body in messages.expand(message) if self._sinks else ():
-            self._pass_on(body)
-        self._aggregates.add(count, {name: columns[name] or () for name in AGGREGATED})
+        self._waiting.add_many(count, columns)
+        if self._sinks:
+            for body in messages.expand(messages.episodes(self._run_id, "", columns)):
+                self._pass_on(body)
         self._write_if_due()
 
     def flush(self) -> None:
@@ -223,8 +223,9 @@ class TrainingTracker:
         if status not in STATUSES:
             raise ConfigurationError(f"a run ends as one of {', '.join(STATUSES)}; got {status!r}.")
         self._notice_fork()
-        if not self._registered or self._completed_at == self._aggregates.episodes:
+        if not self._registered or self._completed_at == self.episodes_completed:
             return
+        self._record_waiting()
         self._completed_at = self._aggregates.episodes
         self._add(messages.complete(self._run_id, clock.now(), status, self._aggregates.as_dict()))
         self._write(sync=True)
@@ -238,6 +239,7 @@ class TrainingTracker:
         self._registered = False
         self._completed_at = None
         self._aggregates = RunAggregates()
+        self._waiting = Waiting()
         self._pending = []
         self._bytes = 0
         self._failing = self._complained = False
@@ -257,6 +259,18 @@ class TrainingTracker:
         )
         return run.summary.started_at is not None
 
+    def _record_waiting(self) -> None:
+        for count, columns in self._waiting.take():
+            self._add(messages.episodes(self._run_id, clock.now(), columns))
+            self._aggregates.add(count, {name: values_of(columns[name]) for name in AGGREGATED})
+
+    def _write_last(self) -> None:
+        if (self._waiting.episodes or self._pending) and os.getpid() == self._process:
+            with contextlib.suppress(Exception):  # an environment that nobody closed; there is nobody left to tell
+                self._record_waiting()
+                journal.append(self.path, b"".join(self._pending))
+                self._pending.clear()
+
     def _add(self, message: Mapping[str, Any]) -> None:
         record = journal.encode(message)
         self._pending.append(record)
@@ -264,11 +278,12 @@ class TrainingTracker:
 
     def _write_if_due(self) -> None:
         due = clock.monotonic() - self._written_at >= WRITE_INTERVAL_S
-        if due or (self._bytes >= WRITE_BYTES and not self._failing):
+        if due or (self._waiting.bytes >= WRITE_BYTES and not self._failing):
             self._write()
             self._complain_of_delivery()
 
     def _write(self, *, sync: bool = False) -> None:
+        self._record_waiting()
         now = clock.monotonic()
         sync = sync or now - self._synced_at >= SYNC_INTERVAL_S
         self._written_at = now
@@ -336,6 +351,24 @@ class TrainingTracker:
             warnings.warn(message, TrackingWarning, stacklevel=4)
 
 
+_living: weakref.WeakSet[TrainingTracker] = weakref.WeakSet()
+
+
+def _write_at_exit(tracker: TrainingTracker) -> None:
+    # a destructor may come when the interpreter can encode nothing any more
+    _last_writes()
+    _living.add(tracker)
+
+
+@functools.cache
+def _last_writes() -> None:
+    def write() -> None:
+        for tracker in list(_living):
+            tracker._write_last()
+
+    atexit.register(write)
+
+
 def _checked(run_id: str) -> str:
     try:
         return str(uuid.UUID(run_id))
@@ -355,11 +388,3 @@ def _number(value: float | int | None) -> float | int | None:
     if value is None or not math.isfinite(value):
         return None
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _column(values: ArrayLike) -> list[Any]:
-    array = np.atleast_1d(np.asarray(values))
-    if np.isfinite(array).all():
-        plain: list[Any] = array.tolist()
-        return plain
-    return [value if math.isfinite(value) else None for value in array.tolist()]

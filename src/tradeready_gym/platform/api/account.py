@@ -11,8 +11,8 @@ from sqlalchemy import func, select, update
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.api.agents import RiskProfile
-from tradeready_gym.platform.api.backtest_bodies import Money
-from tradeready_gym.platform.api.dependencies import PaperTrader, PlatformState, Reader
+from tradeready_gym.platform.api.backtest_bodies import Label, Money
+from tradeready_gym.platform.api.dependencies import PaperTrader, PlatformState, Reader, Writer
 from tradeready_gym.platform.api.wire import decimal_text
 from tradeready_gym.platform.database.tables import accounts, agents, backtests
 from tradeready_gym.platform.errors import Invalid
@@ -32,6 +32,22 @@ class ResetRequest(BaseModel):
     new_starting_balance: Annotated[Money, Field(gt=0, le=Decimal("1e15"))] | None = None
 
 
+class ModeRequest(BaseModel):
+    """What the account does from now on."""
+
+    mode: Literal["live", "backtest"]
+    strategy_label: Label | None = None
+
+
+class Mode(BaseModel):
+    """What the account does, and its backtests."""
+
+    mode: Literal["live", "backtest"]
+    active_strategy_label: str | None
+    active_backtests: int
+    total_backtests_completed: int
+
+
 class PaperPosition(BaseModel):
     """What is held of a symbol."""
 
@@ -47,7 +63,7 @@ class PaperPosition(BaseModel):
 
 
 class PaperPortfolio(BaseModel):
-    """A paper account at the newest closes."""
+    """A paper account at the newest closes; `exact` has its amounts as numbers, to the last digit."""
 
     total_equity: str
     available_cash: str
@@ -61,6 +77,7 @@ class PaperPortfolio(BaseModel):
     starting_balance: str
     positions: list[PaperPosition]
     timestamp: str
+    exact: dict[str, float]
 
 
 @router.get("/info")
@@ -179,14 +196,26 @@ def reset(body: ResetRequest, platform: PlatformState, caller: PaperTrader) -> V
 
 
 @router.get("/mode")
-def mode(platform: PlatformState, caller: Reader) -> View:
-    """How many backtests there are; `mode` is backtest while one is running."""
+def mode(platform: PlatformState, caller: Reader) -> Mode:
+    """What the account does: as it last said, else backtest while one is running; and how many backtests there are."""
     return _mode(platform, caller)
 
 
-def _mode(platform: Platform, caller: Principal) -> View:
+@router.post("/mode")
+def set_mode(body: ModeRequest, platform: PlatformState, caller: Writer) -> Mode:
+    """Say what the account does now, and under which label. Nothing else depends on it."""
+    with platform.database.write() as connection:
+        mine = accounts.c.id == caller.account_id
+        connection.execute(update(accounts).where(mine).values(mode=body.mode, mode_label=body.strategy_label))
+    return _mode(platform, caller)
+
+
+def _mode(platform: Platform, caller: Principal) -> Mode:
     mine = backtests.c.account_id == caller.account_id
     with platform.database.read() as connection:
+        said = connection.execute(
+            select(accounts.c.mode, accounts.c.mode_label).where(accounts.c.id == caller.account_id)
+        ).one()
         running = connection.execute(
             select(backtests.c.strategy_label)
             .where(mine, backtests.c.status == "running")
@@ -195,12 +224,12 @@ def _mode(platform: Platform, caller: Principal) -> View:
         completed = connection.scalar(
             select(func.count()).select_from(backtests).where(mine, backtests.c.status == "completed")
         )
-    return {
-        "mode": "backtest" if running else "live",
-        "active_strategy_label": running[0].strategy_label if running else None,
-        "active_backtests": len(running),
-        "total_backtests_completed": completed or 0,
-    }
+    return Mode(
+        mode=said.mode or ("backtest" if running else "live"),
+        active_strategy_label=said.mode_label or (running[0].strategy_label if running else None),
+        active_backtests=len(running),
+        total_backtests_completed=completed or 0,
+    )
 
 
 def _profile(limits: Any) -> RiskProfile:

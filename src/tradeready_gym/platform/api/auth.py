@@ -3,12 +3,12 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from tradeready_gym.platform import accounts, clock
 from tradeready_gym.platform.accounts import Principal
-from tradeready_gym.platform.api.dependencies import PlatformState
+from tradeready_gym.platform.api.dependencies import PlatformState, count_by_address
 from tradeready_gym.platform.api.wire import decimal_text
 from tradeready_gym.platform.state import Platform
 
@@ -63,17 +63,17 @@ class Token(BaseModel):
     token_type: Literal["Bearer"] = "Bearer"
 
 
-@router.post("/register", status_code=201)
-def register(body: Registration, request: Request, platform: PlatformState) -> Registered:
-    """Make an account with a first agent."""
-    platform.login_rate.count(_address(request))
+@router.post("/register", status_code=201, dependencies=[Depends(count_by_address("register"))])
+def register(body: Registration, platform: PlatformState) -> Registered:
+    """Make an account with a first agent, where the server lets people register."""
     balance = decimal_text(body.starting_balance)
     name = body.display_name.strip() or "Agent"
     with platform.database.write() as connection:
+        scopes = accounts.scopes_of_new(connection, platform.settings.registration)
         account_id = accounts.create_account(
             connection, name, email=body.email, password=body.password, starting_balance=balance
         )
-        _, key, secret = accounts.create_key(connection, account_id, name="first key", with_secret=True)
+        _, key, secret = accounts.create_key(connection, account_id, name="first key", scopes=scopes, with_secret=True)
         fields = {"display_name": f"{name}'s Agent"[:100], "starting_balance": balance}
         agent_id = accounts.create_agent(connection, account_id, fields)
         _, agent_key, _ = accounts.create_key(connection, account_id, name="agent's key", agent_id=agent_id)
@@ -89,24 +89,18 @@ def register(body: Registration, request: Request, platform: PlatformState) -> R
     )
 
 
-@router.post("/login")
-def login(body: KeyLogin, request: Request, platform: PlatformState) -> Token:
+@router.post("/login", dependencies=[Depends(count_by_address("login"))])
+def login(body: KeyLogin, platform: PlatformState) -> Token:
     """A token for a key and its secret."""
-    platform.login_rate.count(_address(request))
     return _token(platform, accounts.find_by_secret(platform.database, body.api_key, body.api_secret))
 
 
-@router.post("/user-login")
-def user_login(body: PasswordLogin, request: Request, platform: PlatformState) -> Token:
+@router.post("/user-login", dependencies=[Depends(count_by_address("login"))])
+def user_login(body: PasswordLogin, platform: PlatformState) -> Token:
     """A token for an e-mail address and its password."""
-    platform.login_rate.count(_address(request))
     return _token(platform, accounts.find_by_password(platform.database, body.email, body.password))
 
 
 def _token(platform: Platform, principal: Principal) -> Token:
     token, expires = accounts.log_in(platform.database, principal, TOKEN_HOURS)
     return Token(token=token, expires_at=clock.iso(expires) or "")
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"

@@ -94,7 +94,7 @@ class Position(BaseModel):
 
 
 class Portfolio(BaseModel):
-    """An account at the last visible closes."""
+    """An account at the last visible closes; `exact` has its amounts as numbers, to the last digit."""
 
     total_equity: str
     available_cash: str
@@ -108,6 +108,7 @@ class Portfolio(BaseModel):
     total_pnl: str
     roi_pct: str
     positions: list[Position]
+    exact: dict[str, float]
 
 
 class StepResponse(BaseModel):
@@ -127,7 +128,7 @@ class StepResponse(BaseModel):
 
 
 class BacktestItem(BaseModel):
-    """A backtest in a list."""
+    """A backtest in a list; `exact` has its money as numbers, to the last digit."""
 
     session_id: str
     agent_id: str | None
@@ -155,6 +156,7 @@ class BacktestItem(BaseModel):
     duration_real_sec: float
     run_id: str | None
     episode_number: int | None
+    exact: dict[str, float | None]
 
 
 class BacktestList(BaseModel):

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from tradeready_gym.platform.accounts import Principal, find_agent, find_by_key, find_by_token
 from tradeready_gym.platform.errors import Forbidden, NotFound, Unauthorised
+from tradeready_gym.platform.rates import group_of
 from tradeready_gym.platform.state import Platform
 
 COOKIE = "tradeready_login"
@@ -30,7 +31,7 @@ def principal_of(request: Request) -> Principal:
     """
     platform = platform_of(request)
     principal = _found(request, platform)
-    platform.request_rate.count(principal.account_id)
+    count_request(request, group_of(request.url.path), principal.account_id)
     chosen = request.headers.get("x-agent-id")
     if chosen and principal.agent_id is None:
         with platform.database.read() as connection:
@@ -39,6 +40,27 @@ def principal_of(request: Request) -> Principal:
             except NotFound as error:
                 raise Forbidden(f"X-Agent-Id: {error}") from error
     return principal
+
+
+def count_request(request: Request, group: str, who: str) -> None:
+    """Count a request against the limit of its group.
+
+    Raises:
+        TooMany: it is one too many in this minute.
+    """
+    count = platform_of(request).rates.count(group, who)
+    request.state.rate = count
+    if count is not None:
+        count.require()
+
+
+def count_by_address(group: str) -> Callable[[Request], None]:
+    """A dependency that counts a request that needs no key by the address that it comes from."""
+
+    def dependency(request: Request) -> None:
+        count_request(request, group, request.client.host if request.client else "unknown")
+
+    return dependency
 
 
 def _found(request: Request, platform: Platform) -> Principal:

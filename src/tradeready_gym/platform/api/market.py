@@ -1,17 +1,14 @@
-"""`/api/v1/market`: the feed's candles if there is a feed, else those that are stored, and figures of them. No key is needed.
-
-Trades and the order book are not here.
-"""
+"""`/api/v1/market`: the feed's candles if there is a feed, else those that are stored, and figures of them. No key is needed."""
 
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from tradeready_gym.platform import clock
-from tradeready_gym.platform.api.dependencies import PlatformState
+from tradeready_gym.platform.api.dependencies import PlatformState, count_by_address
 from tradeready_gym.platform.api.market_bodies import (
     Candle,
     CandleList,
@@ -19,22 +16,24 @@ from tradeready_gym.platform.api.market_bodies import (
     DataRange,
     IndicatorList,
     Indicators,
+    OrderBook,
     Pair,
     PairList,
     Price,
     PriceList,
     Ticker,
     TickerList,
+    TradeList,
 )
 from tradeready_gym.platform.api.wire import decimal_text
-from tradeready_gym.platform.errors import Invalid, TooLarge, Unavailable
+from tradeready_gym.platform.errors import BadRequest, Invalid, TooLarge, Unavailable
 from tradeready_gym.platform.state import Platform
 
 if TYPE_CHECKING:
     from tradeready_gym.live.hub import FeedHub
     from tradeready_gym.market import Timeframe
 
-router = APIRouter(prefix="/market", tags=["market"])
+router = APIRouter(prefix="/market", tags=["market"], dependencies=[Depends(count_by_address("market_data"))])
 MOST_SYMBOLS = 100
 SHOWN_GAPS = 1_000
 STALE_AFTER = 60_000_000
@@ -42,6 +41,8 @@ Figure = TypeVar("Figure")
 _SMALLEST = "0.00000001"
 
 Symbols = Annotated[str | None, Query(max_length=4_000, description="symbols, separated by commas; all by default")]
+DEPTHS = (5, 10, 20)
+Depth = Annotated[int, Query(json_schema_extra={"enum": list(DEPTHS)}, description="levels on each side")]
 INTERVALS = ["1m", "5m", "15m", "30m", "1h", "4h", "1d", "60", "300", "900", "1800", "3600", "14400", "86400"]
 Interval = Annotated[str, Query(json_schema_extra={"enum": INTERVALS}, description="a length, or as many seconds")]
 Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offset it is UTC")]
@@ -158,6 +159,38 @@ def get_columns(
         "X-Candles-End": _iso(candles.end),
     }
     return Response(columns.encode(candles, format), media_type=columns.MEDIA[format], headers=headers)
+
+
+@router.get("/trades/{symbol}")
+def get_trades(symbol: str, platform: PlatformState, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> TradeList:
+    """Single trades of the market: 503 SERVICE_UNAVAILABLE, for a feed of candles brings none."""
+    _price(platform, symbol)  # which names a symbol that is unknown
+    raise Unavailable(
+        f"this server's candles tell of no single trades of {symbol.strip().upper()}; /market/candles has how many there were",
+        symbol=symbol.strip().upper(),
+    )
+
+
+@router.get("/orderbook/{symbol}")
+def get_order_book(symbol: str, platform: PlatformState, depth: Depth = 10) -> OrderBook:
+    """A made-up book around the feed's price, as documented: levels 0.01 % apart. 503 without a live price."""
+    from tradeready_gym.platform.market.book import made_up
+    from tradeready_gym.platform.paper.prices import live_price
+
+    name, hub = symbol.strip().upper(), _hub(platform)
+    if depth not in DEPTHS:
+        raise BadRequest(
+            f"depth must be one of {', '.join(map(str, DEPTHS))}; got {depth}", code="INVALID_SYMBOL", depth=depth
+        )
+    found = None if hub is None else live_price(hub, name)
+    if found is None:
+        _price(platform, symbol)  # which names a symbol that is unknown
+        raise Unavailable(
+            f"there is no live price of {name}: `tradeready serve --feed` says where it comes from",
+            code="PRICE_NOT_AVAILABLE",
+            symbol=name,
+        )
+    return OrderBook(symbol=name, **made_up(found[0], depth), timestamp=_iso(found[1]), synthetic=True)
 
 
 @router.get("/indicators/available")

@@ -86,6 +86,33 @@ class CandleList(BaseModel):
     count: int
 
 
+class Trade(BaseModel):
+    """A trade of the market."""
+
+    trade_id: int
+    price: str
+    quantity: str
+    time: str
+    is_buyer_maker: bool
+
+
+class TradeList(BaseModel):
+    """Trades of the market, newest first."""
+
+    symbol: str
+    trades: list[Trade]
+
+
+class OrderBook(BaseModel):
+    """Prices and quantities, best first. `synthetic`: they are made up around the price, nobody waits there."""
+
+    symbol: str
+    bids: list[list[str]]
+    asks: list[list[str]]
+    timestamp: str
+    synthetic: bool
+
+
 class IndicatorList(BaseModel):
     """The names of the indicators."""
 

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BaseModel, Field, field_validator, model_vali
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.api.backtest_bodies import Money
 from tradeready_gym.platform.api.dependencies import PaperTrader, PlatformState, Reader
-from tradeready_gym.platform.api.wire import decimal_text, optional_text
+from tradeready_gym.platform.api.wire import decimal_text, exact_text, optional_text
 from tradeready_gym.platform.errors import BadRequest, Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -219,13 +219,13 @@ def _unaffordable(account: "PaperAccount", record: "PaperOrder") -> BadRequest:
         return record.quantity * price * (1.0 + ledger.exchange.fee_rate), float(ledger.account.cash)
 
     needed, available = account.look(view)
-    asset = base if record.reason == "insufficient_position" else quote
+    asset, text = (base, exact_text) if record.reason == "insufficient_position" else (quote, decimal_text)
     return BadRequest(
         f"{record.side} {record.quantity:.12g} {record.symbol} needs {needed:.12g} {asset}; {available:.12g} is available",
         code="INSUFFICIENT_BALANCE",
         asset=asset,
-        required=decimal_text(needed),
-        available=decimal_text(available),
+        required=text(needed),
+        available=text(available),
         reason=record.reason,
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row
 from starlette.responses import Response
 
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader
-from tradeready_gym.platform.dashboard import backtests, candles, running, words
+from tradeready_gym.platform.dashboard import backtests, candles, days, running, words
 from tradeready_gym.platform.dashboard.pages import PageRoute, render, wants_part
 from tradeready_gym.platform.errors import Invalid
 from tradeready_gym.platform.training import export
@@ -66,16 +66,28 @@ def compare(
 
 
 @router.get("/backtest/{session_id}")
-def backtest(session_id: str, request: Request, platform: PlatformState, caller: Reader, page: Page = 1) -> Response:
-    """One backtest: its equity, its trades on the candles, its metrics."""
-    part = wants_part(request)
+def backtest(
+    session_id: str,
+    request: Request,
+    platform: PlatformState,
+    caller: Reader,
+    market: Text = "",
+    only: Text = "",
+    sort: Text = "time",
+    page: Page = 1,
+) -> Response:
+    """One backtest: its equity, what it gained by day, its trades on the candles and in a list, its metrics."""
+    part, wanted = wants_part(request), backtests.WantedTrades(market, only, sort, page)
     with platform.database.read() as connection:
         row = backtests.find_backtest(connection, caller.account_id, session_id)
-        listed, total = backtests.list_trades(connection, session_id, page)
+        listed, total = backtests.list_trades(connection, session_id, wanted)
         symbols = backtests.symbols_of(connection, row)
-    if not total and row.total_trades and row.status == "running":
+    in_memory = not total and bool(row.total_trades) and row.status == "running"
+    if in_memory:
         listed, total = running.trades(platform, caller.account_id, session_id, page)
+    asked = {} if in_memory else {"market": market, "only": only, "sort": sort}
     values: dict[str, Any] = {"backtest": row, "trades": listed, "total": total, "page": page, "symbols": symbols}
+    values |= {"wanted": asked, "in_memory": in_memory}
     values |= {"size": backtests.TRADES_PAGE, "metrics": backtests.details(row.metrics) or {}}
     values |= {"by_pair": backtests.details(row.by_pair) or [], "pairs": backtests.pairs_of(row)}
     name = {"trades": "parts/trades.html", "head": "parts/backtest_head.html"}.get(part, "backtest.html")
@@ -84,24 +96,42 @@ def backtest(session_id: str, request: Request, platform: PlatformState, caller:
 
 @numbers.get("/backtests/{session_id}/equity")
 def equity(session_id: str, platform: PlatformState, caller: Reader) -> dict[str, Any]:
-    """The equity and the drawdown over simulated time."""
+    """The equity, the drawdown, what the first market would have become, and what was gained by day."""
     with platform.database.read() as connection:
         row = backtests.find_backtest(connection, caller.account_id, session_id)
-        found = backtests.equity(connection, session_id)
+        found, points = backtests.equity(connection, session_id), days.stored(connection, session_id)
+        symbols = backtests.symbols_of(connection, row)
     if not found["times"] and row.status == "running":
         found = running.equity(platform, caller.account_id, row)
-    return {"status": row.status} | found
+        points = [(round(time * 1e6), value) for time, value in zip(found["times"], found["equity"], strict=True)]
+    return (
+        {"status": row.status, "hold": _held(platform.settings.home, row, symbols, found)}
+        | found
+        | {"by_day": days.gains(points)}
+    )
 
 
 @numbers.get("/backtests/{session_id}/candles")
-def trades_on_candles(session_id: str, platform: PlatformState, caller: Reader, symbol: Text) -> dict[str, Any]:
-    """The candles of the span and the trades on them."""
+def trades_on_candles(
+    session_id: str,
+    platform: PlatformState,
+    caller: Reader,
+    symbol: Text,
+    start: Annotated[float, Query(ge=0, le=1e10)] = 0.0,
+    end: Annotated[float, Query(ge=0, le=1e10)] = 1e10,
+) -> dict[str, Any]:
+    """The candles of the span, or of the part of it from `start` to `end` in seconds, and all trades."""
     with platform.database.read() as connection:
         row = backtests.find_backtest(connection, caller.account_id, session_id)
         marks = backtests.marks(connection, session_id, symbol)
     if not marks and row.total_trades and row.status == "running":
         marks = running.marks(platform, caller.account_id, session_id, symbol)
-    found = candles.drawn(platform.settings.home, symbol, row.candle_interval, row.start_time, row.end_time)
+    step = row.candle_interval * 1_000_000
+    first, last = (
+        max(row.start_time, int(start * 1e6) // step * step),
+        min(row.end_time, -(int(-end * 1e6) // step) * step),
+    )
+    found = candles.drawn(platform.settings.home, symbol, row.candle_interval, first, max(last, first + step))
     return {"symbol": symbol, "trades": marks} | found
 
 
@@ -157,6 +187,18 @@ def _buy_and_hold(home: Any, found: list[Row[Any]], symbol: str) -> dict[str, An
         "times": times,
         "values": _from_hundred([bars["open"][0], *bars["close"]]),
     }
+
+
+def _held(home: Any, row: Row[Any], symbols: list[str], drawn: dict[str, list[float]]) -> dict[str, Any] | None:
+    held = _buy_and_hold(home, [row], symbols[0] if symbols else "")
+    if held is None or not drawn["equity"]:
+        return None
+    # as far as the backtest has come
+    seen = [
+        (time, value) for time, value in zip(held["times"], held["values"], strict=True) if time <= drawn["times"][-1]
+    ]
+    values = [float(f"{drawn['equity'][0] * value / 100.0:.8g}") for _, value in seen]
+    return held | {"times": [time for time, _ in seen], "values": values}
 
 
 def _from_hundred(values: list[float]) -> list[float]:

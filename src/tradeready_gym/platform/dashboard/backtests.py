@@ -30,6 +30,19 @@ _SORTS = {
     "trades": backtests.c.total_trades,
 }
 SORTS = tuple(_SORTS)
+_TRADE_SORTS = {
+    "time": trades.c.number,
+    "quantity": trades.c.quantity,
+    "price": trades.c.price,
+    "fee": trades.c.fee,
+    "profit": trades.c.realized_pnl,
+}
+_ONLY = {
+    "buy": func.lower(trades.c.side) == "buy",
+    "sell": func.lower(trades.c.side) == "sell",
+    "won": trades.c.realized_pnl > 0,
+    "lost": trades.c.realized_pnl < 0,
+}
 
 
 @dataclass(frozen=True)
@@ -98,7 +111,7 @@ def newest_change(connection: Connection, account_id: str, since: int) -> Sequen
 
 
 def equity(connection: Connection, session_id: str, points: int = POINTS) -> dict[str, list[float]]:
-    """The equity over simulated time in seconds: each snapshot, or the last, lowest and deepest of neighbouring ones.
+    """The equity over simulated time in seconds: each snapshot, or the first, and the last and deepest of neighbouring ones.
 
     `drawdown` is per cent below the highest equity so far, of every snapshot, not only of those that are drawn.
     """
@@ -113,7 +126,7 @@ def equity(connection: Connection, session_id: str, points: int = POINTS) -> dic
     count = connection.scalar(select(func.count()).select_from(snapshots).where(snapshots.c.session_id == session_id))
     width = max(1, -(-(count or 0) // points))
     place = func.row_number().over(order_by=held.c.number) - 1
-    placed = select(held, (place // width).label("bucket")).cte("placed")
+    placed = select(held, ((place + width - 1) // width).label("bucket")).cte("placed")
     last = func.max(placed.c.number).label("number")
     grouped = select(last, func.min(placed.c.drawdown).label("deepest")).group_by(placed.c.bucket).cte("grouped")
     query = select(held.c.simulated_at, held.c.total_equity, grouped.c.deepest).join(
@@ -127,11 +140,33 @@ def equity(connection: Connection, session_id: str, points: int = POINTS) -> dic
     }
 
 
-def list_trades(connection: Connection, session_id: str, page: int) -> tuple[list[Row[Any]], int]:
-    """A page of trades, the first first, and how many there are."""
-    query = select(trades).where(trades.c.session_id == session_id).order_by(trades.c.number)
-    rows = connection.execute(query.limit(TRADES_PAGE).offset((max(page, 1) - 1) * TRADES_PAGE)).all()
-    total = connection.scalar(select(func.count()).select_from(trades).where(trades.c.session_id == session_id)) or 0
+@dataclass(frozen=True)
+class WantedTrades:
+    """Which trades, in which order, which page of them."""
+
+    market: str = ""
+    only: str = ""
+    sort: str = "time"
+    page: int = 1
+
+    def conditions(self, session_id: str) -> ColumnElement[bool]:
+        """The SQL of it."""
+        found = [trades.c.session_id == session_id]
+        if self.market:
+            found.append(trades.c.symbol == self.market)
+        if self.only in _ONLY:
+            found.append(_ONLY[self.only])
+        return and_(*found)
+
+
+def list_trades(connection: Connection, session_id: str, wanted: WantedTrades) -> tuple[list[Row[Any]], int]:
+    """A page of trades, and how many there are."""
+    where = wanted.conditions(session_id)
+    column = _TRADE_SORTS.get(wanted.sort.lstrip("-"), trades.c.number)
+    directed = column.desc() if wanted.sort.startswith("-") else column.asc()
+    query = select(trades).where(where).order_by(directed, trades.c.number)
+    rows = connection.execute(query.limit(TRADES_PAGE).offset((max(wanted.page, 1) - 1) * TRADES_PAGE)).all()
+    total = connection.scalar(select(func.count()).select_from(trades).where(where)) or 0
     return list(rows), total
 
 

@@ -1,85 +1,123 @@
-"""`/events`: tells open pages what has changed. They fetch the new points themselves."""
+"""`/live`: the account's agents at work, the log of what each decided, and the buttons that start and stop them."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Form, Request
+from starlette.responses import RedirectResponse, Response
 
-from tradeready_gym.platform import clock
-from tradeready_gym.platform.api.dependencies import PlatformState, Reader
-from tradeready_gym.platform.dashboard import backtests, runs
-from tradeready_gym.platform.events import Topic
+from tradeready_gym.live.deployments import decisions_of
+from tradeready_gym.platform.accounts import Principal
+from tradeready_gym.platform.api.dependencies import PaperTrader, PlatformState, Reader
+from tradeready_gym.platform.dashboard.fan import picture
+from tradeready_gym.platform.dashboard.pages import PageRoute, render, wants_part
+from tradeready_gym.platform.deployments import FEEDS, NAME_LENGTH, run_id_of, view_of
+from tradeready_gym.platform.errors import BadRequest, Conflict
 from tradeready_gym.platform.state import Platform
 
-router = APIRouter(include_in_schema=False)
-LOOK_EVERY = 2.0
-_MEMORY = 3_600_000_000  # what changed longer ago is not told to a browser that was away
-_GATHER = 0.2  # what changes within so many seconds is told once
-_LOOK_BACK = 2_000_000  # a transaction that began before the last look may be seen only now
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+SHOWN = 240
+_PARTS = {
+    "": "deployment.html",
+    "controls": "parts/deployment_controls.html",
+    "decisions": "parts/decisions.html",
+}
 
 
-@router.get("/events")
-def events(request: Request, platform: PlatformState, caller: Reader, since: int = 0) -> StreamingResponse:
-    """A stream of server-sent events: `change` with `{"kind": "run" | "backtest", "id"}`.
+@router.get("/live")
+def live(request: Request, platform: PlatformState, caller: Reader) -> Response:
+    """Every deployment of the account."""
+    found = [view_of(deployment) for deployment in platform.deployments.of(caller)]
+    return render(request, "parts/deployments.html" if wants_part(request) else "deployments.html", deployments=found)
 
-    `since`, or the id of the last event that a browser has seen, says from when on it wants to know, in microseconds.
-    """
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    last = request.headers.get("last-event-id", "")
-    wanted = int(last) if last.isdecimal() and len(last) < 19 else since
-    stream = _changes(
-        platform, caller.account_id, request, max(wanted, clock.now() - _MEMORY) if wanted else clock.now()
+
+@router.get("/live/{name}")
+def deployment(request: Request, platform: PlatformState, caller: Reader, name: str) -> Response:
+    """One deployment: how it is, its equity, and its decisions."""
+    found = platform.deployments.find(caller, name)
+    decisions = decisions_of(found, SHOWN)
+    curve = [decision["equity"] for decision in decisions]
+    return render(
+        request,
+        _PARTS.get(wants_part(request), "parts/deployment.html"),
+        one=view_of(found),
+        decisions=decisions[::-1],
+        fan=picture(found),
+        points=_points(curve),
+        curve=curve,
+        may=_may_act(caller),
+        may_start=_may_act(caller) and platform.deployments.allowed,
     )
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def _changes(platform: Platform, account_id: str, request: Request, since: int) -> AsyncIterator[str]:
-    watched = platform.events.watch(account_id)
-    pending = asyncio.ensure_future(anext(watched))
-    seen: dict[Topic, int] = {}
-    yield "retry: 2000\n: hello\n\n"
+@router.post("/live/{name}/ask")
+def ask(
+    platform: PlatformState, caller: PaperTrader, name: str, order: Annotated[str, Form(max_length=20)]
+) -> Response:
+    """Ask its process to stop, or to sell everything and stop; or start another one that goes on."""
+    if order == "resume":
+        platform.deployments.resume(caller, name)
+    elif order in {"stop", "flatten"}:
+        platform.deployments.ask(caller, name, order)
+    else:
+        raise Conflict(f"a deployment can be asked to stop, flatten or resume; got {order!r}")
+    return RedirectResponse(f"/live/{name}", 303)
+
+
+@router.post("/training/{run_id}/deploy")
+def deploy(
+    run_id: str,
+    platform: PlatformState,
+    caller: PaperTrader,
+    feed: Annotated[str, Form(max_length=20)],
+    name: Annotated[str, Form(max_length=NAME_LENGTH)] = "",
+    speed: Annotated[str, Form(max_length=20)] = "",
+    daily_loss_pct: Annotated[float, Form(gt=0, le=100)] = 20.0,
+) -> Response:
+    """Let the agent of a run trade, and show it."""
+    if feed not in FEEDS:
+        raise BadRequest(f"a feed is one of {', '.join(FEEDS)}; got {feed!r}")
+    made = platform.deployments.deploy(
+        caller,
+        run_id_of(run_id),
+        feed=feed,
+        speed=_speed(speed),
+        name=name.strip() or None,
+        daily_loss_pct=daily_loss_pct,
+    )
+    return RedirectResponse(f"/live/{made.name}", 303)
+
+
+def offer(platform: Platform, caller: Principal, run_id: str) -> dict[str, object]:
+    """What a run's page says about deploying its agent: the agent, a free name, and who is at work already."""
+    agent = platform.deployments.agent_of(caller, run_id)
+    mine = platform.deployments.of(caller) if agent is not None else []
+    return {
+        "agent": agent,
+        "deployed": [view_of(found) for found in mine if found.training_run == run_id],
+        "free_name": platform.deployments.free_name(agent.label) if agent is not None else "",
+        "may_deploy": _may_act(caller) and platform.deployments.allowed,
+    }
+
+
+def _may_act(caller: Principal) -> bool:
+    return caller.agent_id is None and not caller.scopes.isdisjoint({"paper", "admin"})
+
+
+def _speed(text: str) -> float | None:
     try:
-        while not (await request.is_disconnected() or _is_stopping(request)):
-            found, since = await run_in_threadpool(_look, platform, account_id, since, seen)
-            told = dict.fromkeys(found)
-            if pending.done():
-                await asyncio.sleep(_GATHER)
-            while pending.done():
-                told[pending.result()] = None
-                pending = asyncio.ensure_future(anext(watched))
-                await asyncio.sleep(0)
-            yield "".join(_message(topic, since) for topic in told) or ": nothing new\n\n"
-            await asyncio.wait({pending}, timeout=LOOK_EVERY)
-    finally:
-        pending.cancel()
-        await asyncio.gather(pending, return_exceptions=True)
-        await watched.aclose()  # type: ignore[attr-defined]
+        speed = float(text) if text else None
+    except ValueError as error:
+        raise BadRequest(f"a speed is a number; got {text!r}") from error
+    if speed is not None and not 0.0 < speed <= 1e6:
+        raise BadRequest(f"a speed is positive and at most 1,000,000; got {text}")
+    return speed
 
 
-def _is_stopping(request: Request) -> bool:
-    # a server waits for its streams before it ends; this one would never end by itself
-    return bool(getattr(getattr(request.app.state, "server", None), "should_exit", False))
-
-
-def _look(platform: Platform, account_id: str, since: int, seen: dict[Topic, int]) -> tuple[list[Topic], int]:
-    # other processes write to the same database and publish nothing here
-    with platform.database.read() as connection:
-        rows = [
-            (("run", row.id), row.updated_at) for row in runs.newest_change(connection, account_id, since - _LOOK_BACK)
-        ]
-        rows += [
-            (("backtest", row.id), row.updated_at)
-            for row in backtests.newest_change(connection, account_id, since - _LOOK_BACK)
-        ]
-    found = [topic for topic, changed in rows if seen.get(topic) != changed]
-    since = max([since, *(changed for _, changed in rows)])
-    seen.clear()
-    seen.update(rows)
-    return found, since
-
-
-def _message(topic: Topic, since: int) -> str:
-    return f"id: {since}\nevent: change\ndata: {json.dumps({'kind': topic[0], 'id': topic[1]})}\n\n"
+def _points(values: list[float]) -> str:
+    """The polyline of a curve in a box of 1000 by 200."""
+    if len(values) < 2:
+        return ""
+    low, high = min(values), max(values)
+    height = (high - low) or 1.0
+    step = 1000.0 / (len(values) - 1)
+    return " ".join(f"{k * step:.1f},{195.0 - 190.0 * (value - low) / height:.1f}" for k, value in enumerate(values))

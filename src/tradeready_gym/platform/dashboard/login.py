@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from tradeready_gym.platform import accounts
 from tradeready_gym.platform.accounts import Principal
-from tradeready_gym.platform.api.dependencies import COOKIE, PlatformState
+from tradeready_gym.platform.api.dependencies import COOKIE, PlatformState, count_request
 from tradeready_gym.platform.dashboard.pages import PageRoute, render
 from tradeready_gym.platform.errors import Forbidden, PlatformError, TooMany, Unauthorised
 from tradeready_gym.platform.state import Platform
@@ -49,7 +49,7 @@ def login(
     """Log in by key, or by e-mail address and password."""
     _require_own_form(request)
     try:
-        platform.login_rate.count(request.client.host if request.client else "unknown")
+        count_request(request, "login", request.client.host if request.client else "unknown")
         principal = _find(platform, api_key.strip(), email, password)
     except (Unauthorised, Forbidden, TooMany) as error:
         return _form(request, next, str(error), email, error.status)

@@ -14,11 +14,25 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from tradeready_gym.platform import clock
-from tradeready_gym.platform.dashboard import assets, words
+from tradeready_gym.platform.dashboard import assets, terms, words
 from tradeready_gym.platform.errors import PlatformError, Unauthorised
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_FILTERS = ("number", "percent", "amount", "exact", "count", "tone", "duration", "day", "moment", "interval", "spark")
+_FILTERS = (
+    "number",
+    "percent",
+    "amount",
+    "exact",
+    "brief",
+    "coded",
+    "count",
+    "tone",
+    "duration",
+    "day",
+    "moment",
+    "interval",
+    "spark",
+)
 
 
 def render(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -82,7 +96,8 @@ def _environment() -> Environment:
     )
     environment.filters |= {name: getattr(words, name) for name in _FILTERS}
     environment.filters["iso"] = clock.iso
-    environment.globals |= {"assets": assets.address(), "query": _query}
+    environment.filters["meaning"] = terms.meaning
+    environment.globals |= {"terms": terms.TERMS, "assets": assets.address(), "query": _query}
     return environment
 
 

@@ -6,20 +6,25 @@ from tradeready_gym.platform.dashboard import (
     api_page,
     assets,
     backtest,
+    changes,
     data,
+    downloads,
     live,
     live_page,
     login,
+    replays,
     settings,
     training,
 )
 
 router = APIRouter()
-for _part in (login, training, backtest, data, settings, live, live_page, api_page):
+for _part in (login, training, backtest, data, settings, changes, live, live_page, api_page):
     router.include_router(_part.router)
 router.include_router(training.numbers)
 router.include_router(backtest.numbers)
 router.include_router(data.numbers)
+router.include_router(replays.numbers)
+router.include_router(downloads.numbers)
 
 
 def add_to(app: FastAPI) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from tradeready_gym.platform.dashboard import days
 from tradeready_gym.platform.dashboard.backtests import MARKS, POINTS, TRADES_PAGE
 from tradeready_gym.platform.errors import PlatformError
 from tradeready_gym.platform.state import Platform
@@ -11,7 +12,7 @@ from tradeready_gym.platform.state import Platform
 
 def equity(platform: Platform, account_id: str, row: Row[Any]) -> dict[str, list[float]]:
     """The equity as `backtests.equity` gives it; empty if the session cannot be woken."""
-    every = max(1, row.current_step // POINTS)
+    every = days.whole_days(row, POINTS)
     try:
         found = platform.sessions.equity_curve(account_id, row.id, every)
     except PlatformError:

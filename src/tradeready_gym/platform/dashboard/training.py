@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader
-from tradeready_gym.platform.dashboard import episodes, replays, runs, words
+from tradeready_gym.platform.dashboard import episodes, live, replays, runs, words
 from tradeready_gym.platform.dashboard.pages import PageRoute, render, wants_part
 from tradeready_gym.platform.errors import Invalid
 from tradeready_gym.platform.state import Platform
@@ -39,7 +39,10 @@ def training(
         curves = runs.mini_curves(connection, [run.id for run in {run.id: run for run in (*live, *listed)}.values()])
     values: dict[str, Any] = {"runs": listed, "total": total, "live": live, "curves": curves}
     values |= {"wanted": {"label": wanted.label, "status": status, "sort": sort}, "page": page, "size": runs.PAGE}
-    values |= {"statuses": runs.STATUSES, "first": [run.id for run in listed[:SHOWN_AT_FIRST]]}
+    values |= {
+        "statuses": runs.STATUSES,
+        "first": [run.id for run in listed if run.episodes or run.status == "running"][:SHOWN_AT_FIRST],
+    }
     values |= {"base_url": str(request.base_url).rstrip("/")}
     name = {"runs": "parts/runs.html", "live": "parts/live.html"}.get(part, "training.html")
     return render(request, name, **values)
@@ -64,6 +67,7 @@ def training_run(
         found = [episodes.extremes(connection, run_id, best=best) for best in both] or [[], []]
     values: dict[str, Any] = {"run": run, "episodes": listed, "total": total, "best": found[0], "worst": found[1]}
     values |= {"wanted": {"search": search, "sort": sort}, "page": page, "size": episodes.PAGE}
+    values |= live.offer(platform, caller, run_id) if not part else {}
     parts = {"episodes": "parts/episodes.html", "head": "parts/run_head.html", "extremes": "parts/extremes.html"}
     return render(request, parts.get(part, "run.html"), **values)
 
@@ -137,7 +141,7 @@ def row_of(run: runs.Run) -> dict[str, Any]:
             "worst": words.percent(run.total("roi_pct", "worst")),
             "sharpe": words.number(run.total("sharpe_ratio")),
             "drawdown": words.percent(run.total("max_drawdown_pct"), sign=False),
-            "reward": words.number(run.total("reward_sum")),
+            "reward": words.brief(run.total("reward_sum")),
             "duration": words.duration(run.lasted),
         },
     }

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from markupsafe import Markup, escape
+
 from tradeready_gym.platform import clock
 
 NOTHING = "–"
@@ -35,9 +37,26 @@ def exact(value: float) -> str:
     return text.replace("-", "−")
 
 
+def brief(value: float | None) -> str:
+    """A price, a quantity or a reward in the digits that tell it apart: 42,000.53, 0.4179, 0.00002317."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    places = 2 if value == 0.0 else min(8, max(2, 3 - math.floor(math.log10(abs(value)))))
+    text = number(value, places)
+    while places > 2 and text.endswith("0"):
+        text, places = text[:-1], places - 1
+    return text
+
+
 def count(value: int | None) -> str:
     """1,234."""
     return NOTHING if value is None else f"{value:,}"
+
+
+def coded(text: str) -> Markup:
+    """Text in which what stands between backticks is code; everything is escaped."""
+    parts = (escape(part) for part in text.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def tone(value: float | None) -> str:

@@ -1,14 +1,20 @@
 """Bring a database to the tables that this version needs, from none or from an older version's."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from tradeready_gym.errors import StoreError
 from tradeready_gym.platform.database.database import Database
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 MIGRATIONS = Path(__file__).parent / "migrations"
-LATEST = "0001"
+LATEST = "0002"
+_LOCK = 0x7261646572656164  # any number that nobody else takes
 
 
 def upgrade(database: Database) -> None:
@@ -28,13 +34,11 @@ def upgrade(database: Database) -> None:
         return
     # imported here: a server whose database is up to date starts without it
     from alembic import command
-    from alembic.config import Config
     from alembic.util import CommandError
 
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with database.write() as connection:
-        config.attributes["connection"] = connection
+        _wait_for_others(connection)
+        config = configuration(connection)
         try:
             command.upgrade(config, "head")
         except CommandError as error:
@@ -44,12 +48,28 @@ def upgrade(database: Database) -> None:
             ) from error
 
 
+def configuration(connection: Connection) -> "Config":
+    """What Alembic's commands need to migrate over this connection, inside its transaction."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
 def current(database: Database) -> str | None:
     """The version of the database; None for an empty one."""
-    from sqlalchemy import inspect, text
+    from sqlalchemy import inspect
 
     with database.read() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
         version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         return version
+
+
+def _wait_for_others(connection: Connection) -> None:
+    # of two servers that start at once one migrates and the other finds nothing to do; SQLite's writers wait anyway
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

@@ -44,6 +44,9 @@ accounts = Table(
     Column("starting_balance", String(40), nullable=False),
     Column("status", String(16), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # what the account last said that it does, live or backtest, and under which label
+    Column("mode", String(16)),
+    Column("mode_label", String(200)),
 )
 
 agents = Table(
@@ -109,6 +112,7 @@ training_runs = Table(
     Column("completed_at", BigInteger),
     Index("ix_training_runs_account_started", "account_id", "started_at"),
     Index("ix_training_runs_account_label", "account_id", "strategy_label"),
+    Index("ix_training_runs_account_updated", "account_id", "updated_at"),
 )
 
 training_episodes = Table(
@@ -186,6 +190,7 @@ backtests = Table(
     Column("episode_number", Integer),
     Index("ix_backtests_account_created", "account_id", "created_at"),
     Index("ix_backtests_account_label", "account_id", "strategy_label"),
+    Index("ix_backtests_account_updated", "account_id", "updated_at"),
 )
 
 # what a client did, in order; replaying it gives the same session, to the last digit
@@ -228,5 +233,16 @@ backtest_snapshots = Table(
     Column("position_value", Float, nullable=False),
     Column("unrealized_pnl", Float, nullable=False),
     Column("realized_pnl", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# requests of a minute that the processes have taken for themselves, by who makes them and what kind they are
+request_counts = Table(
+    "request_counts",
+    metadata,
+    Column("who", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("minute", Integer, primary_key=True, autoincrement=False),
+    Column("taken", Integer, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -94,6 +94,19 @@ class Catalog:
             found += [Piece(piece.source, timeframe, span) for span in missing_spans(piece.span, covered)]
         return sorted(found, key=lambda piece: piece.span.start)
 
+    def too_short(self, symbol: str, timeframe: Timeframe) -> NotFound:
+        """The answer to who asks for candles that are shorter than all there are; names those that can be had."""
+        lengths = [source.timeframe.microseconds for source in self.of(symbol)]
+        frames = [f.label for f in Timeframe.all() if any(f.microseconds % length == 0 for length in lengths)]
+        return NotFound(
+            f"this server has no {timeframe} candles of {symbol.upper()}, and they cannot be made of longer ones; it has "
+            f"{', '.join(frames)}. Shorter ones come with `tradeready data download`",
+            code="DATA_NOT_AVAILABLE",
+            symbol=symbol.upper(),
+            interval=timeframe.label,
+            intervals_available=frames,
+        )
+
     def finest(self, symbol: str) -> Piece:
         """The stretch that ends last, in the shortest candles that reach so far.
 

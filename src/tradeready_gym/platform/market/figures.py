@@ -10,7 +10,7 @@ import numpy as np
 from tradeready_gym.market import Candles, Timeframe
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.api.wire import decimal_text, rounded_text
-from tradeready_gym.platform.errors import BadRequest, NotFound, Unavailable
+from tradeready_gym.platform.errors import BadRequest, Unavailable
 from tradeready_gym.platform.market.catalog import Catalog
 
 # name: TA-Lib's function, its output, its parameters; "price" is the last close
@@ -47,7 +47,7 @@ def last_candles(catalog: Catalog, symbol: str, bars: int, timeframe: Timeframe 
         if candles is not None:
             return candles
     if timeframe is not None:
-        raise NotFound(f"this server has no {timeframe} candles of {symbol.upper()}", code="DATA_NOT_AVAILABLE")
+        raise catalog.too_short(symbol, timeframe)
     raise Unavailable(
         f"there is no price of {symbol.upper()} here yet", code="PRICE_NOT_AVAILABLE", symbol=symbol.upper()
     )

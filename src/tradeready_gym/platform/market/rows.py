@@ -17,13 +17,17 @@ def page(
 ) -> list[dict[str, Any]]:
     """At most `limit` candles that open in `[start, end)`: the first ones from `start`, without it the last ones.
 
-    Raises `BadRequest` (INVALID_SYMBOL) for a symbol that is unknown.
+    Raises:
+        BadRequest: INVALID_SYMBOL: the symbol is unknown.
+        NotFound: DATA_NOT_AVAILABLE: there are only longer candles than these, which cannot be made of them.
     """
-    step = timeframe.microseconds
+    stretches, step = catalog.pieces(symbol, timeframe), timeframe.microseconds
+    if not stretches:
+        raise catalog.too_short(symbol, timeframe)
     first = None if start is None else -(-start // step) * step
     last = None if end is None else -(-end // step) * step
     found: list[dict[str, Any]] = []
-    pieces = [_cut(piece, first, last) for piece in catalog.pieces(symbol, timeframe)]
+    pieces = [_cut(piece, first, last) for piece in stretches]
     for piece in pieces if first is not None else reversed(pieces):
         for span in _stretches(piece, limit, backwards=first is None):
             candles = catalog.read(piece, span)

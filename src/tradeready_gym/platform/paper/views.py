@@ -5,10 +5,21 @@ from typing import Any
 from tradeready_gym.live.ledger import PaperLedger
 from tradeready_gym.live.orders import PaperFill, PaperOrder
 from tradeready_gym.platform import clock
-from tradeready_gym.platform.api.wire import decimal_text, optional_text
+from tradeready_gym.platform.api.wire import decimal_text, exact_text, optional_exact, optional_text
 from tradeready_gym.platform.sessions.session import assets
 
 View = dict[str, Any]
+
+# the amounts of a portfolio, and the field of the account that each is
+_AMOUNTS = {
+    "total_equity": "equity",
+    "available_cash": "cash",
+    "locked_cash": "locked_cash",
+    "total_position_value": "position_value",
+    "unrealized_pnl": "unrealized_pnl",
+    "realized_pnl": "realized_pnl",
+    "fees_paid": "fees_paid",
+}
 
 
 def placed_view(order: PaperOrder) -> View:
@@ -20,14 +31,14 @@ def placed_view(order: PaperOrder) -> View:
         "symbol": order.symbol,
         "side": order.side,
         "type": order.type,
-        "requested_quantity": decimal_text(order.quantity) if filled else None,
-        "executed_quantity": optional_text(order.executed_quantity),
+        "requested_quantity": exact_text(order.quantity) if filled else None,
+        "executed_quantity": optional_exact(order.executed_quantity),
         "executed_price": optional_text(order.executed_price),
         "slippage_pct": optional_text(order.slippage_pct),
         "fee": optional_text(order.fee),
         "total_cost": optional_text(_total(order)),
         "filled_at": clock.iso(order.filled_at),
-        "quantity": None if filled else decimal_text(order.quantity),
+        "quantity": None if filled else exact_text(order.quantity),
         "price": None if filled else optional_text(order.price),
         "locked_amount": optional_text(order.locked),
         "created_at": None if filled else clock.iso(order.created_at),
@@ -43,10 +54,10 @@ def order_view(order: PaperOrder) -> View:
         "symbol": order.symbol,
         "side": order.side,
         "type": order.type,
-        "quantity": decimal_text(order.quantity),
+        "quantity": exact_text(order.quantity),
         "price": optional_text(order.price),
         "executed_price": optional_text(order.executed_price),
-        "executed_qty": optional_text(order.executed_quantity),
+        "executed_qty": optional_exact(order.executed_quantity),
         "slippage_pct": optional_text(order.slippage_pct),
         "fee": optional_text(order.fee),
         "created_at": clock.iso(order.created_at),
@@ -66,10 +77,10 @@ def order_event(order: PaperOrder) -> View:
         "symbol": order.symbol,
         "side": order.side,
         "type": order.type,
-        "quantity": optional_text(order.quantity) if order.quantity == order.quantity else None,
+        "quantity": optional_exact(order.quantity) if order.quantity == order.quantity else None,
         "price": optional_text(order.price),
         "executed_price": optional_text(order.executed_price),
-        "executed_quantity": optional_text(order.executed_quantity),
+        "executed_quantity": optional_exact(order.executed_quantity),
         "fee": optional_text(order.fee),
         "filled_at": clock.iso(order.filled_at),
         "cancelled_at": clock.iso(order.cancelled_at),
@@ -85,7 +96,7 @@ def trade_view(fill: PaperFill) -> View:
         "order_id": fill.order_id,
         "symbol": fill.symbol,
         "side": fill.side,
-        "quantity": decimal_text(fill.quantity),
+        "quantity": exact_text(fill.quantity),
         "price": decimal_text(fill.price),
         "fee": decimal_text(fill.fee),
         "total": decimal_text(fill.quantity * fill.price),
@@ -95,22 +106,18 @@ def trade_view(fill: PaperFill) -> View:
 
 
 def portfolio_view(ledger: PaperLedger) -> View:
-    """The account at the newest closes."""
+    """The account at the newest closes; `exact` has its amounts as numbers, to the last digit."""
     account = ledger.account
-    start, equity = float(account.starting_balance), float(account.equity)
+    exact = {name: float(account[field]) for name, field in _AMOUNTS.items()}
+    start, equity = float(account.starting_balance), exact["total_equity"]
     return {
-        "total_equity": _text(equity),
-        "available_cash": _text(account.cash),
-        "locked_cash": _text(account.locked_cash),
-        "total_position_value": _text(account.position_value),
-        "unrealized_pnl": _text(account.unrealized_pnl),
-        "realized_pnl": _text(account.realized_pnl),
+        **{name: _text(amount) for name, amount in exact.items()},
         "total_pnl": _text(equity - start),
         "roi_pct": _text(100.0 * (equity / start - 1.0)),
-        "fees_paid": _text(account.fees_paid),
         "starting_balance": _text(start),
         "positions": positions_view(ledger),
         "timestamp": clock.iso(ledger.clock),
+        "exact": exact,
     }
 
 
@@ -125,7 +132,7 @@ def positions_view(ledger: PaperLedger) -> list[View]:
             {
                 "symbol": symbol,
                 "asset": assets(symbol)[0],
-                "quantity": _text(quantity),
+                "quantity": exact_text(quantity),
                 "avg_entry_price": _text(average),
                 "current_price": _text(close),
                 "market_value": _text(quantity * close),
@@ -145,8 +152,8 @@ def balances_view(ledger: PaperLedger) -> list[View]:
         if position.quantity != 0.0:
             lines.append((assets(symbol)[0], float(position.quantity - position.locked), float(position.locked)))
     return [
-        {"asset": asset, "available": _text(free), "locked": _text(locked), "total": _text(free + locked)}
-        for asset, free, locked in lines
+        {"asset": asset, "available": text(free), "locked": text(locked), "total": text(free + locked)}
+        for (asset, free, locked), text in zip(lines, [decimal_text] + [exact_text] * (len(lines) - 1), strict=True)
     ]
 
 

@@ -85,6 +85,7 @@ class BacktestAccount:
             "rows": self.replayer.rows,
             "table": np.zeros(0, np.float32),
             "account_features": np.zeros(0, np.int64),
+            "funding": np.zeros((0, len(self.symbols))),
             "settings": self._settings,
             "segments": np.zeros(1, SEGMENT_DTYPE),
             "costs": self.exchange.costs_record(),

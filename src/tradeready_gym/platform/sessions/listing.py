@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from tradeready_gym.platform import clock
-from tradeready_gym.platform.api.wire import decimal_text, optional_text, rounded_text
+from tradeready_gym.platform.api.wire import decimal_text, exact_text, optional_exact, optional_text, rounded_text
 
 View = dict[str, Any]
 
@@ -71,6 +71,7 @@ def item_view(row: Row[Any]) -> View:
         "duration_real_sec": _duration(row),
         "run_id": row.run_id,
         "episode_number": row.episode_number,
+        "exact": _exact(row),
     }
 
 
@@ -98,12 +99,13 @@ def results_view(row: Row[Any]) -> View:
         },
         "metrics": metrics_view(json.loads(row.metrics) if row.metrics else {}),
         "by_pair": [pair_view(pair) for pair in json.loads(row.by_pair or "[]")],
-        "roi_pct": optional_text(row.roi_pct),
-        "sharpe_ratio": optional_text(row.sharpe_ratio),
-        "max_drawdown_pct": optional_text(row.max_drawdown_pct),
+        "roi_pct": optional_exact(row.roi_pct),
+        "sharpe_ratio": optional_exact(row.sharpe_ratio),
+        "max_drawdown_pct": optional_exact(row.max_drawdown_pct),
         "total_trades": row.total_trades or 0,
         # the reward of a client that is paid by profit
-        "reward_sum": optional_text(row.total_pnl),
+        "reward_sum": optional_exact(row.total_pnl),
+        "exact": _exact(row),
     }
 
 
@@ -153,12 +155,14 @@ def best_view(row: Row[Any], metric: str) -> View:
 def snapshot_view(snapshot: Any) -> View:
     """One point of the equity curve, from a row or a mapping of its columns."""
     names = ("total_equity", "available_cash", "position_value", "unrealized_pnl", "realized_pnl")
-    return {"simulated_at": clock.iso(snapshot["simulated_at"]), **{n: decimal_text(snapshot[n]) for n in names}}
+    texts = {name: decimal_text(snapshot[name]) for name in names}
+    exact = {name: snapshot[name] for name in names[:2]}
+    return {"simulated_at": clock.iso(snapshot["simulated_at"]), **texts, "exact": exact}
 
 
 def trade_view(trade: View) -> View:
     """A trade, from the columns of `backtest_trades`."""
-    names = ("quantity", "price", "fee", "slippage_pct", "realized_pnl")
+    names = ("price", "fee", "slippage_pct", "realized_pnl")
     return {
         "id": str(trade["number"]),
         "session_id": trade["session_id"],
@@ -166,11 +170,17 @@ def trade_view(trade: View) -> View:
         "symbol": trade["symbol"],
         "side": trade["side"],
         "type": trade["type"],
+        "quantity": exact_text(trade["quantity"]),
         **{name: decimal_text(trade[name]) for name in names},
         "quote_amount": decimal_text(trade["price"] * trade["quantity"]),
         "stop_price": None,
         "simulated_at": clock.iso(trade["simulated_at"]),
+        "exact": {name: trade[name] for name in ("price", "fee", "realized_pnl")},
     }
+
+
+def _exact(row: Row[Any]) -> dict[str, float | None]:
+    return {name: getattr(row, name) for name in ("final_equity", "total_pnl", "total_fees")}
 
 
 def _best(rows: Sequence[Row[Any]], metric: str) -> str | None:

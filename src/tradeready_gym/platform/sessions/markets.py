@@ -14,7 +14,7 @@ from tradeready_gym.platform.market.catalog import Catalog
 
 # what is shown before the first clock: the largest page of candles
 SHOWN_HISTORY = 1000
-_CACHED_BYTES = 512 * 1024 * 1024
+_CACHED_BYTES = 256 * 1024 * 1024
 
 Key = tuple[tuple[str, ...], str, int, int]
 
@@ -22,7 +22,8 @@ Key = tuple[tuple[str, ...], str, int, int]
 class Markets:
     """Candles by symbols, interval and range: from the store in the server's home, else the packaged sample.
 
-    Never another market than the one asked for, and nothing is downloaded: a request waits for no other server. At most `cached_bytes` of packed candles are kept beyond those in use.
+    Never another market than the one asked for, and nothing is downloaded: a request waits for no other server. At most
+    `cached_bytes` of candles are kept beyond those in use, and always those of the latest range.
     """
 
     def __init__(self, home: Path, cached_bytes: int = _CACHED_BYTES) -> None:
@@ -30,6 +31,7 @@ class Markets:
         self._cached_bytes = cached_bytes
         self._lock, self._loading = threading.Lock(), threading.Lock()
         self._cache: OrderedDict[Key, DataReplayer] = OrderedDict()
+        self._bytes = 0
 
     def replayer(self, symbols: Sequence[str], timeframe: Timeframe, start: int, end: int) -> DataReplayer:
         """Candles that end at `end`, with the last 24 h before `start` that slippage needs, and more where there is more.
@@ -137,8 +139,9 @@ class Markets:
     def _keep(self, key: Key, replayer: DataReplayer) -> None:
         with self._lock:
             self._cache[key] = replayer
-            while len(self._cache) > 1 and sum(kept.rows.nbytes for kept in self._cache.values()) > self._cached_bytes:
-                self._cache.popitem(last=False)
+            self._bytes += _size(replayer)
+            while len(self._cache) > 1 and self._bytes > self._cached_bytes:
+                self._bytes -= _size(self._cache.popitem(last=False)[1])
 
 
 def require_grid(name: str, time: int, timeframe: Timeframe) -> None:
@@ -160,6 +163,13 @@ def fingerprint(replayer: DataReplayer, start: int) -> str:
     for name in ("open", "high", "low", "close", "volume"):
         digest.update(replayer.rows[name][first:].tobytes())
     return digest.hexdigest()
+
+
+def _size(replayer: DataReplayer) -> int:
+    candles = replayer.candles
+    own = (getattr(candles, name) for name in ("open", "high", "low", "close", "volume", "gaps"))
+    shown = sum(column.nbytes for column in (*own, *candles.columns.values()))
+    return int(replayer.rows.nbytes + replayer.times.nbytes + shown)
 
 
 def _upwards(time: int, timeframe: Timeframe) -> int:

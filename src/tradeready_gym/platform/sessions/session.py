@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.market import DataReplayer
 from tradeready_gym.orders import Order
-from tradeready_gym.platform.api.wire import decimal_text
+from tradeready_gym.platform.api.wire import decimal_text, exact_text
 from tradeready_gym.platform.errors import BadRequest
 from tradeready_gym.platform.sessions.account import UNAFFORDABLE, BacktestAccount
 
@@ -164,12 +164,13 @@ class Session:
             needed, available, asset = order.quantity, float(position.quantity - position.locked), base
         else:
             needed, available, asset = self.account.cost_of(order, place), float(account.cash), quote
+        text = exact_text if asset == base else decimal_text
         return BadRequest(
             f"{order.side} {order.quantity:.12g} {order.symbol} needs {needed:.12g} {asset}; {available:.12g} is available",
             code="INSUFFICIENT_BALANCE",
             asset=asset,
-            required=decimal_text(needed),
-            available=decimal_text(available),
+            required=text(needed),
+            available=text(available),
             reason=reason,
         )
 

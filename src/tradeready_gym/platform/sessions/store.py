@@ -1,11 +1,12 @@
 """The SQL of the sessions. Every query that is asked for a client names the account: a stranger's id is nobody's."""
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, func, insert, select, update
 
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.database.tables import backtest_journal, backtest_snapshots, backtest_trades, backtests
@@ -32,6 +33,12 @@ SORTABLE = (
     "profit_factor",
 )
 _INSERTED_AT_ONCE = 5000
+# what every step needs is built once: building it takes longer than asking the database
+_ADD, _APPEND = insert(backtests), insert(backtest_journal)
+_FIND = select(backtests).where(backtests.c.id == bindparam("session"), backtests.c.account_id == bindparam("owner"))
+_REWRITE = update(backtest_journal).where(
+    backtest_journal.c.session_id == bindparam("session"), backtest_journal.c.seq == bindparam("line")
+)
 _ID = re.compile(r"[0-9a-f-]{36}")
 
 
@@ -43,11 +50,8 @@ def not_found(session_id: str) -> NotFound:
 def add(connection: Connection, values: dict[str, Any]) -> None:
     """A new session."""
     moment = clock.now()
-    connection.execute(
-        insert(backtests).values(
-            status="created", current_step=0, journal_length=0, created_at=moment, updated_at=moment, **values
-        )
-    )
+    new = {"status": "created", "current_step": 0, "journal_length": 0, "created_at": moment, "updated_at": moment}
+    connection.execute(_ADD, {**new, **values})
 
 
 def find(connection: Connection, account_id: str, session_id: str) -> Row[Any]:
@@ -59,8 +63,7 @@ def find(connection: Connection, account_id: str, session_id: str) -> Row[Any]:
     # what cannot be an id is not sent to a database that may refuse it
     if not _ID.fullmatch(session_id):
         raise not_found(session_id)
-    mine = (backtests.c.id == session_id) & (backtests.c.account_id == account_id)
-    row = connection.execute(select(backtests).where(mine)).first()
+    row = connection.execute(_FIND, {"session": session_id, "owner": account_id}).first()
     if row is None:
         raise not_found(session_id)
     return row
@@ -104,24 +107,28 @@ def best(connection: Connection, account_id: str, metric: str, label: str | None
 
 def change(connection: Connection, session_id: str, expected: dict[str, Any], values: dict[str, Any]) -> bool:
     """Write `values` if the session still is as `expected`; False if somebody else has changed it."""
-    condition: ColumnElement[bool] = backtests.c.id == session_id
-    for column, value in expected.items():
-        condition &= backtests.c[column] == value
-    done = connection.execute(update(backtests).where(condition).values(updated_at=clock.now(), **values))
+    known = {f"is_{column}": value for column, value in {"id": session_id, **expected}.items()}
+    done = connection.execute(_change(tuple(expected)), {**known, **values, "updated_at": clock.now()})
     return done.rowcount == 1
+
+
+@functools.cache
+def _change(expected: tuple[str, ...]) -> Update:
+    condition: ColumnElement[bool] = backtests.c.id == bindparam("is_id")
+    for column in expected:
+        condition &= backtests.c[column] == bindparam(f"is_{column}")
+    return update(backtests).where(condition)
 
 
 def append(connection: Connection, session_id: str, seq: int, kind: str, body: dict[str, Any]) -> None:
     """Add the journal's line number `seq`."""
-    connection.execute(
-        insert(backtest_journal).values(session_id=session_id, seq=seq, kind=kind, body=json.dumps(body))
-    )
+    line = {"session_id": session_id, "seq": seq, "kind": kind, "body": json.dumps(body)}
+    connection.execute(_APPEND, line)
 
 
 def rewrite(connection: Connection, session_id: str, seq: int, body: dict[str, Any]) -> None:
     """Replace the body of the journal's last line."""
-    mine = (backtest_journal.c.session_id == session_id) & (backtest_journal.c.seq == seq)
-    connection.execute(update(backtest_journal).where(mine).values(body=json.dumps(body)))
+    connection.execute(_REWRITE, {"session": session_id, "line": seq, "body": json.dumps(body)})
 
 
 def journal(connection: Connection, session_id: str, first: int) -> list[tuple[int, str, dict[str, Any]]]:

@@ -7,11 +7,22 @@ import numpy as np
 from tradeready_gym.market import Candles
 from tradeready_gym.orders import SIDE_NAMES, TYPE_NAMES
 from tradeready_gym.platform import clock
-from tradeready_gym.platform.api.wire import decimal_text, optional_text
+from tradeready_gym.platform.api.wire import decimal_text, exact_text, optional_exact, optional_text
 from tradeready_gym.platform.errors import BadRequest
 from tradeready_gym.platform.sessions.session import OrderRecord, Session, Stepped, assets
 
 View = dict[str, Any]
+
+# the amounts of a portfolio, and the field of the account that each is
+_AMOUNTS = {
+    "total_equity": "equity",
+    "available_cash": "cash",
+    "locked_cash": "locked_cash",
+    "position_value": "position_value",
+    "unrealized_pnl": "unrealized_pnl",
+    "realized_pnl": "realized_pnl",
+    "fees_paid": "fees_paid",
+}
 
 
 def step_view(session: Session, stepped: Stepped, last_step_only: bool = False) -> View:
@@ -46,7 +57,7 @@ def filled_view(record: OrderRecord) -> View:
         "order_id": str(record.order_id),
         "status": record.status,
         "executed_price": optional_text(record.executed_price),
-        "executed_qty": optional_text(record.executed_qty),
+        "executed_qty": optional_exact(record.executed_qty),
         "fee": optional_text(record.fee),
         "realized_pnl": optional_text(record.realized_pnl),
         "symbol": record.symbol,
@@ -64,13 +75,13 @@ def order_view(record: OrderRecord) -> View:
         "symbol": record.symbol,
         "side": record.side,
         "type": record.type,
-        "quantity": decimal_text(record.quantity),
+        "quantity": exact_text(record.quantity),
         "price": optional_text(record.price),
         "stop_price": optional_text(record.price) if triggers else None,
         "status": record.status,
         "executed_price": optional_text(record.executed_price),
         "fee": optional_text(record.fee),
-        "executed_qty": optional_text(record.executed_qty),
+        "executed_qty": optional_exact(record.executed_qty),
         "reason": record.reason,
         "created_at": clock.iso(record.created_at),
         "filled_at": clock.iso(record.filled_at),
@@ -85,10 +96,10 @@ def fill_view(session: Session, fill: Any) -> View:
         "symbol": session.symbols[int(fill["symbol"])],
         "side": SIDE_NAMES[int(fill["side"])],
         "type": TYPE_NAMES[int(fill["kind"])],
-        "quantity": _text(fill["quantity"]),
+        "quantity": exact_text(fill["quantity"]),
         "price": _text(fill["price"]),
         "executed_price": _text(fill["price"]),
-        "executed_qty": _text(fill["quantity"]),
+        "executed_qty": exact_text(fill["quantity"]),
         "fee": _text(fill["fee"]),
         "slippage_pct": _text(100.0 * fill["slippage"]),
         "realized_pnl": _text(fill["realized_pnl"]),
@@ -104,22 +115,19 @@ def prices(session: Session) -> dict[str, str]:
 
 
 def portfolio(session: Session) -> View:
-    """The account, valued at the last visible closes."""
+    """The account, valued at the last visible closes; `exact` has its amounts as numbers, to the last digit."""
     account = session.account.record
-    start, equity = float(account.starting_balance), float(account.equity)
+    exact = {name: float(account[field]) for name, field in _AMOUNTS.items()}
+    start, equity = float(account.starting_balance), exact["total_equity"]
+    texts = {name: _text(amount) for name, amount in exact.items()}
     return {
-        "total_equity": _text(equity),
-        "available_cash": _text(account.cash),
-        "locked_cash": _text(account.locked_cash),
-        "position_value": _text(account.position_value),
-        "total_position_value": _text(account.position_value),
-        "unrealized_pnl": _text(account.unrealized_pnl),
-        "realized_pnl": _text(account.realized_pnl),
-        "fees_paid": _text(account.fees_paid),
+        **texts,
+        "total_position_value": texts["position_value"],
         "starting_balance": _text(start),
         "total_pnl": _text(equity - start),
         "roi_pct": _text(100.0 * (equity / start - 1.0)),
         "positions": positions(session),
+        "exact": exact,
     }
 
 
@@ -135,7 +143,7 @@ def positions(session: Session) -> list[View]:
         found.append(
             {
                 "symbol": symbol,
-                "quantity": _text(quantity),
+                "quantity": exact_text(quantity),
                 "avg_entry_price": _text(average),
                 "current_price": _text(close),
                 "market_value": _text(quantity * close),
@@ -161,8 +169,8 @@ def balances(session: Session) -> list[View]:
     for symbol, position in zip(session.symbols, session.account.state.positions[0], strict=True):
         lines.append((assets(symbol)[0], float(position.quantity - position.locked), float(position.locked)))
     return [
-        {"asset": asset, "available": _text(free), "locked": _text(locked), "total": _text(free + locked)}
-        for asset, free, locked in lines
+        {"asset": asset, "available": text(free), "locked": text(locked), "total": text(free + locked)}
+        for (asset, free, locked), text in zip(lines, [decimal_text] + [exact_text] * (len(lines) - 1), strict=True)
         if free != 0.0 or locked != 0.0
     ]
 

@@ -2,13 +2,14 @@
 /* global uPlot */
 import { chart, colour, moment, short } from "./chart.js";
 
-/** Draw {times, open, high, low, close, length, trades} into `place`; returns the chart. */
-export function candles(place, found) {
+/** Draw {times, open, high, low, close, length, trades} into `place`; `chosen(from, to)` is told what is dragged over. */
+export function candles(place, found, chosen) {
   const { times, open, high, low, close, length: [length] } = found;
   const data = [times, open, high, low, close];
   const line = (label) => ({ label, colour: "faint", hidden: true, width: 0, paths: () => null, places: 2 });
   return chart(place, {
-    data, time: true, title: (x) => `${moment(x)} UTC`,
+    data, time: true, title: (x) => `${moment(x)} UTC`, chosen,
+    notes: (idx) => said(found.trades.filter(([time]) => time >= times[idx] && time < times[idx] + length)),
     lines: [line("Open"), line("High"), line("Low"), line("Close")],
     draw: (self) => {
       const { ctx } = self;
@@ -21,6 +22,11 @@ export function candles(place, found) {
       ctx.restore();
     },
   });
+}
+
+function said(trades) {
+  const lines = trades.slice(0, 4).map(([, price, side]) => `${side === "buy" ? "▲ bought" : "▼ sold"} at ${short(price)}`);
+  return trades.length > 4 ? [...lines, `and ${trades.length - 4} more trades`] : lines;
 }
 
 function bodies(self, [times, open, high, low, close], length) {

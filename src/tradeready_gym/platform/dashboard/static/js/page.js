@@ -136,3 +136,9 @@ export function gathered(work, wait) {
     if (!busy) { busy = true; later(); }
   };
 }
+
+// the explanation of a term goes away by Escape, and comes again when it is pointed at or focused anew
+document.addEventListener("keydown", ({ key }) => {
+  if (key === "Escape") for (const term of $$(".term:hover, .term:focus")) term.classList.add("shut");
+});
+for (const type of ["pointerout", "focusout"]) document.addEventListener(type, ({ target }) => target.closest?.(".term")?.classList.remove("shut"));

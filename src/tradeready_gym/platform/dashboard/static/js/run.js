@@ -1,6 +1,7 @@
 // /training/{run}: one run's curve, raw and smoothed, and its episodes.
 import { $, announce, gathered, get, refresh, tables } from "./page.js";
 import { chart } from "./chart.js";
+import { extremes } from "./extremes.js";
 import { listen } from "./live.js";
 import { curveOf, extend, smooth, suitable, WINDOWS } from "./smooth.js";
 
@@ -32,7 +33,7 @@ function draw() {
   drawn = null;
   const place = $("#curve");
   const there = curve.values.some((value) => value != null);
-  place.dataset.note = there ? "" : curve.episodes.length ? "These episodes do not have this figure." : "No episode has ended yet.";
+  place.dataset.note = there ? "" : curve.episodes.length ? "These episodes do not have this figure." : "No episode has ended.";
   hint();
   if (!there) return;
   const line = { label: "Smoothed", colour: "c0", width: 2.2 };
@@ -40,7 +41,7 @@ function draw() {
   drawn = chart(place, {
     lines: curve.low ? [edge("Highest"), edge("Lowest"), line] : [{ label: "Episode", colour: "c0", faint: true, width: 1, dots: curve.episodes.length < 40 }, line],
     bands: curve.low ? [{ series: [1, 2], colour: "c0" }] : [],
-    data: columns(), unit: UNITS[metric()] ?? "", title: (x) => `Episode ${x.toLocaleString("en")}`,
+    data: columns(), unit: UNITS[metric()] ?? "", title: (x) => `Episode ${x.toLocaleString("en")}`, axis: "Episode",
   });
 }
 
@@ -58,7 +59,7 @@ const changed = gathered(async () => {
   else if (!had || !drawn) draw();
   else drawn.set(columns());
   await refresh("head");
-  await refresh("extremes");
+  if (!$(".mini:hover")) { await refresh("extremes"); await extremes(run); }
   if ($("#episodes .pager") && !new URLSearchParams(location.search).has("page")) await refresh("episodes");
 }, 500);
 
@@ -66,4 +67,5 @@ document.addEventListener("change", (event) => { if (event.target.name === "metr
 document.addEventListener("input", (event) => { if (event.target.id === "smoothing" && drawn) drawn.set(columns(), true); });
 
 tables();
+extremes(run);
 load().then(() => listen((kind, id) => { if (kind === "run" && id === run) changed(id); })).catch((problem) => announce(problem.message));

@@ -9,6 +9,12 @@
   apply();
   system.addEventListener("change", apply);
   addEventListener("storage", apply);
+  // paper is white
+  addEventListener("beforeprint", () => {
+    document.documentElement.dataset.theme = "light";
+    dispatchEvent(new Event("themechange"));
+  });
+  addEventListener("afterprint", apply);
   addEventListener("DOMContentLoaded", () => {
     document.getElementById("theme")?.addEventListener("click", () => {
       const other = document.documentElement.dataset.theme === "dark" ? "light" : "dark";

@@ -54,7 +54,7 @@ function draw() {
   if (!filled.length) return;
   drawn = chart(place, {
     lines: filled.map((entry) => ({ label: entry.label, colour: `c${entry.place}`, dots: entry.curve.episodes.length === 1 })),
-    data: joined(filled), unit: UNITS[metric()], title: (x) => `Episode ${x.toLocaleString("en")}`,
+    data: joined(filled), unit: UNITS[metric()], title: (x) => `Episode ${x.toLocaleString("en")}`, axis: "Episode",
   });
 }
 
@@ -167,6 +167,14 @@ document.addEventListener("change", (event) => {
 });
 document.addEventListener("input", (event) => {
   if (event.target.id === "smoothing") { touched = true; redraw(); legend([...curves.values()]); }
+});
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-pick]");
+  if (!button) return;
+  const shown = $$("#runs tbody tr").filter((row) => row.dataset.count !== "0").map((row) => row.dataset.run);
+  wanted = button.dataset.pick === "first" ? shown.slice(0, 4) : [];
+  choose(wanted);
+  load().catch((problem) => announce(problem.message));
 });
 document.addEventListener("refreshed", tick);
 setInterval(() => {

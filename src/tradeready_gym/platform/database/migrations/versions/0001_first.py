@@ -226,3 +226,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_logins_account_id"), "logins", ["account_id"], unique=False)
     op.create_index(op.f("ix_logins_key_id"), "logins", ["key_id"], unique=False)
+
+
+def downgrade() -> None:
+    """There is nothing before the first tables: a database without them is an empty one."""
+    raise NotImplementedError("the first tables are not taken away again; delete the database instead")
