@@ -20,3 +20,14 @@ def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("TRADEREADY_OFFLINE", "1")
         patch.setenv("MPLBACKEND", "Agg")
         yield home
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not there to be tested with; nothing that has to be tested depends on it."""
+    from recorded_days import folder_of_recordings
+
+    if folder_of_recordings() is None:
+        terminalreporter.write_line(
+            "live: recorded days were NOT PLAYED, the made one was: no recordings (tests/live/recorded_days.py)",
+            red=True,
+        )

@@ -48,6 +48,7 @@ def make_live_environment(
     *,
     pairs: Any = ("BTCUSDT",),
     timeframe: str = "1m",
+    venue: str = "binance",
     feed: Any = None,
     action_scheme: Any = None,
     observation_features: Any = None,
@@ -56,11 +57,14 @@ def make_live_environment(
     track_training: bool = True,
     **others: Any,
 ) -> Any:
-    """What `gymnasium.make("TradeReady-Live-v0")` calls: a `LiveTradingEnv` on Binance's public streams, or on `feed`."""
+    """What `gymnasium.make("TradeReady-Live-v0")` calls: a `LiveTradingEnv` on Binance's public streams, on another `venue` by
+    its name in ccxt, or on `feed`; a `BookTradingEnv` with `fill_at="book"`."""
     from tradeready_gym.envs.live import LiveTradingEnv
     from tradeready_gym.errors import ConfigurationError
-    from tradeready_gym.live import BinanceFeed
+    from tradeready_gym.live.feeds import make_feed
 
+    if feed is not None and venue != "binance":
+        raise TypeError("venue= names a feed and feed= is one; give one of them")
     symbols = (pairs,) if isinstance(pairs, str) else tuple(pairs)
     if len(symbols) > 1 and action_scheme is None:
         raise ConfigurationError(
@@ -77,7 +81,13 @@ def make_live_environment(
     )
     for name in ("data", "symbols"):
         documented.pop(name, None)
-    return LiveTradingEnv(BinanceFeed(symbols, timeframe) if feed is None else feed, **documented)
+    if feed is None:
+        feed = make_feed("binance" if venue == "binance" else f"ccxt:{venue}", symbols, timeframe)
+    if documented.get("fill_at") == "book":
+        from tradeready_gym.envs.live_book import BookTradingEnv
+
+        return BookTradingEnv(feed, **documented)
+    return LiveTradingEnv(feed, **documented)
 
 
 def make_vector_environment(**arguments: Any) -> Any:

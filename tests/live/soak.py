@@ -1,6 +1,6 @@
 """The long proofs of live trading: a venue that misbehaves at random, and a month without growth.
 
-    python tests/live/soak.py [--seeds 50] [--days 30]
+    python tests/live/soak.py [--seeds 50] [--kills 50] [--days 30]
 
 Prints what happened; exits with 1 if a candle was lost, doubled or filled otherwise than in the backtest.
 """
@@ -11,74 +11,61 @@ import resource
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
-from test_binance_feed import SPEED, START, playing, recording
+from fault_script import DESCRIBED, WRONG, Outcome, plan_of, play
+from kill_script import kill_script
 
 from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.live import ReplayFeed
-from tradeready_gym.live.replica import REST_FAULTS, STREAM_FAULTS, Replica
 from tradeready_gym.market import synthetic
 from tradeready_gym.tracking import journal
 
-SLOTS, DECISIONS, AT_ONCE = 28, 18, 4
-FAULTS = (*STREAM_FAULTS, *REST_FAULTS)
+AT_ONCE = 4
 DAY = 1440
 
 
-def misbehaving(seed: int) -> Replica:
-    """A venue with faults in about every second slot, and gaps of up to 5 candles."""
-    generator = np.random.default_rng(seed)
-    script = {
-        slot: [str(name) for name in generator.choice(FAULTS, generator.integers(1, 4))]
-        for slot in range(SLOTS)
-        if generator.random() < 0.5
-    }
-    first = int(generator.integers(3, 20))
-    gaps = tuple(range(first, first + int(generator.choice([0, 1, 5]))))
-    return Replica(recording(gaps=gaps), START, speed=SPEED, faults=script)
-
-
-def one_seed(seed: int) -> dict[str, int]:
-    """Play it against the backtest of the recording; counts of what happened. Raises if anything differs."""
-    replica = misbehaving(seed)
-    corrected = any("correction" in names for names in replica.faults.values())
-    wrong_by = int(np.random.default_rng(seed).integers(-120, 121)) * 1_000_000
-    with playing(replica, DECISIONS, corrected=corrected, wrong_by=wrong_by) as (clocks, health):
-        if len(set(clocks)) != len(clocks):
-            raise AssertionError(f"seed {seed}: a candle was decided twice: {clocks}")
-        counts = {f"fault {name}": number for name, number in replica.told.faults.items()}
-        names = ("reconnects", "backfilled", "duplicates", "corrections", "malformed", "declared_gaps")
-        return counts | {name: getattr(health, name) for name in names} | {"decisions": len(clocks)}
-
-
-def misbehave(seeds: int) -> bool:
-    """All seeds, some at once; prints the table."""
-    totals: dict[str, int] = {}
-    failed = []
+def misbehave(seeds: int, kills: int) -> bool:
+    """All seeds, some at once; prints what was done to how many, and what came of it."""
+    outcomes = kill_script(kills)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for seed, found in zip(range(seeds), pool.map(_outcome, range(seeds)), strict=True):
-            if isinstance(found, BaseException):
-                failed.append(seed)
-                sys.stdout.write(f"seed {seed}: {type(found).__name__}: {str(found)[:300]}\n")
-                continue
-            for name, number in found.items():
-                totals[name] = totals.get(name, 0) + number
-    for name, number in sorted(totals.items()):
-        sys.stdout.write(f"  {name:24s}{number:8,d}\n")
-    sys.stdout.write(f"{seeds} seeds, {len(failed)} with a lost, doubled or different candle\n")
-    return not failed
+        outcomes += pool.map(_played, range(seeds))
+    sys.stdout.write(table(outcomes))
+    counted = sum((outcome.counted for outcome in outcomes), Counter[str]())
+    sys.stdout.write("; ".join(f"{number:,d} {name}" for name, number in counted.items()) + "\n")
+    bad = [outcome.first for outcome in outcomes if outcome.wrong]
+    sys.stdout.write("".join(f"WRONG: {first[:400]}\n" for first in bad))
+    return not bad
 
 
-def _outcome(seed: int) -> dict[str, int] | BaseException:
+def table(outcomes: Sequence[Outcome]) -> str:
+    """A line a fault: how often it was injected, in how many runs, and what was wrong in these runs."""
+    lines = ["| fault | injected | runs | " + " | ".join(WRONG) + " |", "|---|" + "---:|" * (2 + len(WRONG))]
+    names = sorted({name for outcome in outcomes for name in outcome.injected}, key=lambda name: (_rank(name), name))
+    for name in names:
+        runs = [outcome for outcome in outcomes if outcome.injected[name]]
+        wrong = sum((outcome.wrong for outcome in runs), Counter[str]())
+        injected = sum(outcome.injected[name] for outcome in runs)
+        cells = [DESCRIBED.get(name, name), injected, len(runs), *(wrong[kind] for kind in WRONG)]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _rank(name: str) -> int:
+    return list(DESCRIBED).index(name) if name in DESCRIBED else len(DESCRIBED)
+
+
+def _played(seed: int) -> Outcome:
     try:
-        return one_seed(seed)
-    except Exception as error:  # told in the table
-        return error
+        return play(plan_of(seed), seed=seed)
+    except Exception as error:  # told below the table
+        outcome = Outcome()
+        outcome.note("other", f"seed {seed}: {type(error).__name__}: {error}")
+        return outcome
 
 
 def month(days: int) -> bool:
@@ -121,9 +108,10 @@ def main() -> int:
     """Both proofs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--days", type=int, default=30)
     chosen = parser.parse_args()
-    fine = misbehave(chosen.seeds) if chosen.seeds else True
+    fine = misbehave(chosen.seeds, chosen.kills) if chosen.seeds or chosen.kills else True
     return 0 if (month(chosen.days) if chosen.days else True) and fine else 1
 
 

@@ -106,6 +106,22 @@ def test_a_day_that_loses_too_much_sells_everything(run: Path) -> None:
     assert (status["state"], status["positions"], status["open_orders"]) == ("killed", {}, 0)
 
 
+def test_a_day_does_not_begin_anew_because_a_process_does(run: Path) -> None:
+    falling = candles()
+    level = np.cumprod(np.where(np.arange(len(falling)) > falling.row_of(END) + 3, 0.999, 1.0))
+    values = [getattr(falling, name)[0] * level for name in ("open", "high", "low", "close")]
+    market = Candles.from_arrays("BTCUSDT", "1h", falling.times, *[*values, falling.volume[0]])
+    whole = work(deployment(run, name="whole", daily_loss_pct=1.5), ReplayFeed(market, END))
+    parts = deployment(run, name="parts", daily_loss_pct=1.5)
+    for _ in range(whole["step"]):
+        status = work(parts, ReplayFeed(market, END), steps=1)
+    assert whole["state"] == status["state"] == "killed"
+    assert status["virtual_time"] == whole["virtual_time"]
+    # what was killed today is killed again before it decides
+    again = work(parts, ReplayFeed(market, END))
+    assert (again["state"], again["step"]) == ("killed", whole["step"])
+
+
 def test_flatten_sells_everything_and_stop_does_not(run: Path) -> None:
     environment = dict(os.environ)
     for order, state in (("stop", "stopped"), ("flatten", "flat")):

@@ -8,6 +8,8 @@ from tradeready_gym.errors import ConfigurationError
 def compare(first: str, second: str, /, *others: str, start: str | None = None, end: str | None = None) -> None:
     """Play one span with the agents of several runs, and say how often a seed of one is ahead of a seed of another.
 
+    Every look at a span is counted as a trial, as by `tradeready evaluate`.
+
     Parameters
     ----------
     first
@@ -24,11 +26,12 @@ def compare(first: str, second: str, /, *others: str, start: str | None = None, 
     from tradeready_gym.evaluation import probability_of_improvement
     from tradeready_gym.strategies.experiment import Experiment, find_folder
     from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
+    from tradeready_gym.strategies.trials import TrialStore, agent_of, trial_of
 
     folders = [find_folder(run) for run in (first, second, *others)]
     experiments = [Experiment.load(folder) for folder in folders]
     begin = start or max(experiment.end or "" for experiment in experiments) or None
-    played = {}
+    played, looks = {}, []
     for folder, experiment in zip(folders, experiments, strict=True):
         environment = experiment.make(begin, end)
         agents = [
@@ -37,6 +40,10 @@ def compare(first: str, second: str, /, *others: str, start: str | None = None, 
         ]
         with err().status(f"playing {folder.name}"):
             played[folder.name] = [agent.evaluate(environment) for agent in agents]
+        looks += [
+            trial_of(one, environment.engine, agent_of(experiment.folder_of(folder, seed)), experiment.label)
+            for one, seed in zip(played[folder.name], experiment.seeds, strict=True)
+        ]
     if len(played) < len(folders):
         raise ConfigurationError(f"runs must have different names; got {', '.join(folder.name for folder in folders)}")
     spans = {str(evaluations[0].spans[0]) for evaluations in played.values()}
@@ -44,6 +51,7 @@ def compare(first: str, second: str, /, *others: str, start: str | None = None, 
         raise ConfigurationError(
             f"these runs do not play the same span ({'; '.join(sorted(spans))}); give --start and --end"
         )
+    TrialStore().record([look for look in looks if look is not None])
     console = out()
     for name, evaluations in played.items():
         console.print(evaluations_table(f"{name}, {evaluations[0].spans[0]}", evaluations))

@@ -1,7 +1,6 @@
 """`tradeready deploy`, and `tradeready live ...`."""
 
-import subprocess
-import sys
+import os
 import time
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +11,6 @@ from tradeready_gym.cli.console import err, out
 from tradeready_gym.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from tradeready_gym.live import Feed
     from tradeready_gym.live.deployments import Deployment
 
 _STARTED_WITHIN = 90.0
@@ -25,7 +23,8 @@ def deploy(
     timeframe: str | None = None,
     seed: int | None = None,
     name: str | None = None,
-    feed: Literal["binance", "replay"] = "binance",
+    feed: str = "binance",
+    fill_at: Literal["next_open", "book"] = "next_open",
     data: str = "sample",
     start: str | None = None,
     speed: float | None = None,
@@ -48,7 +47,11 @@ def deploy(
     name
         What the deployment is called; the run's name by default.
     feed
-        binance: its public streams, which need no key. replay: recorded candles.
+        binance: its public streams, which need no key. ccxt:VENUE, such as ccxt:kraken: any venue of ccxt. replay: recorded
+        candles.
+    fill_at
+        next_open: market orders fill at the open of the candle, as in the backtest. book: at the venue's best bid and ask at the
+        decision, which no backtest equals.
     data
         For a replay: what to play; as `data=` of an environment.
     start
@@ -70,9 +73,13 @@ def deploy(
     experiment = Experiment.load(folder)
     pairs = symbol or tuple(experiment.arguments.get("pairs", REGISTERED[experiment.environment]["pairs"]))
     if feed == "replay":
-        where = f"replay:{data}:{start or experiment.end}:{speed or ''}"
+        where = f"replay:{data}:{start or experiment.end}:{f'{speed:g}' if speed else 'max'}"
+    elif feed == "binance" or feed.startswith("ccxt:"):
+        where = feed
     else:
-        where = "binance"
+        raise ConfigurationError(f"--feed is binance, ccxt:VENUE or replay; got {feed!r}")
+    if fill_at == "book" and feed == "replay":
+        raise ConfigurationError("--fill-at book needs a venue with an order book; recorded candles have none")
     deployment = Deployment(
         name=name or folder.name,
         run=str(folder.absolute()),
@@ -81,6 +88,7 @@ def deploy(
         timeframe=timeframe or str(experiment.arguments.get("timeframe", "1h")),
         feed=where,
         daily_loss_pct=daily_loss_pct,
+        arguments={} if fill_at == "next_open" else {"fill_at": fill_at},
     )
     deployment.save()
     _start(deployment, steps, background)
@@ -93,7 +101,8 @@ def list_live() -> None:
     table = Table("name", "state", "trades", "clock", "equity", "return %", "position", "feed")
     for deployment in list_deployments():
         status = deployment.status
-        state = status["state"] if status["alive"] or status["state"] != "running" else "gone (resume it)"
+        gone = status["state"] in {"starting", "running"} and not status["alive"]
+        state = "gone (resume it)" if gone else status["state"]
         equity, roi = status.get("equity"), status.get("roi_pct")
         held = ", ".join(f"{quantity:.6g} {symbol}" for symbol, quantity in status.get("positions", {}).items())
         table.add_row(
@@ -136,13 +145,17 @@ def resume_live(
     from tradeready_gym.live.deployments import Deployment
 
     deployment = Deployment.load(name)
-    if deployment.status["alive"]:
-        raise ConfigurationError(f"{name} is running already (process {deployment.status['pid']})")
+    status = deployment.status
+    # whoever started this process has written its number down already
+    if status["alive"] and status["pid"] != os.getpid():
+        raise ConfigurationError(f"{name} is running already (process {status['pid']})")
     _start(deployment, steps, background)
 
 
 def _start(deployment: "Deployment", steps: int | None, background: bool) -> None:
+    from tradeready_gym.live.feeds import make_feed
     from tradeready_gym.strategies.deployment import work
+    from tradeready_gym.strategies.expectation import write_expectation
 
     if background:
         _spawn(deployment, steps)
@@ -151,7 +164,10 @@ def _start(deployment: "Deployment", steps: int | None, background: bool) -> Non
         f"{deployment.name} trades {'/'.join(deployment.symbols)} {deployment.timeframe}; Ctrl-C ends it, `resume` goes on"
     )
     try:
-        status = work(deployment, _feed_of(deployment), steps=steps)
+        # before the feed, whose clock runs
+        err().print(write_expectation(deployment).basis, soft_wrap=True)
+        feed = make_feed(deployment.feed, deployment.symbols, deployment.timeframe)
+        status = work(deployment, feed, steps=steps)
     except KeyboardInterrupt:
         status = deployment.status
     out().print(
@@ -164,14 +180,13 @@ def _start(deployment: "Deployment", steps: int | None, background: bool) -> Non
 
 
 def _spawn(deployment: "Deployment", steps: int | None) -> None:
-    command = [sys.executable, "-m", "tradeready_gym.cli", "live", "resume", deployment.name]
-    command += [] if steps is None else ["--steps", str(steps)]
+    from tradeready_gym.live.processes import start
+
+    process = start(deployment, steps=steps)
     log = deployment.folder / "log.txt"
-    with open(log, "ab") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL, start_new_session=True)
     begin = time.monotonic()
     while time.monotonic() - begin < _STARTED_WITHIN:
-        if deployment.status.get("pid") == process.pid:
+        if deployment.status["state"] not in {"starting", "failed"}:
             out().print(f"{deployment.name} runs as process {process.pid}; `tradeready live list` shows it")
             return
         if process.poll() is not None:
@@ -192,14 +207,3 @@ def _ask(name: str, order: str) -> None:
     out().print(f"{name}: {status['state']}, equity {status.get('equity', 0.0):,.2f}")
     if status.get("problem"):
         err().print(status["problem"], soft_wrap=True)
-
-
-def _feed_of(deployment: "Deployment") -> "Feed":
-    from tradeready_gym.live import BinanceFeed, ReplayFeed
-    from tradeready_gym.market import resolve
-
-    if deployment.feed == "binance":
-        return BinanceFeed(deployment.symbols, deployment.timeframe)
-    _, data, *start, speed = deployment.feed.split(":")
-    candles = resolve(data, symbols=deployment.symbols, timeframe=deployment.timeframe)[0]
-    return ReplayFeed(candles, ":".join(start), speed=float(speed) if speed else None)

@@ -1,12 +1,12 @@
 """`tradeready evaluate`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tradeready_gym.cli.console import err, out
+from tradeready_gym.cli.pages import write_page
 from tradeready_gym.cli.tables import evaluations_table
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def evaluate(
     report
         Where to write the report (HTML; the result card lies beside it as JSON); report.html in the run's folder by default.
     record
-        Count this look as a trial.
+        Count this look as a trial; without it, what was counted before is counted all the same.
     """
     from tradeready_gym.strategies.card import result_card
     from tradeready_gym.strategies.comparison import compare
@@ -68,7 +68,8 @@ def evaluate(
     made = [trial for trial in mine if trial is not None]
     if record:
         store.record(made)
-    known = store.known(market_of(engine), spans_of(engine)[0]) if record else tuple(made)
+    # who does not want to be counted has seen no less of what others tried
+    known = store.known(market_of(engine), spans_of(engine)[0], also=made)
     card = result_card(
         result,
         environment,
@@ -94,18 +95,12 @@ def evaluate(
 def _write(
     page: Path, title: str, agent: Any, result: "Comparison", environment: Any, card: dict[str, Any], remarks: list[str]
 ) -> None:
-    from tradeready_gym.errors import StoreError
     from tradeready_gym.rendering.report import render_report
     from tradeready_gym.strategies.pages import comparison_report
     from tradeready_gym.strategies.trace import trace
 
     document = render_report(comparison_report(title, result, environment, trace(agent, environment), card, remarks))
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(document, encoding="utf-8")
-        page.with_suffix(".json").write_text(json.dumps(card, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"the report cannot be written to {page}: {error}") from error
+    write_page(page, document, card)
 
 
 def _command(run: str, start: str | None, end: str | None, random_seeds: int) -> str:
@@ -116,10 +111,14 @@ def _command(run: str, start: str | None, end: str | None, random_seeds: int) ->
 
 
 def _remarks(result: "Comparison", experiment: "Experiment", exchange: "SimulatedExchange") -> list[str]:
+    from tradeready_gym.strategies.pages import moved, slippage_of
+
     count, algorithm = len(result.agents), experiment.algorithm
     spread = np.percentile(result.random_traders.metric("roi_pct"), [5, 95])
     shares = ", ".join(f"{share:.0%}" for share in result.ahead_of_random)
-    lines = [f"Costs for all alike: fee {exchange.fee_rate:.2%} of each fill, {exchange.slippage!r}."]
+    median = float(np.median([agent.metric("roi_pct")[0] for agent in result.agents]))
+    who = f"The median of {count} seeds of {algorithm}" if count > 1 else algorithm
+    lines = [f"{who} {moved(median)}; buy and hold {moved(result.buy_and_hold.metric('roi_pct')[0])}."]
     if exchange.fill_at == "close":
         lines.append("OPTIMISTIC: orders were filled at the close that they were decided on (fill_at='close').")
     learned = f"learned from {experiment.start} .. {experiment.end}"
@@ -128,13 +127,14 @@ def _remarks(result: "Comparison", experiment: "Experiment", exchange: "Simulate
     else:
         lines.append(f"Held out: {algorithm} {learned} only.")
     seeds = "1 seed" if count == 1 else f"{count} seeds"
-    lines += [
+    return [
+        *lines,
         f"{algorithm} had a higher return than buy and hold with {result.ahead_of(result.buy_and_hold)} of {seeds}, than "
         f"staying flat with {result.ahead_of(result.flat)}.",
         f"Random traders with its turnover (their row is the median) returned {spread[0]:.1f} to {spread[1]:.1f} % (5 to 95 "
         f"% of them); {algorithm} was ahead of {shares} of those like itself.",
+        f"Costs for all alike: fee {exchange.fee_rate:.2%} of each fill, {slippage_of(exchange.slippage)}.",
     ]
-    return lines
 
 
 def _doubts(card: dict[str, Any], algorithm: str) -> list[str]:

@@ -3,7 +3,7 @@
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -21,11 +21,14 @@ def serve(
     idle_seconds: float = 600.0,
     keep_days: float | None = None,
     requests_per_minute: int | None = None,
+    documented_rates: Annotated[bool, Parameter(negative=())] = False,
+    registration: Literal["open", "closed", "first"] = "open",
     secure_cookies: Annotated[bool, Parameter(negative=())] = False,
     ingest_journals: bool = True,
     feed: str = "none",
     symbol: tuple[str, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     timeframe: str = "1m",
+    deployments: bool = True,
 ) -> None:
     """Run the platform: REST API at /api/v1, dashboard at /training.
 
@@ -42,20 +45,27 @@ def serve(
     idle_seconds
         A backtest session that nobody stepped for so long leaves the memory; it wakes when it is asked for.
     keep_days
-        Delete finished runs and backtests that are older.
+        Delete finished runs and backtests that are older, and backtests that were never started.
     requests_per_minute
-        Refuse more of one account.
+        Refuse more of one account, in each group of routes.
+    documented_rates
+        The limits of the documented API: a minute 100 orders, 6000 for backtests, 1200 for market data, 3000 for training, 600
+        for the rest, 5 logins and 3 registrations of one address.
+    registration
+        Who may make an account over the API: anybody, nobody, or only the first who comes, who then owns the server.
     secure_cookies
         For a server behind HTTPS.
     ingest_journals
         Show the runs that were recorded on this machine without a server.
     feed
-        Live candles for paper accounts: binance (its public streams, which need no key), or replay:DATA:START[:SPEED], such as
+        Live candles for paper accounts: binance (its public streams, which need no key), ccxt:VENUE, or replay:DATA:START[:SPEED], such as
         replay:sample:2023-01-01T00:00:00Z:3600 for an hour a second.
     symbol
         What the feed brings and paper accounts trade; say it again for several.
     timeframe
         The length of the feed's candles.
+    deployments
+        Let accounts deploy the agents of their runs, each in a process of this machine.
     """
     try:
         import uvicorn
@@ -66,12 +76,15 @@ def serve(
         from tradeready_gym.platform.settings import default_home
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"{_INSTALL} ({error})") from error
+    if documented_rates and requests_per_minute is not None:
+        raise ConfigurationError("--documented-rates sets every limit; give it or --requests-per-minute, not both")
     settings = Settings(
         home=(home or default_home()).expanduser().absolute(),
         database_url=database_url,
         host=host,
         port=port,
-        limits=Limits(requests_per_minute=requests_per_minute),
+        limits=Limits.documented() if documented_rates else Limits(requests_per_minute=requests_per_minute),
+        registration=registration,
         idle_seconds=idle_seconds,
         keep_days=keep_days,
         secure_cookies=secure_cookies,
@@ -79,10 +92,11 @@ def serve(
         feed=feed,
         feed_symbols=symbol,
         feed_timeframe=timeframe,
+        deployments=deployments,
     )
     listening = _listen(host, port)
     app = create_app(settings)
-    key = ensure_owner(app.state.platform.database)
+    key = None if registration == "first" else ensure_owner(app.state.platform.database)
     port = listening.getsockname()[1]
     _say(
         f"TradeReady listens on http://{f'[{host}]' if ':' in host else host}:{port}  (dashboard: /training, API: /docs)"

@@ -86,17 +86,18 @@ def train(
         f"training on {span}",
         soft_wrap=True,
     )
-    finished: list[int] = []
+    finished: dict[int, str | None] = {}
     try:
         with progress() as shown:
             for seed in experiment.seeds:
                 agent = StableBaselinesTradingStrategy(market, algorithm, seed=seed, strategy_label=label)
                 agent.train(steps, progress=shown.task(f"{algorithm}, seed {seed}", steps))
                 agent.save(experiment.folder_of(folder, seed))
-                finished.append(seed)
+                finished[seed] = agent.run_id
     finally:  # who stops in the third seed keeps the first two
         if finished:
-            replace(experiment, seeds=tuple(finished)).save(folder, trained_on=span)
+            runs = {str(seed): run_id for seed, run_id in finished.items() if run_id is not None}
+            replace(experiment, seeds=tuple(finished), runs=runs).save(folder, trained_on=span)
     console.print(f"saved in {folder}\nnext: tradeready evaluate {folder}", soft_wrap=True)
 
 

@@ -1,5 +1,9 @@
 """`tradeready walk-forward`."""
 
+import inspect
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tradeready_gym.cli.console import out, progress
+from tradeready_gym.cli.pages import write_page
 from tradeready_gym.cli.train import experiment_arguments
 
 
@@ -17,6 +22,7 @@ def walk_forward(
     seeds: int = 5,
     steps: int = 200_000,
     purge: int = 24,
+    embargo: int = 0,
     rolling: bool = False,
     workers: int | None = None,
     data: str = "auto",
@@ -30,8 +36,13 @@ def walk_forward(
     position_size: float | None = None,
     fee_rate: float = 0.001,
     starting_balance: float = 10_000.0,
+    label: str | None = None,
+    report: Path | None = None,
+    record: bool = True,
 ) -> None:
     """Train on what was, test on what came next, move on: fold by fold, every seed anew, on every processor.
+
+    Every seed's way through the tests is counted as a trial, below TRADEREADY_HOME/trials, as by `tradeready evaluate`.
 
     Parameters
     ----------
@@ -44,7 +55,9 @@ def walk_forward(
     steps
         Steps of training for each agent.
     purge
-        Candles left out between training and test.
+        Candles before a test that are not learned from: as many as a reward, a label or a holding reaches ahead.
+    embargo
+        Candles before those that are not learned from either, for what fades more slowly than it is measured.
     rolling
         Train on a window of constant length instead of everything before.
     workers
@@ -71,17 +84,32 @@ def walk_forward(
         As a fraction: 0.001 is 0.1 %.
     starting_balance
         In the quote currency.
+    label
+        The name of the folder below TRADEREADY_HOME/walk-forward.
+    report
+        Where to write the report (HTML; the result card lies beside it as JSON); report.html in that folder by default.
+    record
+        Count the seeds as trials; without it, what was counted before is counted all the same.
     """
-    from tradeready_gym.evaluation import t_interval
+    given = dict(locals())
+    from tradeready_gym.engine.cache import home
+    from tradeready_gym.evaluation.walk_forward import require_counts
+    from tradeready_gym.rendering.report import render_fold_report
     from tradeready_gym.strategies.algorithms import require_stable_baselines
-    from tradeready_gym.strategies.experiment import Experiment
+    from tradeready_gym.strategies.experiment import Experiment, unused_folder
+    from tradeready_gym.strategies.fold_card import walk_forward_card
+    from tradeready_gym.strategies.fold_pages import remarks_of, walk_forward_report
+    from tradeready_gym.strategies.trials import TrialStore, market_of
     from tradeready_gym.strategies.walk_forward import walk_forward as run
 
     require_stable_baselines()
     identity, arguments = experiment_arguments(
         environment, data, timeframe, lookback, reward, fee_rate, starting_balance, features, position_size
     )
-    experiment = Experiment(identity, arguments, start, end, algorithm, steps, tuple(range(seeds)), "walk-forward")
+    require_counts(folds=folds, seeds=seeds, steps=steps, workers=1 if workers is None else workers)
+    require_counts(0, purge=purge, embargo=embargo)
+    label = label or f"{algorithm.lower()}-{environment.lower()}"
+    experiment = Experiment(identity, arguments, start, end, algorithm, steps, tuple(range(seeds)), label)
     with progress() as shown:
         task, done = shown.task("agents trained and tested", folds * seeds), 0
 
@@ -90,30 +118,55 @@ def walk_forward(
             done += 1
             task(done, folds * seeds)
 
-        result = run(experiment, folds=folds, rolling=rolling, purge=purge, workers=workers, finished=finished)
+        result = run(
+            experiment, folds=folds, rolling=rolling, purge=purge, embargo=embargo, workers=workers, finished=finished
+        )
+    store = TrialStore()
+    if record:
+        store.record(result.trials)
+    trials = store.known(market_of(result.environment.engine), result.span, also=result.trials)
+    card = walk_forward_card(result, trials=trials, command=_command(given))
     console = out()
     console.print(_table(result))
-    names = [evaluation.evaluation.strategy for evaluation in result.baselines[:3]]
-    chained = [100.0 * (equity[-1] / equity[0] - 1.0) for _, equity in (result.chained(s) for s in experiment.seeds)]
-    console.print(
-        f"{algorithm} over all tests, chained: median {np.median(chained):.1f} %, "
-        f"{min(chained):.1f} to {max(chained):.1f} % over {seeds} seed{'s' if seeds > 1 else ''}",
-        soft_wrap=True,
-    )
-    if seeds > 1:
-        console.print(f"mean of the seeds: {t_interval(chained)}", soft_wrap=True)
-    for name in names:
-        _, equity = result.chained_baseline(name)
-        console.print(f"{name}: {100.0 * (equity[-1] / equity[0] - 1.0):.1f} %")
+    for line in remarks_of(result, card):
+        console.print(line, soft_wrap=True)
+    page = report.expanduser() if report is not None else unused_folder(label, home() / "walk-forward") / "report.html"
+    title = f"{algorithm} on {'/'.join(result.environment.engine.symbols)} {timeframe}, walk-forward"
+    write_page(page, render_fold_report(walk_forward_report(title, result, card)), card)
+    console.print(f"\nreport: {page}\ncard:   {page.with_suffix('.json')}", soft_wrap=True)
+
+
+def _command(given: Mapping[str, Any]) -> str:
+    # what is as it would be anyway is left out
+    parts = ["tradeready", "walk-forward", str(given["environment"])]
+    for name, parameter in inspect.signature(walk_forward).parameters.items():
+        value, option = given[name], name.replace("_", "-")
+        if name == "environment" or value == parameter.default:
+            continue
+        if isinstance(value, bool):
+            parts.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            parts += [f"--{option}", str(value)]
+    return shlex.join(parts)
 
 
 def _table(result: Any) -> Table:
     table = Table(title="Return % in each test", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("test", "median seed", "lowest", "highest", *(r.evaluation.strategy for r in result.baselines[:3])):
+    for heading in ("test", "median seed", "lowest", "highest", *result.rules):
         table.add_column(heading, justify="left" if heading == "test" else "right")
     for fold in result.folds:
-        mine = [r.evaluation.metric("roi_pct")[0] for r in result.results if r.fold == fold]
-        rules = [r.evaluation.metric("roi_pct")[0] for r in result.baselines if r.fold == fold]
+        mine = [one.evaluation.metric("roi_pct")[0] for one in result.of_fold(fold)]
+        rules = [result.of_fold(fold, rule)[0].evaluation.metric("roi_pct")[0] for rule in result.rules]
         cells = [f"{value:.1f}" for value in (float(np.median(mine)), min(mine), max(mine), *rules)]
         table.add_row(str(fold.test), *cells)
+    chained = [_gain(result.chained(seed)) for seed in result.experiment.seeds]
+    rules = [_gain(result.chained_baseline(rule)) for rule in result.rules]
+    table.add_section()
+    cells = [f"{value:.1f}" for value in (float(np.median(chained)), min(chained), max(chained), *rules)]
+    table.add_row("all tests, chained", *cells)
     return table
+
+
+def _gain(chained: Any) -> float:
+    _, equity = chained
+    return float(100.0 * (equity[-1] / equity[0] - 1.0))

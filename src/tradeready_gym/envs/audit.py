@@ -9,11 +9,13 @@ from typing import Any
 
 from tradeready_gym.envs.trading import TradingEnvironment
 from tradeready_gym.errors import CheckFailed
+from tradeready_gym.exchanges import MarginAccount
 from tradeready_gym.market import parse_time
 
 # relative to the equity; engine.md's own figure
 TOLERANCE = 1e-9
-_HOUR = 3_600_000_000
+_MINUTE = 60_000_000
+_HOUR = 60 * _MINUTE
 _YEAR = 365.25 * 24 * _HOUR
 
 
@@ -64,12 +66,21 @@ class Audit:
                 borrowed = max(-self._cash, 0.0) + sum(max(-q, 0.0) * closes[s] for s, q in self._quantity.items())
                 charge = self._margin.annual_borrow_rate * ((time - before) / _YEAR) * borrowed
             else:
-                interval = self._margin.funding_hours * _HOUR
-                times = time // interval - before // interval
-                charge = self._margin.funding_rate * times * sum(q * closes[s] for s, q in self._quantity.items())
+                rates = {symbol: self._funding(self._margin, symbol, before, time) for symbol in self._symbols}
+                charge = sum(rates[s] * q * closes[s] for s, q in self._quantity.items() if q != 0.0)
             self._cash -= charge
             self._financing += charge
         return max(first, end)
+
+    def _funding(self, margin: MarginAccount, symbol: str, before: int, time: int) -> float:
+        history = margin.funding_history
+        if history is None:
+            interval = (margin.funding_hours or 24) * _HOUR
+            return float(margin.funding_rate * (time // interval - before // interval))
+        stamps, rates = history.series[symbol if symbol in history.series else ""]
+        # a venue's seconds do not count: a time belongs to its minute
+        charged = (stamps // _MINUTE * _MINUTE > before) & (stamps // _MINUTE * _MINUTE <= time)
+        return math.fsum(rates[charged])
 
     def _forgive(self, info: Mapping[str, Any]) -> None:
         liquidated = any(fill["type"] == "liquidation" for fill in info["filled_orders"])

@@ -47,11 +47,12 @@ def compose(
     environment = {**settings.environment, **given}
     if "steps_per_action" in environment:
         environment["candles_per_action"] = environment.pop("steps_per_action")
+    made = exchange_of(exchange, shorthands, settings.exchange)
     return EngineSpec(
-        exchange=exchange_of(exchange, shorthands, settings.exchange),
+        exchange=made,
         action_scheme=action_scheme_of(action_scheme, settings.actions),
         reward_scheme=reward_scheme_of(reward_scheme, settings.rewards),
-        features=features_of(feature_pipeline, settings.features),
+        features=features_of(feature_pipeline, settings.features, made),
         **environment,
     )
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tradeready_gym.engine import Engine
-from tradeready_gym.tracking import Kept, compact_actions
+from tradeready_gym.tracking import Kept
 
 LONGEST = 200_000  # actions; a longer episode is recorded by its figures only
 
@@ -19,4 +19,5 @@ def kept_actions(engine: Engine, actions: bytes | bytearray) -> Kept | None:
         return None
     account = engine.state.accounts[0]
     start = int(engine.times[int(account.start_row)])
-    return Kept(compact_actions(table[:, 0] if width == 1 else table), start, int(account.episode))
+    # they are made small when the journal is written, many episodes at once
+    return Kept(table[:, 0] if width == 1 else table, start, int(account.episode))

@@ -26,9 +26,10 @@ class LiveTradingEnv(TradingEnvironment):
     Observations, fills, rewards and infos are those of a `TradingEnvironment` over the same candles, to the last digit,
     because it is one: the candles come from `feed` instead of a file. `reset` begins an account at the feed's clock.
 
-    The info has, besides: `decision_delay_ms` (how long after its candle opened the decision came), `missed_candles` (which
-    closed before it came: they pass without a decision, and the action applies to the next), `gap`, and `feed`. `total_steps`
-    and `progress_pct` are None: only ruin ends an episode.
+    The info has, besides: `decision_delay_ms` (how long after its candle opened the decision came), `quote_moved_pct` (how far
+    the price had moved from that open by then, by symbol; None where the feed does not know), `missed_candles` (which closed
+    before it came: they pass without a decision, and the action applies to the next), `gap`, and `feed`. `total_steps` and
+    `progress_pct` are None: only ruin ends an episode.
 
     Args:
         feed: where candles come from.
@@ -98,6 +99,9 @@ class LiveTradingEnv(TradingEnvironment):
         )
         self._market = market
         self._prices_then: Mapping[str, float] | None = None
+        # bid and ask as they were at the decision; of one that is done again, as they were then
+        self._seen: dict[str, tuple[float, float]] = {}
+        self._seen_then: dict[str, tuple[float, float]] | None = None
         self._own_table()
 
     def __repr__(self) -> str:
@@ -138,7 +142,10 @@ class LiveTradingEnv(TradingEnvironment):
         if not self._ready:
             raise ResetNeeded("the episode is over or has not begun; call reset() before step()")
         self._require_legal(action)
-        moment = self._began("decide", slot=self._market.clock, action=np.asarray(action).tolist())
+        self._seen = self._look() if self._seen_then is None else self._seen_then
+        self._seen_then = None
+        body = {"action": np.asarray(action).tolist(), "quotes": self._seen}
+        moment = self._began("decide", slot=self._market.clock, **body)
         earned, missed = self._let_missed_candles_pass(moment)
         if self.engine.state.accounts[0].done:
             return self._end_without_decision(earned, missed)
@@ -161,6 +168,7 @@ class LiveTradingEnv(TradingEnvironment):
             if record["message"] == "reset":
                 last = self.reset(seed=record["seed"])
             elif record["message"] == "decide":
+                self._seen_then = {s: (bid, ask) for s, (bid, ask) in record.get("quotes", {}).items()}
                 observation, _, _, _, info = self.step(_action_of(record["action"], self.action_space))
                 last = observation, info
             elif record["message"] == "order":
@@ -186,6 +194,10 @@ class LiveTradingEnv(TradingEnvironment):
         if self.feed.recovering and not self.feed.doing_again:
             raise EpisodeError("the journal holds a session that goes on; call recover() before anything else")
         return self.feed.did(kind, **body)
+
+    def _look(self) -> dict[str, tuple[float, float]]:
+        # the newest price stands for both
+        return {symbol: (price, price) for symbol, price in self.feed.prices().items()}
 
     def _announce(self, orders: Sequence[Order]) -> Mapping[str, float]:
         prices = dict(self.feed.opening_prices()) if self._prices_then is None else self._prices_then
@@ -245,7 +257,16 @@ class LiveTradingEnv(TradingEnvironment):
         info["total_steps"] = info["progress_pct"] = None
         info["decision_delay_ms"], info["missed_candles"], info["gap"] = delay, missed, gap
         info["feed"] = self.feed.health.state.value
+        info["quote_moved_pct"] = self._moved()
         return info
+
+    def _moved(self) -> dict[str, float | None]:
+        opens = self._market.rows["open"][self._market.closed - 1]
+        moved: dict[str, float | None] = dict.fromkeys(self.engine.symbols)
+        for place, symbol in enumerate(self.engine.symbols):
+            if symbol in self._seen and not self._market.gaps_at(self._market.closed - 1)[place]:
+                moved[symbol] = 100.0 * (0.5 * sum(self._seen[symbol]) / float(opens[place]) - 1.0)
+        return moved
 
     def _own_table(self) -> None:
         engine = self.engine

@@ -9,7 +9,7 @@ from tradeready_gym.context import EXCHANGE_KEYS, STOCHASTIC_KEYS, lay_market_ov
 from tradeready_gym.errors import ConfigurationError, UnknownName
 from tradeready_gym.exchanges import MarginAccount, SimulatedExchange, make_slippage, stochastic_exchange
 from tradeready_gym.features import RAW_FEATURES, Feature, FeaturePipeline
-from tradeready_gym.features.registry import PLAIN, library_feature
+from tradeready_gym.features.described import ToFit, described, described_feature
 from tradeready_gym.market import PRICE_PROCESSES, Instrument
 from tradeready_gym.rewards import RewardScheme, make_reward_scheme
 
@@ -79,18 +79,36 @@ def reward_scheme_of(scheme: Any, section: Mapping[str, Any]) -> RewardScheme:
     return made
 
 
-def features_of(features: Any, section: Any) -> FeaturePipeline | tuple[Any, ...]:
-    """The features for `feature_pipeline=`, or those of the context."""
+def features_of(
+    features: Any, section: Any, exchange: SimulatedExchange, start: Any = None
+) -> FeaturePipeline | tuple[Any, ...]:
+    """The features for `feature_pipeline=`, or those of the context; scalers with a training span are fitted on the exchange's data.
+
+    Raises:
+        UnknownName, ConfigurationError: a feature, or a parameter of one, that is none.
+        DataError: a training span that the data lack.
+    """
     found = section if features is NOT_GIVEN else features
     if found is None:
         return RAW_FEATURES
     if isinstance(found, FeaturePipeline):
         return found
     if isinstance(found, Mapping):
-        return tuple(_feature(name, parameters) for name, parameters in found.items())
-    if isinstance(found, str) or callable(found):
-        return (found,)
-    return tuple(found)
+        items = [described(name, parameters) for name, parameters in found.items()]
+    elif isinstance(found, str) or callable(found):
+        items = [found]
+    else:
+        items = [described_feature(item) if isinstance(item, Mapping) else item for item in found]
+    return tuple(_fitted(item, exchange) if isinstance(item, ToFit) else item for item in items)
+
+
+def _fitted(item: ToFit, exchange: SimulatedExchange) -> Feature:
+    replayers = exchange.load(item.start, item.end, item.scaler.warmup_bars)
+    if len(replayers) > 1:
+        raise ConfigurationError(
+            f"{item.scaler!r} is fitted on one data set, the exchange has {len(replayers)}; fit it in Python"
+        )
+    return item.fit(replayers[0].candles)
 
 
 def unknown_argument(names: Iterable[str], known: Iterable[str]) -> TypeError:
@@ -102,7 +120,9 @@ def unknown_argument(names: Iterable[str], known: Iterable[str]) -> TypeError:
 
 
 def _named(kind: str, given: Any, section: Mapping[str, Any], make: Callable[[Any], Any], default: Any) -> Any:
-    wanted = lay_over(section, {} if given is NOT_GIVEN else {"name": given})
+    wanted = lay_over(
+        section, {} if given is NOT_GIVEN else dict(given) if isinstance(given, Mapping) else {"name": given}
+    )
     name = wanted.pop("name", None)
     found = default if name is None else make(name)
     return _with_parameters(kind, type(found), wanted) if wanted else found
@@ -115,19 +135,6 @@ def _with_parameters(kind: str, component: Callable[..., Any], parameters: Mappi
         if name not in known:
             raise UnknownName(f"parameter of the {kind} {called}", name, known)
     return component(**{name: _value(value) for name, value in parameters.items()})
-
-
-def _feature(name: str, parameters: Any) -> str | Feature:
-    if not parameters:
-        return name
-    if not isinstance(parameters, Mapping):
-        raise ConfigurationError(f"the parameters of the feature {name!r} are a mapping; got {parameters!r}")
-    if name not in PLAIN:
-        known = library_feature(name) is not None
-        why = " Its parameters are in its name, as in rsi_21." if known else ""
-        raise UnknownName("feature with parameters", name, PLAIN, why)
-    made: Feature = _with_parameters("feature", PLAIN[name], parameters)
-    return made
 
 
 def _argument(key: str, value: Any) -> Any:

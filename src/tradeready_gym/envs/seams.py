@@ -23,7 +23,7 @@ def act(engine: Engine, i: int, action: Any) -> None:
         newest = engine.rows[account.row - 1]
         view = AccountView(engine.symbols, account, engine.state.positions[i], newest)
         _write_orders(engine, i, engine.schemes[i].orders(action, view))
-    engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, ACT)
+    engine.advance(engine.world, NOTHING, NO_REPORT, i, i + 1, ACT)
 
 
 def trade(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> None:
@@ -36,10 +36,10 @@ def trade(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> None:
         if candle:
             pay(engine, i, pay_python)
         if engine.python_slippage:
-            _quote(engine, i)
+            quote_orders(engine, i)
         else:
-            engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, QUOTE)
-        engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, FILL)
+            engine.advance(engine.world, NOTHING, NO_REPORT, i, i + 1, QUOTE)
+        engine.advance(engine.world, NOTHING, NO_REPORT, i, i + 1, FILL)
         if account.done:
             break
 
@@ -48,7 +48,7 @@ def pay(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> None:
     """Add the reward of the candle that was filled last to the step's, and to the episode's."""
     account = engine.state.accounts[i]
     if not engine.python_reward:
-        engine.advance(engine.world, _NOTHING, _NO_REPORT, i, i + 1, PAY)
+        engine.advance(engine.world, NOTHING, NO_REPORT, i, i + 1, PAY)
         return
     reward = pay_python(i)
     if isinstance(reward, bool) or not isinstance(reward, int | float | np.number) or not math.isfinite(reward):
@@ -81,7 +81,8 @@ def _write_orders(engine: Engine, i: int, orders: Any) -> None:
     account.pending = count
 
 
-def _quote(engine: Engine, i: int) -> None:
+def quote_orders(engine: Engine, i: int) -> None:
+    """Ask the slippage model in plain Python for every order of one environment."""
     account = engine.state.accounts[i]
     newest = engine.rows.view(np.recarray)[account.row - 1]
     model, parameters = engine.slippages[i], engine.parameters[1]
@@ -93,5 +94,5 @@ def _quote(engine: Engine, i: int) -> None:
         quote_liquidations(model, parameters, account, engine.state.positions[i], engine.state.orders[i], newest)
 
 
-_NOTHING = np.zeros(0, np.float32)
-_NO_REPORT = np.zeros((0, 0))
+NOTHING = np.zeros(0, np.float32)
+NO_REPORT = np.zeros((0, 0))

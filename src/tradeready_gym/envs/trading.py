@@ -21,6 +21,7 @@ from tradeready_gym.envs.keeping import kept_actions
 from tradeready_gym.envs.observing import as_dictionary, observation_space
 from tradeready_gym.envs.parts import NOT_GIVEN
 from tradeready_gym.envs.scenes import scene_of
+from tradeready_gym.envs.secret import HidesKey
 from tradeready_gym.envs.views import fill_views, reject_views
 from tradeready_gym.evaluation import EpisodeStatistics, plain_metrics
 from tradeready_gym.exchanges import SimulatedExchange
@@ -51,7 +52,7 @@ class ResetNeeded(errors.ResetNeeded, gymnasium.error.ResetNeeded):
     """Both ours and Gymnasium's, so that either `except` catches it."""
 
 
-class TradingEnvironment(gymnasium.Env[Any, Any]):
+class TradingEnvironment(HidesKey, gymnasium.Env[Any, Any]):
     """Trade historical candles with one account.
 
     Args:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tradeready_gym.live.binance import BinanceFeed
+    from tradeready_gym.live.ccxt_feed import CcxtFeed
     from tradeready_gym.live.clock import VirtualClock, WallClock
     from tradeready_gym.live.deployments import Deployment, list_deployments
     from tradeready_gym.live.feed import Feed, FeedEnded, FeedHealth, FeedState, Slot
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BinanceFeed",
+    "CcxtFeed",
     "Deployment",
     "Feed",
     "FeedEnded",
@@ -35,6 +37,7 @@ __all__ = [
 
 _FILES = {
     "binance": ("BinanceFeed",),
+    "ccxt_feed": ("CcxtFeed",),
     "clock": ("VirtualClock", "WallClock"),
     "deployments": ("Deployment", "list_deployments"),
     "feed": ("Feed", "FeedEnded", "FeedHealth", "FeedState", "Slot"),

@@ -4,26 +4,27 @@ Source of the messages: https://developers.binance.com/docs/binance-spot-api-doc
 when a candle is closed (`k.x`); nothing else is believed.
 """
 
+import contextlib
 import json
 import logging
 import threading
 import time as wall
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from tradeready_gym.errors import ConfigurationError, DataUnavailable, DownloadError, TradeReadyError
 from tradeready_gym.live.assembler import Assembler, Values
-from tradeready_gym.live.binance_rest import REST_URL, BinanceRest
+from tradeready_gym.live.binance_rest import ATTEMPTS, REST_URL, BinanceRest
 from tradeready_gym.live.clock import Clock, WallClock
-from tradeready_gym.live.feed import Feed, FeedEnded, FeedHealth, FeedState, Slot, require_symbols
+from tradeready_gym.live.feed import Feed, FeedEnded, FeedHealth, FeedState, Slot, require_symbols, slot_out_of_turn
 from tradeready_gym.market import Candles, Instrument, Timeframe
 
 STREAM_URL = "wss://data-stream.binance.vision"
 _DECLARE_AFTER = 8  # times the patience
 _SILENCE = 30.0  # seconds without a message after which a connection is given up
 _POLL = 0.25
+_DAY = 86_400_000_000
 _log = logging.getLogger(__name__)
 
 
@@ -69,9 +70,13 @@ class BinanceFeed(Feed):
         self._closing = threading.Event()
         self._rest = BinanceRest(rest_url, self._pause, seed)
         self._offset = 0
+        self._seen = 0
+        self._heard = False
+        self._measure_again = 0.0
         self._changed = threading.Condition()
         self._assembler: Assembler | None = None
         self._opens: dict[str, tuple[int, float]] = {}
+        self._prices: dict[str, tuple[int, float]] = {}
         self._state = FeedState.CONNECTING
         self._counts = {"reconnects": 0, "backfilled": 0, "malformed": 0, "gaps": 0}
         self._problem: str | None = None
@@ -83,13 +88,13 @@ class BinanceFeed(Feed):
 
     def history(self, bars: int) -> Candles:
         """Candles over REST up to the newest closed one."""
-        self._measure_clock()
+        there = self._measure_clock()
         step = self.timeframe.microseconds
-        end = self.now() // step * step
+        end = there // step * step
         parts = []
         for symbol in self.symbols:
             rows = self._rest.klines(symbol, self.timeframe, end - (bars + 1) * step, end)
-            rows = [row for row in rows if row[1] < self.now()]
+            rows = [row for row in rows if row[1] < there]
             if not rows:
                 raise DataUnavailable(f"the venue has no closed candle of {symbol} {self.timeframe.label}")
             columns = list(zip(*(values for _, _, values in rows), strict=True))
@@ -119,8 +124,8 @@ class BinanceFeed(Feed):
                 self._changed.wait(left)
 
     def now(self) -> int:
-        """This machine's clock, corrected by the venue's offset."""
-        return self._clock.now() + self._offset
+        """This machine's clock, corrected by the venue's offset; never before what the venue has said to be past."""
+        return max(self._clock.now() + self._offset, self._seen)
 
     def opening_prices(self) -> Mapping[str, float]:
         """The opens of the candles that are running now."""
@@ -133,6 +138,21 @@ class BinanceFeed(Feed):
         """The venue's filters."""
         return self._rest.instruments(self.symbols)
 
+    def prices(self) -> Mapping[str, float]:
+        """The newest prices of the candles that are running now, as the stream tells them."""
+        step = self.timeframe.microseconds
+        current = self.now() // step * step
+        with self._changed:
+            return {symbol: price for symbol, (time, price) in self._prices.items() if time == current}
+
+    def quotes(self) -> Mapping[str, tuple[float, float]]:
+        """The best bid and ask of each symbol, asked for now, once.
+
+        Raises:
+            DownloadError: the venue does not answer at once.
+        """
+        return self._rest.quotes(self.symbols)
+
     @property
     def health(self) -> FeedHealth:
         """Counters and state."""
@@ -144,6 +164,7 @@ class BinanceFeed(Feed):
                 newest_slot=None if assembler is None else assembler.next - self.timeframe.microseconds,
                 reconnects=self._counts["reconnects"],
                 backfilled=self._counts["backfilled"],
+                late=arrivals.late if arrivals else 0,
                 duplicates=arrivals.duplicates if arrivals else 0,
                 corrections=arrivals.corrections if arrivals else 0,
                 malformed=self._counts["malformed"] + self._rest.malformed,
@@ -168,7 +189,7 @@ class BinanceFeed(Feed):
         if self._assembler is None:
             return None
         if self._assembler.next != time:
-            raise ConfigurationError(f"slots come one after the other; {self._assembler.next} is next, not {time}")
+            raise slot_out_of_turn(self._assembler.next, time)
         slot = self._assembler.take()
         if slot is not None:
             self._denied = {moment: at for moment, at in self._denied.items() if moment > time}
@@ -191,8 +212,9 @@ class BinanceFeed(Feed):
             except _Closing:
                 return
             except Exception as error:
-                # whatever a network can do ends here: it is kept as the last problem, and the next connection is tried
-                failures += 1
+                # whatever a network can do ends here: it is kept as the last problem, and the next connection is tried; one
+                # that has brought candles is no failure, however it ended
+                failures = 0 if self._heard else failures + 1
                 self._note(FeedState.CONNECTING, f"{type(error).__name__}: {error}")
                 _log.warning("the feed lost its connection: %s", self._problem)
             self._counts["reconnects"] += 1
@@ -206,10 +228,8 @@ class BinanceFeed(Feed):
 
         names = "/".join(f"{symbol.lower()}@kline_{self.timeframe.label}" for symbol in self.symbols)
         with connect(f"{self._stream_url}/stream?streams={names}", open_timeout=10, close_timeout=1) as stream:
-            self._measure_clock()
-            self._note(FeedState.BACKFILLING, None)
-            self._backfill()
-            self._note(FeedState.LIVE, None)
+            self._heard = False
+            self._chase(at_once=True)
             silent = 0.0
             while not self._closing.is_set():
                 try:
@@ -222,7 +242,7 @@ class BinanceFeed(Feed):
                     silent = 0.0
                     if self._take(message):
                         return
-                self._chase_overdue()
+                self._chase()
 
     def _take(self, message: str | bytes) -> bool:
         """Read one message; returns whether the venue says that it is about to hang up."""
@@ -238,19 +258,22 @@ class BinanceFeed(Feed):
             symbol, time = str(candle["s"]), int(candle["t"]) * 1000
             values: Values = tuple(float(candle[name]) for name in ("o", "h", "l", "c", "v"))  # type: ignore[assignment]
             closed = bool(candle["x"])
+            moment = int(event["E"]) * 1000
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self._counts["malformed"] += 1
             self._problem = f"a message that is none of the documented ones: {error}"
             return False
+        self._heard = True
+        self._compare_clocks(moment)
         with self._changed:
             if closed:
                 self._offer(symbol, time, values)
             elif symbol in self.symbols and self._opens.get(symbol, (0, 0.0))[0] <= time:
-                self._opens[symbol] = (time, values[0])
+                self._opens[symbol], self._prices[symbol] = (time, values[0]), (time, values[3])
         return False
 
     def _offer(self, symbol: str, time: int, values: Values) -> bool:
-        if self._assembler is None or not _possible(values):
+        if self._assembler is None or not possible(values):
             self._counts["malformed"] += 1
             return False
         news = self._assembler.offer(symbol, time, values)
@@ -263,18 +286,19 @@ class BinanceFeed(Feed):
         if assembler is None:
             return
         step = self.timeframe.microseconds
+        # asked for before the candles: what had ended by then was closed when they were read, whatever our clock says
+        there = self._measure_clock(attempts=1)
         for symbol in self.symbols:
             with self._changed:
-                absent = [time for name, time in assembler.missing(self.now() // step * step) if name == symbol]
+                absent = [time for name, time in assembler.missing(there // step * step) if name == symbol]
             if not absent:
                 continue
-            rows = self._rest.klines(symbol, self.timeframe, absent[0], absent[-1] + step)
-            now = self.now()
+            rows = self._rest.klines(symbol, self.timeframe, absent[0], absent[-1] + step, attempts=1)
             with self._changed:
                 for time, closes, values in rows:
-                    if closes < now and self._offer(symbol, time, values):
+                    if closes < there and self._offer(symbol, time, values):
                         self._counts["backfilled"] += 1
-                self._declare(assembler, symbol, absent, {time for time, _, _ in rows}, now)
+                self._declare(assembler, symbol, absent, {time for time, _, _ in rows}, there)
 
     def _declare(self, assembler: Assembler, symbol: str, absent: list[int], present: set[int], now: int) -> None:
         for time in absent:
@@ -284,25 +308,44 @@ class BinanceFeed(Feed):
                 self._counts["gaps"] += 1
                 self._changed.notify_all()
 
-    def _chase_overdue(self) -> None:
-        step = self.timeframe.microseconds
+    def _chase(self, *, at_once: bool = False) -> None:
+        """Ask REST for what is overdue; the stream goes on whether it answers or not."""
+        step, now = self.timeframe.microseconds, self.now()
         with self._changed:
             if self._assembler is None:
                 return
-            absent = self._assembler.missing((self.now() - self._patience) // step * step)
-        if not absent:
+            absent = self._assembler.missing((now - (0 if at_once else self._patience)) // step * step)
+        if not absent and not at_once:
             self._next_chase = 0
+            self._note(FeedState.LIVE, None)
             return
-        now = self.now()
-        if now < self._next_chase:
+        # a clock that was set back must not put it off
+        if not at_once and 0 <= self._next_chase - now <= self._patience:
             return
         self._next_chase = now + self._patience
-        self._note(FeedState.BACKFILLING, f"{len(absent)} closed candles have not arrived")
-        self._backfill()
-        self._note(FeedState.LIVE, self._problem)
+        self._note(FeedState.BACKFILLING, f"{len(absent)} closed candles have not arrived" if absent else None)
+        try:
+            self._backfill()
+        except DownloadError as error:
+            self._note(FeedState.BACKFILLING, str(error))
+            return
+        if at_once:
+            self._note(FeedState.LIVE, None)
 
-    def _measure_clock(self) -> None:
-        self._offset = self._rest.clock_offset(self._clock)
+    def _measure_clock(self, attempts: int = ATTEMPTS) -> int:
+        there, self._offset = self._rest.time(self._clock, attempts)
+        self._seen = max(self._seen, there)
+        return there
+
+    def _compare_clocks(self, moment: int) -> None:
+        """Learn the venue's time from an event; when ours has moved away from it, measure anew."""
+        ahead = moment - (self._clock.now() + self._offset)
+        if abs(ahead) < _DAY:
+            self._seen = max(self._seen, moment)
+        if abs(ahead) > self._patience and wall.monotonic() >= self._measure_again:
+            self._measure_again = wall.monotonic() + _POLL
+            with contextlib.suppress(DownloadError):  # the next event tries again
+                self._measure_clock(attempts=1)
 
     def _note(self, state: FeedState, problem: str | None) -> None:
         with self._changed:
@@ -319,40 +362,7 @@ class _Closing(TradeReadyError):
     pass
 
 
-def _possible(values: Values) -> bool:
+def possible(values: Values) -> bool:
+    """Whether they can be the values of a candle."""
     open, high, low, close, volume = values
     return 0.0 < low <= min(open, close) and max(open, close) <= high < float("inf") and 0.0 <= volume < float("inf")
-
-
-def stream_message(
-    symbol: str, timeframe: Timeframe, time: int, values: Values, *, closed: bool, now: int
-) -> dict[str, Any]:
-    """A kline event as the venue sends it in a combined stream; times in microseconds. For replicas."""
-    open, high, low, close, volume = (format(value, ".8f") for value in values)
-    return {
-        "stream": f"{symbol.lower()}@kline_{timeframe.label}",
-        "data": {
-            "e": "kline",
-            "E": now // 1000,
-            "s": symbol,
-            "k": {
-                "t": time // 1000,
-                "T": (time + timeframe.microseconds) // 1000 - 1,
-                "s": symbol,
-                "i": timeframe.label,
-                "f": 0,
-                "L": 0,
-                "o": open,
-                "c": close,
-                "h": high,
-                "l": low,
-                "v": volume,
-                "n": 0,
-                "x": closed,
-                "q": "0",
-                "V": "0",
-                "Q": "0",
-                "B": "0",
-            },
-        },
-    }

@@ -14,21 +14,25 @@ import numpy as np
 
 from tradeready_gym.errors import DownloadError, UnknownName
 from tradeready_gym.live.assembler import Values
-from tradeready_gym.live.clock import Clock, WallClock
+from tradeready_gym.live.clock import Clock
 from tradeready_gym.market import Instrument, Timeframe
 
 REST_URL = "https://data-api.binance.vision"
 PAGE = 1000
 WEIGHT_PER_MINUTE = 6000
-_ATTEMPTS = 8
+WEIGHT_WINDOW = 60.0  # seconds after which the venue counts anew
+ATTEMPTS = 8
 _LONGEST_WAIT = 60.0
+_LONGEST_WAY = 5_000_000  # microseconds there and back
+_SHARE_OF_WEIGHT = 0.8
 _log = logging.getLogger(__name__)
 
 
 class BinanceRest:
-    """Candles, clock and filters. A refusal (429, 418) is respected for as long as it says; 5xx are tried again, later.
+    """Candles, clock, filters and quotes. A refusal (429, 418) is respected for as long as it says; 5xx are tried again, later.
 
-    `wait(seconds)` is called to pause; it may raise to give up.
+    `wait(seconds)` is called to pause; it may raise to give up. With `attempts=1` nobody waits: a request that has to be put
+    off, or fails, is a `DownloadError` at once.
     """
 
     def __init__(
@@ -38,18 +42,28 @@ class BinanceRest:
         self._wait = wait
         self._jitter = np.random.default_rng(seed)
         self._not_before = 0.0
-        self._lock = threading.Lock()
+        self._lock, self._asking = threading.Lock(), threading.Lock()
+        self.weight_limit = WEIGHT_PER_MINUTE
         self.used_weight = 0
         self.refusals = 0
         self.malformed = 0
 
-    def clock_offset(self, clock: Clock) -> int:
-        """The venue's clock minus this one, in microseconds; measured around the one request that was answered."""
-        asked: list[int] = []
-        there = int(self._get("/api/v3/time", {}, before=lambda: asked.append(clock.now()))["serverTime"]) * 1000
-        return there - (asked[-1] + clock.now()) // 2
+    def time(self, clock: Clock, attempts: int = ATTEMPTS) -> tuple[int, int]:
+        """The venue's clock, and by how much it is ahead of this one; microseconds.
 
-    def klines(self, symbol: str, timeframe: Timeframe, start: int, end: int) -> list[tuple[int, int, Values]]:
+        The offset is measured around the one request that was answered; if that took long, or our clock was set meanwhile, it
+        is what makes ours late rather than early. When this returns the venue's clock has passed the first number for sure:
+        a candle that ended before it is closed.
+        """
+        asked: list[int] = []
+        answer = self._get("/api/v3/time", {}, attempts, before=lambda: asked.append(clock.now()))
+        there, now = int(answer["serverTime"]) * 1000, clock.now()
+        way = now - asked[-1]
+        return there, there - now + (way // 2 if 0 <= way <= _LONGEST_WAY else 0)
+
+    def klines(
+        self, symbol: str, timeframe: Timeframe, start: int, end: int, attempts: int = ATTEMPTS
+    ) -> list[tuple[int, int, Values]]:
         """Candles that open in `[start, end)`: open time, close time (both microseconds), and values; oldest first.
 
         The last one may still be running: its close time tells.
@@ -63,7 +77,7 @@ class BinanceRest:
                 "endTime": end // 1000 - 1,
                 "limit": PAGE,
             }
-            page = self._get("/api/v3/klines", query)
+            page = self._get("/api/v3/klines", query, attempts)
             for row in page:
                 values = tuple(float(row[k]) for k in (1, 2, 3, 4, 5))
                 found.append((int(row[0]) * 1000, int(row[6]) * 1000, values))  # type: ignore[arg-type]
@@ -73,10 +87,13 @@ class BinanceRest:
         return found
 
     def instruments(self, symbols: tuple[str, ...]) -> dict[str, Instrument]:
-        """The venue's filters."""
-        listed = "[" + ",".join(f'"{symbol}"' for symbol in symbols) + "]"
+        """The venue's filters; its limit on weight is respected from then on."""
+        info = self._get("/api/v3/exchangeInfo", {"symbols": _listed(symbols)})
+        for limit in info.get("rateLimits", ()):
+            if limit.get("rateLimitType") == "REQUEST_WEIGHT" and limit.get("interval") == "MINUTE":
+                self.weight_limit = int(limit["limit"])
         rules = {}
-        for entry in self._get("/api/v3/exchangeInfo", {"symbols": listed})["symbols"]:
+        for entry in info["symbols"]:
             filters = {item["filterType"]: item for item in entry["filters"]}
             notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
             rules[entry["symbol"]] = Instrument(
@@ -84,46 +101,65 @@ class BinanceRest:
                 lot_size=float(filters["LOT_SIZE"]["stepSize"]),
                 tick_size=float(filters["PRICE_FILTER"]["tickSize"]),
                 min_notional=float(notional.get("minNotional", 0.0)),
+                max_quantity=float(filters["LOT_SIZE"].get("maxQty", 0.0)),
             )
         return rules
+
+    def quotes(self, symbols: tuple[str, ...], attempts: int = 1) -> dict[str, tuple[float, float]]:
+        """The best bid and ask of each symbol, now."""
+        found = self._get("/api/v3/ticker/bookTicker", {"symbols": _listed(symbols)}, attempts)
+        return {entry["symbol"]: (float(entry["bidPrice"]), float(entry["askPrice"])) for entry in found}
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def _get(self, path: str, query: dict[str, Any], before: Callable[[], object] = lambda: None) -> Any:
+    def _get(
+        self, path: str, query: dict[str, Any], attempts: int = ATTEMPTS, before: Callable[[], object] = lambda: None
+    ) -> Any:
         problem = ""
-        for attempt in range(_ATTEMPTS):
-            self._pause()
-            before()
-            try:
-                answer = self._http.get(path, params=query)
-            except httpx2.TransportError as error:
-                problem = f"{type(error).__name__}: {error}"
-                self._hold(self._backoff(attempt))
-                continue
-            self.used_weight = int(answer.headers.get("x-mbx-used-weight-1m", 0) or 0)
-            if answer.status_code in (429, 418):
-                self.refusals += 1
-                seconds = float(answer.headers.get("retry-after") or _LONGEST_WAIT)
-                problem = f"{answer.status_code}, come back in {seconds:g} s"
-                _log.warning("%s answered %s", path, problem)
-                self._hold(seconds)
-            elif answer.status_code >= 500:
-                problem = f"HTTP {answer.status_code}"
-                self._hold(self._backoff(attempt))
-            elif answer.status_code >= 400:
-                raise _refused(path, query, answer)
-            else:
-                if self.used_weight > 0.8 * WEIGHT_PER_MINUTE:
-                    self._hold(60.0 - WallClock().now() / 1e6 % 60.0)
+        for attempt in range(attempts):
+            self._wait_for_leave(path, attempts)
+            # one at a time: a request that is under way must not be followed by another before its refusal is known
+            with self._asking:
+                if self._held() > 0.0:
+                    problem = problem or "refused meanwhile"
+                    continue
+                before()
+                try:
+                    answer = self._http.get(path, params=query)
+                except httpx2.TransportError as error:
+                    problem = f"{type(error).__name__}: {error}"
+                    self._hold(self._backoff(attempt))
+                    continue
+                problem = self._refusal(path, query, answer, attempt)
+            if not problem:
                 try:
                     return answer.json()
                 except ValueError as error:
                     self.malformed += 1
                     problem = f"no JSON: {error}"
                     self._hold(self._backoff(attempt))
-        raise DownloadError(f"{path} did not answer {_ATTEMPTS} times; the last time: {problem}")
+        raise DownloadError(f"{path} did not answer {attempts} times; the last time: {problem}")
+
+    def _refusal(self, path: str, query: dict[str, Any], answer: httpx2.Response, attempt: int) -> str:
+        self.used_weight = int(answer.headers.get("x-mbx-used-weight-1m", 0) or 0)
+        if answer.status_code in (429, 418):
+            self.refusals += 1
+            seconds = float(answer.headers.get("retry-after") or _LONGEST_WAIT)
+            self._hold(seconds)
+            problem = f"{answer.status_code}, come back in {seconds:g} s"
+            _log.warning("%s answered %s", path, problem)
+            return problem
+        if answer.status_code >= 500:
+            self._hold(self._backoff(attempt))
+            return f"HTTP {answer.status_code}"
+        if answer.status_code >= 400:
+            raise _refused(path, query, answer)
+        if self.used_weight > _SHARE_OF_WEIGHT * self.weight_limit:
+            # the venue counts by its own minutes: after a whole one it has forgotten
+            self._hold(WEIGHT_WINDOW)
+        return ""
 
     def _backoff(self, attempt: int) -> float:
         return min(_LONGEST_WAIT, 0.25 * 2.0**attempt) * self._jitter.uniform(0.5, 1.0)
@@ -133,11 +169,21 @@ class BinanceRest:
         with self._lock:
             self._not_before = max(self._not_before, time.monotonic() + seconds)
 
-    def _pause(self) -> None:
+    def _held(self) -> float:
         with self._lock:
-            seconds = self._not_before - time.monotonic()
-        if seconds > 0.0:
-            self._wait(seconds)
+            return self._not_before - time.monotonic()
+
+    def _wait_for_leave(self, path: str, attempts: int) -> None:
+        seconds = self._held()
+        if seconds <= 0.0:
+            return
+        if attempts == 1:
+            raise DownloadError(f"{path} has to wait for {seconds:.1f} s: the venue refused, or failed")
+        self._wait(seconds)
+
+
+def _listed(symbols: tuple[str, ...]) -> str:
+    return "[" + ",".join(f'"{symbol}"' for symbol in symbols) + "]"
 
 
 def _refused(path: str, query: dict[str, Any], answer: httpx2.Response) -> Exception:

@@ -59,5 +59,9 @@ class ShiftedClock:
         """Microseconds since 1970, UTC, as this clock has them."""
         return self._clock.now() + self._offset
 
+    def shift(self, by: int) -> None:
+        """Set it: forward by so many microseconds, or back."""
+        self._offset += by
+
 
 Clock = WallClock | VirtualClock | ShiftedClock

@@ -5,20 +5,28 @@ TRADEREADY_HOME/live/NAME/card.json         what was deployed
                           decisions.jsonl   one line a decision, for people
                           status.json       how it is now
                           control           what somebody asked of it: stop or flatten
+                          expectation.json  what its backtest lets expect
+                          equity.json       its equity beside that, thinned
+                          log.txt           what its process said
+                          lock              held by the process that trades, so that there is one
 """
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from tradeready_gym.errors import ConfigurationError, StoreError
+from tradeready_gym.live.lock import is_held
 
-STATES = ("running", "stopped", "flat", "killed", "ruined", "feed ended", "failed")
+STATES = ("starting", "running", "stopped", "flat", "killed", "ruined", "feed ended", "failed")
 ORDERS = ("stop", "flatten")
 _TAIL_BYTES = 262_144
+_LOG_BYTES = 16_384
+_NOT_WRITTEN = ("directory",)
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,8 @@ class Deployment:
 
     `run` is the experiment's folder, `seed` which of its agents. `feed` says where candles come from, in words.
     `daily_loss_pct` is the kill switch: a loss of so much of the day's first equity (UTC) sells everything and ends it.
+    `owner` is the account of a platform that deployed it, `training_run` the run that the agent came out of. `directory` is
+    where deployments are kept, `live` under `TRADEREADY_HOME` by default.
     """
 
     name: str
@@ -38,6 +48,9 @@ class Deployment:
     account_seed: int = 0
     daily_loss_pct: float = 20.0
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    owner: str | None = None
+    training_run: str | None = None
+    directory: Path | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.name or not all(letter.isalnum() or letter in "-_." for letter in self.name) or self.name[0] == ".":
@@ -48,43 +61,61 @@ class Deployment:
     @property
     def folder(self) -> Path:
         """Where it is written down."""
-        return deployments_directory() / self.name
+        return (self.directory or deployments_directory()) / self.name
 
     def save(self) -> None:
         """Write down what is deployed; a folder that is taken must hold the same."""
         if (self.folder / "card.json").exists():
-            known = Deployment.load(self.name)
+            known = Deployment.load(self.name, self.directory)
             if known != self:
                 raise ConfigurationError(
                     f"{self.folder} holds another deployment ({known}); choose another name, or resume that one"
                 )
-        write_json(self.folder / "card.json", asdict(self))
+        values = {name: value for name, value in asdict(self).items() if name not in _NOT_WRITTEN}
+        write_json(self.folder / "card.json", values)
 
     @classmethod
-    def load(cls, name: str) -> Self:
+    def load(cls, name: str, directory: Path | None = None) -> Self:
         """The deployment of this name.
 
         Raises:
             StoreError: there is none; the message lists those that there are.
         """
-        path = deployments_directory() / name / "card.json"
+        path = (directory or deployments_directory()) / name / "card.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**values | {"symbols": tuple(values["symbols"])})
+            return cls(**values | {"symbols": tuple(values["symbols"]), "directory": directory})
         except FileNotFoundError as error:
-            known = ", ".join(deployment.name for deployment in list_deployments()) or "none yet"
-            raise StoreError(f"no deployment {name!r} in {deployments_directory()}; there are: {known}") from error
+            known = ", ".join(deployment.name for deployment in list_deployments(directory)) or "none yet"
+            raise StoreError(f"no deployment {name!r} in {path.parent.parent}; there are: {known}") from error
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise StoreError(f"{path} cannot be read: {error}") from error
 
     @property
     def status(self) -> dict[str, Any]:
-        """How it is, as it said last; `alive` says whether its process still is there."""
+        """How it is, as it said last; `alive` says whether its process still is there.
+
+        A process that trades holds the lock of its folder, which nothing but its end lets go; one that is starting is known by
+        its number only.
+        """
         try:
             status: dict[str, Any] = json.loads((self.folder / "status.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {"state": "never started", "alive": False}
-        return status | {"alive": status.get("state") == "running" and _is_alive(status.get("pid"))}
+        state = status.get("state")
+        alive = state in {"starting", "running"} and is_held(self.folder)
+        return status | {"alive": alive or (state == "starting" and _is_alive(status.get("pid")))}
+
+    @property
+    def log(self) -> str:
+        """The end of what its process said: at most 16 KiB; empty if it said nothing."""
+        try:
+            with open(self.folder / "log.txt", "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - _LOG_BYTES))
+                return file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
 
     def ask(self, order: str) -> None:
         """Ask the process to `stop`, or to `flatten`: sell everything, then stop.
@@ -104,9 +135,10 @@ def deployments_directory() -> Path:
     return Path(os.environ.get("TRADEREADY_HOME") or "~/.tradeready").expanduser().absolute() / "live"
 
 
-def list_deployments() -> list[Deployment]:
-    """All of them, by name; folders that hold none are left out."""
-    return [Deployment.load(card.parent.name) for card in sorted(deployments_directory().glob("*/card.json"))]
+def list_deployments(directory: Path | None = None) -> list[Deployment]:
+    """All of them, by name; folders that hold none are left out. `directory` is `live` under `TRADEREADY_HOME` by default."""
+    cards = sorted((directory or deployments_directory()).glob("*/card.json"))
+    return [Deployment.load(card.parent.name, directory) for card in cards]
 
 
 def decisions_of(deployment: Deployment, last: int) -> list[dict[str, Any]]:
@@ -139,6 +171,6 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a file as a whole, or leave the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     draft.write_text(text, encoding="utf-8")
     os.replace(draft, path)

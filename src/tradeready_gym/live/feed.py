@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tradeready_gym.errors import TradeReadyError
+from tradeready_gym.errors import ConfigurationError, DataUnavailable, TradeReadyError
 from tradeready_gym.market import Candles, Instrument, Timeframe
 
 
@@ -34,6 +34,7 @@ class FeedHealth:
     newest_slot: int | None = None
     reconnects: int = 0
     backfilled: int = 0
+    late: int = 0
     duplicates: int = 0
     corrections: int = 0
     malformed: int = 0
@@ -94,6 +95,26 @@ class Feed(abc.ABC):
         """The open of the candle that is running, for each symbol where the feed knows it; none by default."""
         return {}
 
+    def prices(self) -> Mapping[str, float]:
+        """The newest price within the candle that is running, for each symbol where the feed knows one; none by default."""
+        return {}
+
+    def quotes(self) -> Mapping[str, tuple[float, float]]:
+        """The best bid and ask of each symbol, at this moment.
+
+        Raises:
+            DataUnavailable: there is no book behind this feed.
+            DownloadError: the venue does not answer.
+        """
+        raise DataUnavailable(
+            f"{type(self).__name__} has no order book: recorded candles do not say the best bid and ask"
+        )
+
+    @property
+    def has_book(self) -> bool:
+        """Whether `quotes` can answer."""
+        return type(self).quotes is not Feed.quotes
+
     def instruments(self) -> Mapping[str, Instrument]:
         """The venue's filters by symbol; none by default."""
         return {}
@@ -106,6 +127,11 @@ class Feed(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Let go of connections and threads; closing twice is harmless."""
+
+
+def slot_out_of_turn(expected: int, asked: int) -> ConfigurationError:
+    """The error of whoever leaves a slot out."""
+    return ConfigurationError(f"slots come one after the other; {expected} is next, not {asked}")
 
 
 def require_symbols(symbols: str | Sequence[str]) -> tuple[str, ...]:

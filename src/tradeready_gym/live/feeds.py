@@ -7,10 +7,12 @@ from tradeready_gym.live.feed import Feed
 
 
 def make_feed(name: str, symbols: Sequence[str], timeframe: str) -> Feed:
-    """The feed of this name: `binance`, or `replay:DATA:START[:SPEED]` for recorded candles, 60 times as fast by default.
+    """The feed of this name: `binance`, `ccxt:VENUE` for any venue of ccxt, or `replay:DATA:START[:SPEED]` for recorded
+    candles, 60 times as fast by default; a speed of `max` is as fast as they are asked for.
 
     Raises:
         ConfigurationError: there is no such feed.
+        UnknownName: ccxt has no such venue, or the venue no such symbol or timeframe.
         DataError: the recording has no such start.
     """
     kind, _, rest = name.partition(":")
@@ -18,22 +20,40 @@ def make_feed(name: str, symbols: Sequence[str], timeframe: str) -> Feed:
         from tradeready_gym.live.binance import BinanceFeed
 
         return BinanceFeed(symbols, timeframe)
-    data, _, start = rest.partition(":")
-    if kind != "replay" or not start:
-        raise ConfigurationError(f"a feed is binance or replay:DATA:START[:SPEED]; got {name!r}")
+    if kind == "ccxt" and rest:
+        from tradeready_gym.live.ccxt_feed import CcxtFeed
+
+        return CcxtFeed(rest, symbols, timeframe)
+    if kind != "replay":
+        raise ConfigurationError(f"a feed is binance, ccxt:VENUE or replay:DATA:START[:SPEED]; got {name!r}")
     from tradeready_gym.live.replay import ReplayFeed
     from tradeready_gym.market import resolve
 
-    speed = 60.0
-    before, _, last = start.rpartition(":")
-    # the start itself has colons and ends in Z, a speed is a number
-    if before and "T" in before and not last.endswith("Z"):
-        start, speed = before, _speed(last)
+    data, start, speed = replay_parts(name)
     candles = resolve(data, symbols=tuple(symbols), timeframe=timeframe)[0]
     return ReplayFeed(candles, start, speed=speed)
 
 
-def _speed(text: str) -> float:
+def replay_parts(name: str) -> tuple[str, str, float | None]:
+    """What `replay:DATA:START[:SPEED]` plays, from when on, and how fast; None is as fast as it is asked for.
+
+    Raises:
+        ConfigurationError: it is no replay.
+    """
+    kind, _, rest = name.partition(":")
+    data, _, start = rest.partition(":")
+    if kind != "replay" or not start:
+        raise ConfigurationError(f"a replay is replay:DATA:START[:SPEED]; got {name!r}")
+    before, _, last = start.rpartition(":")
+    # the start itself has colons and ends in Z, a speed is a number
+    if before and "T" in before and not last.endswith("Z"):
+        return data, before, _speed(last)
+    return data, start, 60.0
+
+
+def _speed(text: str) -> float | None:
+    if text in {"max", ""}:
+        return None
     try:
         return float(text)
     except ValueError as error:

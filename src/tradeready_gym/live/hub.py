@@ -54,6 +54,19 @@ class Selected(Feed):
         """Those of these symbols."""
         return {symbol: price for symbol, price in self._feed.opening_prices().items() if symbol in self.symbols}
 
+    def prices(self) -> Mapping[str, float]:
+        """Those of these symbols."""
+        return {symbol: price for symbol, price in self._feed.prices().items() if symbol in self.symbols}
+
+    def quotes(self) -> Mapping[str, tuple[float, float]]:
+        """Those of these symbols."""
+        return {symbol: quote for symbol, quote in self._feed.quotes().items() if symbol in self.symbols}
+
+    @property
+    def has_book(self) -> bool:
+        """As the feed."""
+        return self._feed.has_book
+
     def instruments(self) -> Mapping[str, Instrument]:
         """Those of these symbols."""
         return {symbol: rule for symbol, rule in self._feed.instruments().items() if symbol in self.symbols}
@@ -137,6 +150,19 @@ class FeedHub(Feed):
     def opening_prices(self) -> Mapping[str, float]:
         """Those of the feed."""
         return self._feed.opening_prices()
+
+    def prices(self) -> Mapping[str, float]:
+        """Those of the feed."""
+        return self._feed.prices()
+
+    def quotes(self) -> Mapping[str, tuple[float, float]]:
+        """Those of the feed."""
+        return self._feed.quotes()
+
+    @property
+    def has_book(self) -> bool:
+        """As the feed."""
+        return self._feed.has_book
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Those that the venue had when the hub was made."""

@@ -14,9 +14,10 @@ doubled or lost, and a slot for which a decision is written down is not decided 
 """
 
 import base64
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,17 +33,19 @@ _NAMES = ("open", "high", "low", "close", "volume")
 class SessionJournal:
     """The records of one live session, in the file `path`.
 
+    A last record that was being written when the machine stopped is cut off: nothing had followed from it.
+
     Raises:
-        StoreError: the file is damaged in the middle, or is no journal. A last record that was being written when the
-            machine stopped is left out: nothing had followed from it.
+        StoreError: the file is damaged, or is no journal.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.records: list[dict[str, Any]] = []
         if self.path.exists():
+            _cut_torn_end(self.path)
             found = journal.read(self.path)
-            if found.damaged > 1:
+            if found.damaged:
                 raise StoreError(f"{self.path} is damaged in {found.damaged} places; it cannot be continued")
             self.records = found.records
 
@@ -54,6 +57,32 @@ class SessionJournal:
         """
         record = {"message": kind, **body}
         journal.append(self.path, journal.encode(record), sync=True)
+
+    @classmethod
+    def draft(cls, path: Path, contents: Sequence[Mapping[str, Any]]) -> Self:
+        """A journal with these records in a new file beside `path`, on the disk; `take_place_of` makes it that one.
+
+        Raises:
+            OSError: the disk refuses; `path` is as it was.
+        """
+        draft = path.with_name(f".{path.name}.compacted")
+        draft.unlink(missing_ok=True)
+        journal.append(draft, b"".join(map(journal.encode, contents)), sync=True)
+        return cls(draft)
+
+    def take_place_of(self, path: Path) -> None:
+        """Become the file `path`, whole or not at all, whenever the machine stops.
+
+        Raises:
+            OSError: the disk refuses; `path` is as it was.
+        """
+        os.replace(self.path, path)
+        self.path = path
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
     @property
     def begun(self) -> bool:
@@ -89,6 +118,10 @@ class JournaledFeed(Feed):
                     f"{journal.path} belongs to another session ({known}); this one is {self._description}. Take another "
                     f"journal, or the same composition"
                 )
+
+    def beginning(self, candles: Candles) -> dict[str, Any]:
+        """The record that a journal of this composition begins with."""
+        return {"message": "begin", "description": self._description, "history": _plain(candles)}
 
     @property
     def recovering(self) -> bool:
@@ -137,7 +170,10 @@ class JournaledFeed(Feed):
     def history(self, bars: int) -> Candles:
         """The history that the session began with."""
         if self._script:
-            return _candles(self._script.pop(0)["history"])
+            begun = _candles(self._script.pop(0)["history"])
+            # the slots before a snapshot are not asked for again, and a recording must not play them
+            self._feed.passed(int(begun.times[-1]))
+            return begun
         candles = self._feed.history(bars)
         self._journal.write("begin", description=self._description, history=_plain(candles))
         return candles
@@ -167,6 +203,19 @@ class JournaledFeed(Feed):
         """Those of the feed."""
         return self._feed.opening_prices()
 
+    def prices(self) -> Mapping[str, float]:
+        """Those of the feed."""
+        return self._feed.prices()
+
+    def quotes(self) -> Mapping[str, tuple[float, float]]:
+        """Those of the feed."""
+        return self._feed.quotes()
+
+    @property
+    def has_book(self) -> bool:
+        """As the feed."""
+        return self._feed.has_book
+
     def instruments(self) -> Mapping[str, Instrument]:
         """Those of the feed."""
         return self._feed.instruments()
@@ -179,6 +228,13 @@ class JournaledFeed(Feed):
     def close(self) -> None:
         """Close the feed; the journal has no handle to close."""
         self._feed.close()
+
+
+def _cut_torn_end(path: Path) -> None:
+    whole = path.read_bytes()
+    kept = whole.rfind(b"\n") + 1
+    if kept < len(whole):
+        os.truncate(path, kept)
 
 
 def _plain(candles: Candles) -> dict[str, Any]:

@@ -4,24 +4,29 @@ Besides the records that a live environment writes there are
 
     open      what the account is made of: balance, costs, filters, limits
     limits    other limits
+    snapshot  what the account was at a candle; the journal of a compacted account begins with the candles of the last days, what it
+              is made of, and this
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.live.feed import Feed, Slot
 from tradeready_gym.live.journal import JournaledFeed
 from tradeready_gym.live.market import GrowingReplayer, LiveExchange
 from tradeready_gym.live.orders import OrderRecords, PaperOrder
 from tradeready_gym.live.risk import RiskLimits
+from tradeready_gym.live.snapshot import first_kept_row, plain_state, restore_state
 from tradeready_gym.market import Instrument
 from tradeready_gym.market.replayer import DAY_MICROSECONDS
 from tradeready_gym.orders import Order
 
 CAPACITY = 4096
 MINUTE = 60_000_000
+_KEPT = ("started_at", "killed_at", "opened_at", "minute", "accepted", "_day", "_day_equity")
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class PaperLedger:
         self.records = OrderRecords(name)
         self.sessions: list[ClosedSession] = []
         market = GrowingReplayer(feed.history(max(2, DAY_MICROSECONDS // self._step) + 1), capacity)
-        opened = self._opened(dict(made_of))
+        opened = self._made_of = self._opened(dict(made_of))
         self.limits = RiskLimits.from_plain(opened["limits"])
         self.exchange = LiveExchange(
             market, self._announce, self._announce_cancel, symbols=feed.symbols, timeframe=feed.timeframe,
@@ -149,6 +154,31 @@ class PaperLedger:
         self._did("limits", limits=limits.to_plain())
         self.limits = limits
 
+    def records_of_now(self) -> list[dict[str, Any]]:
+        """A journal that gives the account as it is, between two candles, without how it came to be so.
+
+        Raises:
+            ConfigurationError: the account has no journal, or has traded since the newest candle closed.
+        """
+        account, market = self.account, self.exchange.live_market
+        if self._journaled is None or account.fills or account.pending:
+            raise ConfigurationError("an account is compacted between two candles, in its journal")
+        first = first_kept_row(market.closed, market.day_bars)
+        return [
+            self._journaled.beginning(market.candles_so_far().between(int(market.times[first]), None)),
+            {"message": "open", "at": self.started_at, **self._made_of},
+            {
+                "message": "snapshot",
+                "at": self.clock,
+                "state": plain_state(self.exchange.state, first),
+                "records": self.records.to_plain(),
+                "sessions": [asdict(session) for session in self.sessions],
+                "limits": self.limits.to_plain(),
+                "starting_balance": self.exchange.starting_balance,
+                **{name: getattr(self, name) for name in _KEPT},
+            },
+        ]
+
     def sales(self) -> list[Order]:
         """The market orders that would sell everything."""
         held = zip(self.symbols, self.positions, strict=True)
@@ -187,9 +217,25 @@ class PaperLedger:
             self.set_limits(RiskLimits.from_plain(record["limits"]))
         elif kind == "cancel":
             self.cancel(self.records.resting[record["order_id"]])
+        elif kind == "snapshot":
+            self._restore(record)
         elif kind == "order":
             order = Order(**record["orders"][0])
             self.execute(order, record["prices"], record["cause"], record["client_order_id"])
+
+    def _restore(self, record: Mapping[str, Any]) -> None:
+        self._did("snapshot")
+        self.exchange.starting_balance = record["starting_balance"]
+        self.exchange.reset(self.clock)
+        restore_state(self.exchange.state, record["state"])
+        account = self.account
+        # there may be more or less room than there was
+        account.end_row = account.data_end_row = len(self.exchange.live_market)
+        self.records.restore(record["records"])
+        self.sessions = [ClosedSession(**session) for session in record["sessions"]]
+        self.limits = RiskLimits.from_plain(record["limits"])
+        for name in _KEPT:
+            setattr(self, name, record[name])
 
     def _did(self, kind: str, **body: Any) -> int:
         self._moment = self.feed.now() if self._journaled is None else self._journaled.did(kind, **body)

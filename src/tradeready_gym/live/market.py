@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.exchanges import SimulatedExchange
+from tradeready_gym.exchanges.slippage import NoSlippage
 from tradeready_gym.exchanges.state import AccountState
 from tradeready_gym.features import FeaturePipeline
 from tradeready_gym.features.base import feature_values
@@ -104,6 +105,8 @@ class LiveExchange(SimulatedExchange):
         market: the candles.
         announce: called with the orders that are about to be submitted; returns the opens of the running candles by symbol.
         announce_cancel: called with the id of an order that is about to be cancelled.
+        fill_at: as in `SimulatedExchange`; or "book", where what `announce` returns is the best bid or ask, at which a market
+            order fills as it is.
         arguments: those of `SimulatedExchange`, but for its data.
     """
 
@@ -112,9 +115,17 @@ class LiveExchange(SimulatedExchange):
         market: GrowingReplayer,
         announce: Callable[[Sequence[Order]], Mapping[str, float]],
         announce_cancel: Callable[[int], object] = lambda _: None,
+        *,
+        fill_at: str = "next_open",
         **arguments: Any,
     ) -> None:
-        super().__init__(market.candles, **arguments)
+        super().__init__(market.candles, fill_at="next_open" if fill_at == "book" else fill_at, **arguments)
+        self.fill_at = fill_at
+        if self.account is not None and self.account.funding_history is not None:
+            raise ConfigurationError(
+                "a live account cannot have a history of funding rates, since tomorrow's are not in it; give one rate as "
+                "funding_rate=, such as the mean of the history"
+            )
         self.live_market = market
         self._announce, self._announce_cancel = announce, announce_cancel
 
@@ -131,7 +142,18 @@ class LiveExchange(SimulatedExchange):
                         running[name] = prices[symbol]
                     # what will be traded in it is not known: `max_volume_share` cannot limit anything yet
                     running["volume"] = math.inf
-        return super().submit(orders)
+        if self.fill_at != "book":
+            return super().submit(orders)
+        return [self._submit_at_book(order) for order in orders]
+
+    def _submit_at_book(self, order: Order) -> dict[str, Any]:
+        model = self.slippage
+        if order.type == "market":
+            self.slippage = NoSlippage()
+        try:
+            return super().submit([order])[0]
+        finally:
+            self.slippage = model
 
     def cancel(self, order_id: int) -> bool:
         """Cancel a resting order and free exactly what it locked; False if it is not resting."""

@@ -3,7 +3,7 @@
 import uuid
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tradeready_gym.orders import Fill, Order
@@ -134,6 +134,29 @@ class OrderRecords:
             self.cancelled(record, at, "ended_with_position")
             changed.append(record)
         return changed
+
+    def to_plain(self) -> dict[str, Any]:
+        """Everything, as JSON takes it; `restore` reads it back."""
+        return {
+            "candle": self._candle,
+            "sequence": self._sequence,
+            "count": self._count,
+            "orders": [asdict(order) for order in self.orders.values()],
+            "fills": [asdict(fill) for fill in self.fills],
+        }
+
+    def restore(self, plain: Mapping[str, Any]) -> None:
+        """Become what `to_plain` told."""
+        self.clear()
+        self._candle, self._sequence, self._count = plain["candle"], plain["sequence"], plain["count"]
+        for values in plain["orders"]:
+            order = PaperOrder(**values)
+            self.orders[order.order_id] = order
+            if order.client_order_id is not None:
+                self._by_client[order.client_order_id] = order
+            if order.status == "pending":
+                self.resting[order.number] = order
+        self.fills.extend(PaperFill(**values) for values in plain["fills"])
 
     def _fill(self, record: PaperOrder, fill: Mapping[str, Any], candle: int) -> None:
         record.status, record.filled_at, record.locked = "filled", candle, None

@@ -1,5 +1,6 @@
 """A paper account: the engine's own ledger and matching over a feed, without an environment, for orders of a client."""
 
+import gc
 import logging
 import math
 import threading
@@ -9,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tradeready_gym.errors import TradeReadyError
 from tradeready_gym.exchanges.desk import order_record
 from tradeready_gym.live.feed import Feed, FeedEnded
 from tradeready_gym.live.hub import Selected
@@ -19,6 +21,7 @@ from tradeready_gym.live.risk import Exposure, RiskLimits, refusal
 from tradeready_gym.orders import Order
 
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+COMPACT_BYTES = 4 * 1024 * 1024
 _POLL = 0.02
 _log = logging.getLogger(__name__)
 Seen = TypeVar("Seen")
@@ -36,9 +39,10 @@ class PaperAccount:
         name: what the ids of its orders are made of.
         symbols: what it trades, for good; by default those of BTCUSDT, ETHUSDT and SOLUSDT that the feed has, else all.
         journal: a file in which everything is written before it has an effect; one that exists is continued, with what is
-            written there instead of the arguments below.
+            written there instead of the arguments below. It is compacted now and then.
         starting_balance, fee_rate, slippage: as in `SimulatedExchange`.
         limits: what it may do.
+        compact_bytes: how much is written into the journal until it is replaced by the account as it is.
         patience: seconds for which an order waits for the newest candle or an opening price.
         listener: called with ("order", order) after a change of an order, and ("portfolio", None) after a candle.
 
@@ -58,6 +62,7 @@ class PaperAccount:
         fee_rate: float = 0.001,
         slippage: str | float | None = "volume_share",
         limits: RiskLimits | None = None,
+        compact_bytes: int = COMPACT_BYTES,
         patience: float = 2.0,
         capacity: int = CAPACITY,
         listener: Listener = lambda *_: None,
@@ -65,11 +70,12 @@ class PaperAccount:
         chosen = tuple(symbols or [s for s in DEFAULT_SYMBOLS if s in feed.symbols] or feed.symbols)
         self.name, self.symbols, self.timeframe = name, chosen, feed.timeframe
         self.feed: Feed = feed if chosen == feed.symbols else Selected(feed, chosen)
+        self._source, self._capacity = self.feed, capacity
+        self._journal: SessionJournal | None = None
+        self._compact_bytes = self._compact_at = compact_bytes
         if journal is not None:
-            written = SessionJournal(journal)
-            parts = {"account": name, "symbols": list(chosen), "timeframe": feed.timeframe.label}
-            self.feed = JournaledFeed(self.feed, written, parts)
-            written.records.clear()  # the feed has its own list, and lets go of it
+            self._journal = SessionJournal(journal)
+            self.feed = self._journaled(self._journal)
         self._step, self._patience, self._listener = feed.timeframe.microseconds, patience, listener
         self._lock = threading.RLock()
         self._stop = threading.Event()
@@ -83,6 +89,7 @@ class PaperAccount:
             "limits": (limits or RiskLimits()).to_plain(),
             "instruments": {s: asdict(i) for s, i in feed.instruments().items() if s in chosen},
         }
+        self._made_of = made_of
         self.ledger = PaperLedger(self.feed, name, made_of, capacity)
 
     # ---- orders ----
@@ -138,6 +145,7 @@ class PaperAccount:
             if slot is None:
                 return False
             self._tell(self.ledger.apply(slot), portfolio=True)
+            self._compact_if_large()
             return True
 
     def catch_up(self) -> None:
@@ -182,7 +190,50 @@ class PaperAccount:
             self.catch_up()
             return view(self.ledger)
 
+    def compact(self) -> bool:
+        """Replace the journal by one that says what the account is, instead of how it came to be; whether it was done.
+
+        The new file is read back and must give the same account, to the last digit, before it takes the old one's place: at once
+        and whole, whenever the machine stops. An account that traded since the newest candle closed is not compacted.
+
+        Raises:
+            OSError: the disk refuses; everything is as it was.
+        """
+        with self._lock:
+            old, ledger = self._journal, self.ledger
+            if old is None or ledger.account.fills or ledger.account.pending:
+                return False
+            contents = ledger.records_of_now()
+            draft = SessionJournal.draft(old.path, contents)
+            feed = self._journaled(draft)
+            made = PaperLedger(feed, self.name, self._made_of, self._capacity)
+            if made.records_of_now() != contents:
+                _log.error("the journal of %s could not be compacted: what was read back is another account", self.name)
+                return False
+            draft.take_place_of(old.path)
+            self._journal, self.feed, self.ledger = draft, feed, made
+            self._compact_at = draft.path.stat().st_size + self._compact_bytes
+        del ledger, made
+        gc.collect()  # books and exchange know one another; their arrays would wait for the collector for days
+        return True
+
     # ---- inside ----
+
+    def _journaled(self, journal: SessionJournal) -> JournaledFeed:
+        parts = {"account": self.name, "symbols": list(self.symbols), "timeframe": self.timeframe.label}
+        feed = JournaledFeed(self._source, journal, parts)
+        journal.records.clear()  # the feed has its own list, and lets go of it
+        return feed
+
+    def _compact_if_large(self) -> None:
+        if self._journal is None or self._journal.path.stat().st_size < self._compact_at:
+            return
+        # what fails now is tried again when the journal has grown
+        self._compact_at = self._journal.path.stat().st_size + self._compact_bytes
+        try:
+            self.compact()
+        except (OSError, TradeReadyError):
+            _log.exception("the journal of %s could not be compacted", self.name)
 
     def _current_prices(self) -> dict[str, float] | None:
         self.catch_up()

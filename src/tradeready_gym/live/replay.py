@@ -89,6 +89,10 @@ class ReplayFeed(Feed):
             if not self.candles.gaps[j, row]
         }
 
+    def prices(self) -> Mapping[str, float]:
+        """The opens, at the moment of the opening; what comes after it within a candle is not recorded."""
+        return self.opening_prices() if not (self.now() - self.candles.start) % self.timeframe.microseconds else {}
+
     def instruments(self) -> Mapping[str, Instrument]:
         """The filters that were given."""
         return self._instruments

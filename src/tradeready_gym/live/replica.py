@@ -6,11 +6,11 @@ does to its clients can be done to ours on purpose.
 
 import asyncio
 import contextlib
+import json
 import socket
 import threading
 import time as wall
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.applications import Starlette
@@ -19,37 +19,44 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tradeready_gym.errors import ConfigurationError, UnknownName
+from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.live.assembler import Values
-from tradeready_gym.live.binance import stream_message
 from tradeready_gym.live.clock import VirtualClock
+from tradeready_gym.live.replica_script import (
+    FAULTS,
+    MIDWAY_FAULTS,
+    REST_FAULTS,
+    STREAM_FAULTS,
+    Scales,
+    Script,
+    Told,
+)
+from tradeready_gym.live.replica_wire import WEIGHTS, book_ticker, exchange_info, kline_event, kline_row
 from tradeready_gym.market import Candles, Instrument
 from tradeready_gym.market.timeframe import TimeLike
 
-STREAM_FAULTS = ("disconnect", "duplicate", "late", "swap", "drop", "malformed", "shutdown", "correction", "foreign")
-REST_FAULTS = {"http_429": 429, "http_418": 418, "http_500": 500, "http_503": 503, "junk": 200}
-_TICK = 0.005
+__all__ = ["FAULTS", "MIDWAY_FAULTS", "REST_FAULTS", "STREAM_FAULTS", "Replica", "serve"]
 
-
-@dataclass
-class Told:
-    """What the replica did, for whoever compares."""
-
-    connections: int = 0
-    requests: int = 0
-    faults: dict[str, int] = field(default_factory=dict)
+LIFETIME = 86_400_000_000  # the venue ends a connection after 24 hours
+_TICK = 0.002
+_REFUSED_FOR = 0.2  # seconds
 
 
 class Replica:
     """Serves `candles` as if `start` were now and time ran `speed` times as fast.
+
+    Within a candle the price moves on a straight line from its open to its close; the best bid and ask lie half of `spread`
+    beside it.
 
     Args:
         candles: the recording; its gaps are candles that the venue does not have.
         start: the moment at which it begins.
         speed: how many times as fast as the market.
         faults: by slot (0 is the one that opens at `start`), names of `STREAM_FAULTS`, which happen to the slot's closed candle
-            on every connection, or of `REST_FAULTS`, which answer the next request after it.
+            on every connection, of `MIDWAY_FAULTS`, or of `REST_FAULTS`, which answer the next request after it.
         instruments: filters by symbol.
+        spread: as a fraction of the price.
+        weight_limit: what the requests of `weight_window` seconds (of the wall's) may weigh together.
     """
 
     def __init__(
@@ -60,22 +67,22 @@ class Replica:
         speed: float = 60.0,
         faults: Mapping[int, Sequence[str]] | None = None,
         instruments: Mapping[str, Instrument] | None = None,
+        spread: float = 0.0001,
+        weight_limit: int = 6000,
+        weight_window: float = 60.0,
     ) -> None:
         if not speed > 0:
             raise ConfigurationError(f"speed must be positive; got {speed!r}")
-        for names in (faults or {}).values():
-            for name in names:
-                if name not in STREAM_FAULTS and name not in REST_FAULTS:
-                    raise UnknownName("fault", name, (*STREAM_FAULTS, *REST_FAULTS))
         self.candles = candles
         self._step = candles.timeframe.microseconds
         self._first = candles.row_of(start, name="start")
         self.clock = VirtualClock(candles.start + self._first * self._step, speed)
-        self.faults = {slot: list(names) for slot, names in (faults or {}).items()}
-        self._instruments = dict(instruments or {})
-        self._rest_faults: list[str] = []
-        self._happened: set[tuple[int, str]] = set()
         self.told = Told()
+        self._script = Script(faults or {}, self.told)
+        self._scales = Scales(weight_limit, weight_window, self.told)
+        self.faults = self._script.faults
+        self._instruments = dict(instruments or {})
+        self._half_spread = 0.5 * spread
         self.rest_url = self.stream_url = ""
         routes = [
             Route("/api/v3/time", self._time),
@@ -83,6 +90,7 @@ class Replica:
             Route("/api/v3/klines", self._klines),
             Route("/api/v3/exchangeInfo", self._exchange_info),
             Route("/api/v3/ticker/price", self._ticker_price),
+            Route("/api/v3/ticker/bookTicker", self._book_ticker),
             WebSocketRoute("/stream", self._stream),
         ]
         self.app = Starlette(routes=routes)
@@ -90,33 +98,17 @@ class Replica:
     @contextlib.contextmanager
     def serving(self) -> Iterator["Replica"]:
         """Listen on loopback until the block ends; `rest_url` and `stream_url` say where."""
-        import uvicorn
-
-        with socket.socket() as bound:
-            bound.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{bound.getsockname()[1]}"
+        with serve(self.app) as address:
             self.rest_url, self.stream_url = f"http://{address}", f"ws://{address}"
-            config = uvicorn.Config(self.app, log_level="error", timeout_graceful_shutdown=1, ws="websockets-sansio")
-            server = uvicorn.Server(config)
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-            thread.start()
-            while not server.started:
-                if not thread.is_alive():
-                    raise ConfigurationError("the replica did not start")
-                wall.sleep(_TICK)
-            try:
-                yield self
-            finally:
-                server.should_exit = True
-                thread.join(10.0)
+            yield self
 
     # ---- REST ----
 
-    async def _time(self, _: Request) -> Response:
-        return self._fault() or JSONResponse({"serverTime": self.clock.now() // 1000})
+    async def _time(self, request: Request) -> Response:
+        return self._refuse(request) or self._answer({"serverTime": self.clock.now() // 1000})
 
-    async def _ping(self, _: Request) -> Response:
-        return self._fault() or JSONResponse({})
+    async def _ping(self, request: Request) -> Response:
+        return self._refuse(request) or self._answer({})
 
     async def _klines(self, request: Request) -> Response:
         query = request.query_params
@@ -126,51 +118,72 @@ class Replica:
         if query.get("interval") != self.candles.timeframe.label:
             return JSONResponse({"code": -1120, "msg": "Invalid interval."}, 400)
         limit = min(1000, int(query.get("limit", 500)))
-        last = min(len(self.candles) - 1, (self.clock.now() - self.candles.start) // self._step)
+        last = min(len(self.candles) - 1, self._row())
         first = max(0, -(-(int(query.get("startTime", 0)) * 1000 - self.candles.start) // self._step))
         if "endTime" in query:
             last = min(last, (int(query["endTime"]) * 1000 - self.candles.start) // self._step)
         rows = [row for row in range(first, last + 1) if not self.candles.gaps[place, row]]
         rows = rows[:limit] if "startTime" in query else rows[-limit:]
-        return self._fault() or JSONResponse([self._kline(place, row) for row in rows], headers=_WEIGHT)
+        return self._refuse(request) or self._answer([self._kline(place, row) for row in rows])
 
-    async def _exchange_info(self, _: Request) -> Response:
-        return self._fault() or JSONResponse({"symbols": [self._rules(symbol) for symbol in self.candles.symbols]})
+    async def _exchange_info(self, request: Request) -> Response:
+        names = self._asked(request)
+        if names is None:
+            return JSONResponse({"code": -1121, "msg": "Invalid symbol."}, 400)
+        rules = [self._instruments.get(symbol) or Instrument(symbol) for symbol in names]
+        info = exchange_info(rules, self._scales.limit, self.clock.now())
+        return self._refuse(request) or self._answer(info)
 
     async def _ticker_price(self, request: Request) -> Response:
         place = self._place(request.query_params.get("symbol", ""))
         if place is None:
             return JSONResponse({"code": -1121, "msg": "Invalid symbol."}, 400)
-        row = min(len(self.candles) - 1, (self.clock.now() - self.candles.start) // self._step)
-        return JSONResponse({"symbol": self.candles.symbols[place], "price": f"{self.candles.open[place, row]:.8f}"})
+        answer = {"symbol": self.candles.symbols[place], "price": f"{self.price(place):.8f}"}
+        return self._refuse(request) or self._answer(answer)
 
-    def _fault(self) -> Response | None:
+    async def _book_ticker(self, request: Request) -> Response:
+        names = self._asked(request)
+        if names is None:
+            return JSONResponse({"code": -1121, "msg": "Invalid symbol."}, 400)
+        quotes = [book_ticker(name, *self.quote(name)) for name in names]
+        single = "symbol" in request.query_params
+        return self._refuse(request) or self._answer(quotes[0] if single else quotes)
+
+    def _asked(self, request: Request) -> list[str] | None:
+        query = request.query_params
+        if "symbol" in query:
+            names = [query["symbol"]]
+        else:
+            names = json.loads(query["symbols"]) if "symbols" in query else list(self.candles.symbols)
+        return names if all(name in self.candles.symbols for name in names) else None
+
+    def _answer(self, body: Any) -> Response:
+        return JSONResponse(body, headers={"X-MBX-USED-WEIGHT-1M": str(self._scales.used)})
+
+    def _refuse(self, request: Request) -> Response | None:
         self.told.requests += 1
-        if not self._rest_faults:
+        seconds = self._scales.weigh(WEIGHTS[request.url.path])
+        if seconds is not None:
+            return self._refused(429, seconds)
+        name = self._script.refusal()
+        if name is None:
             return None
-        name = self._rest_faults.pop(0)
-        self._count(name)
         if name == "junk":
             return PlainTextResponse('{"serverTime": 17', media_type="application/json")
-        headers = {"Retry-After": "0.05"} if REST_FAULTS[name] in (429, 418) else {}
-        return JSONResponse({"code": -1003, "msg": "Way too many requests."}, REST_FAULTS[name], headers=headers)
+        return self._refused(REST_FAULTS[name], _REFUSED_FOR)
+
+    def _refused(self, status: int, seconds: float) -> Response:
+        headers = {}
+        if status in (429, 418):
+            headers = {"Retry-After": f"{seconds:.3f}"}
+            self._scales.refuse(seconds)
+        return JSONResponse({"code": -1003, "msg": "Way too many requests."}, status, headers=headers)
 
     def _kline(self, place: int, row: int) -> list[Any]:
         time = self.candles.start + row * self._step
-        open, high, low, close, volume = (format(value, ".8f") for value in self._values(place, row))
-        if time + self._step > self.clock.now():
-            high = low = close = open  # it is still running, and nothing has happened in it yet
-            volume = "0.00000000"
-        return [time // 1000, open, high, low, close, volume, (time + self._step) // 1000 - 1, "0", 0, "0", "0", "0"]
-
-    def _rules(self, symbol: str) -> dict[str, Any]:
-        rule = self._instruments.get(symbol) or Instrument(symbol)
-        filters = [
-            {"filterType": "PRICE_FILTER", "tickSize": format(rule.tick_size, ".8f")},
-            {"filterType": "LOT_SIZE", "stepSize": format(rule.lot_size, ".8f")},
-            {"filterType": "NOTIONAL", "minNotional": format(rule.min_notional, ".8f")},
-        ]
-        return {"symbol": symbol, "status": "TRADING", "filters": filters}
+        running = time + self._step > self.clock.now()
+        values = self._running(place, row) if running else self._values(place, row)
+        return kline_row(self.candles.timeframe, time, values)
 
     # ---- streams ----
 
@@ -183,30 +196,42 @@ class Replica:
             await self._play(socket, places)
 
     async def _play(self, socket: WebSocket, places: list[int]) -> None:
-        row = (self.clock.now() - self.candles.start) // self._step
-        held: list[dict[str, Any]] = []
+        ends = self.clock.now() + LIFETIME
+        row, held = self._row(), list[dict[str, Any]]()
         while row < len(self.candles):
-            for place in places:
-                if not self.candles.gaps[place, row]:
-                    await socket.send_json(self._event(place, row, closed=False))
-            if await self._sleep_until(socket, self.candles.start + (row + 1) * self._step):
+            opens = self.candles.start + row * self._step
+            await self._send(socket, self._events(places, row, closed=False))
+            if await self._sleep_until(socket, min(ends, opens + self._step // 2)):
                 return
-            faults = self._due(row - self._first)
+            if self._interrupted(row) or self.clock.now() >= ends:
+                await socket.close(1001)
+                return
+            await self._send(socket, self._events(places, row, closed=False))
+            if await self._sleep_until(socket, opens + self._step):
+                return
+            faults = self._script.at_close(row - self._first)
             if "shutdown" in faults:
                 await socket.send_json({"e": "serverShutdown", "E": self.clock.now() // 1000})
             if "disconnect" in faults or "shutdown" in faults:
                 await socket.close(1001)
                 return
-            events = [self._event(place, row, closed=True) for place in places if not self.candles.gaps[place, row]]
-            sent, held = self._distorted(faults, events, held)
-            for event in sent:
-                await (socket.send_text(event) if isinstance(event, str) else socket.send_json(event))
+            sent, held = self._distorted(faults, self._events(places, row, closed=True), held)
+            await self._send(socket, sent)
             row += 1
 
+    def _interrupted(self, row: int) -> bool:
+        """Do what happens in the middle of this candle; returns whether the connection ends."""
+        faults = self._script.midway(row - self._first)
+        for name in faults:
+            kind, _, bars = name.partition("_")
+            if kind in ("outage", "leap"):
+                self.clock.advance_to(self.clock.now() + int(bars) * self._step)
+        return any(not name.startswith("leap") for name in faults)
+
     def _distorted(
-        self, faults: list[str], events: list[dict[str, Any]], held: list[dict[str, Any]]
-    ) -> tuple[list[dict[str, Any] | str], list[dict[str, Any]]]:
-        sent: list[dict[str, Any] | str] = []
+        self, faults: list[str], events: list[Any], held: list[dict[str, Any]]
+    ) -> tuple[list[Any], list[dict[str, Any]]]:
+        sent: list[Any] = []
         if "malformed" in faults:
             sent += ['{"stream": "btcusdt@kline', "[]", '{"data": {"e": "kline", "k": {"t": "soon"}}}']
         if "foreign" in faults:
@@ -220,9 +245,13 @@ class Replica:
             sent += events
         if "correction" in faults:
             for event in events:
-                candle = event["data"]["k"] | {"v": "0.12345678"}
+                candle = event["data"]["k"] | {"v": CORRECTED_VOLUME}
                 sent.append(event | {"data": event["data"] | {"k": candle}})
         return sent, []
+
+    async def _send(self, socket: WebSocket, events: Sequence[Any]) -> None:
+        for event in events:
+            await (socket.send_text(event) if isinstance(event, str) else socket.send_json(event))
 
     async def _sleep_until(self, socket: WebSocket, moment: int) -> bool:
         while self.clock.now() < moment:
@@ -231,25 +260,37 @@ class Replica:
                 return True
         return False
 
-    def _due(self, slot: int) -> list[str]:
-        faults = []
-        for name in self.faults.get(slot, ()):
-            if name in REST_FAULTS:
-                if (slot, name) not in self._happened:
-                    self._rest_faults.append(name)
-            elif (slot, name) not in self._happened:
-                faults.append(name)
-                self._count(name)
-            self._happened.add((slot, name))
-        return faults
+    def _events(self, places: list[int], row: int, *, closed: bool) -> list[dict[str, Any]]:
+        time, frame, now = self.candles.start + row * self._step, self.candles.timeframe, self.clock.now()
+        events = []
+        for place in places:
+            if not self.candles.gaps[place, row]:
+                values = self._values(place, row) if closed else self._running(place, row)
+                events.append(kline_event(self.candles.symbols[place], frame, time, values, closed=closed, now=now))
+        return events
 
-    def _event(self, place: int, row: int, *, closed: bool) -> dict[str, Any]:
-        time = self.candles.start + row * self._step
-        values = self._values(place, row)
-        if not closed:
-            values = (values[0], values[0], values[0], values[0], 0.0)
-        symbol = self.candles.symbols[place]
-        return stream_message(symbol, self.candles.timeframe, time, values, closed=closed, now=self.clock.now())
+    # ---- the market ----
+
+    def price(self, place: int) -> float:
+        """The price of the symbol at this place, now; the last close in a gap."""
+        row = min(self._row(), len(self.candles) - 1)
+        if self.candles.gaps[place, row]:
+            return self._values(place, row)[3]
+        return self._running(place, row)[3]
+
+    def quote(self, symbol: str) -> tuple[float, float]:
+        """The best bid and ask, now."""
+        price = self.price(self.candles.symbols.index(symbol))
+        return price * (1.0 - self._half_spread), price * (1.0 + self._half_spread)
+
+    def _row(self) -> int:
+        return (self.clock.now() - self.candles.start) // self._step
+
+    def _running(self, place: int, row: int) -> Values:
+        open, _, _, close, volume = self._values(place, row)
+        passed = min(1.0, (self.clock.now() - self.candles.start - row * self._step) / self._step)
+        price = open + (close - open) * passed
+        return open, max(open, price), min(open, price), price, volume * passed
 
     def _values(self, place: int, row: int) -> Values:
         market = self.candles
@@ -260,8 +301,27 @@ class Replica:
     def _place(self, symbol: str) -> int | None:
         return self.candles.symbols.index(symbol) if symbol in self.candles.symbols else None
 
-    def _count(self, name: str) -> None:
-        self.told.faults[name] = self.told.faults.get(name, 0) + 1
+
+CORRECTED_VOLUME = "0.12345678"
 
 
-_WEIGHT = {"X-MBX-USED-WEIGHT-1M": "2"}
+@contextlib.contextmanager
+def serve(app: Any) -> Iterator[str]:
+    """Let an ASGI application listen on a free port of loopback until the block ends; the value is its address."""
+    import uvicorn
+
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, ws="websockets-sansio")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+        thread.start()
+        while not server.started:
+            if not thread.is_alive():
+                raise ConfigurationError("the replica did not start")
+            wall.sleep(_TICK)
+        try:
+            yield f"127.0.0.1:{bound.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10.0)
