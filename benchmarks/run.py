@@ -1,6 +1,6 @@
 """Every benchmark in one run: each peer in a virtual environment and process of its own, ratios in one table.
 
-    python benchmarks/run.py [--only single|vector|composition|training|cold] [--output benchmarks/results.md]
+    python benchmarks/run.py [--only single|vector|composition|length|training|cold] [--output benchmarks/results.md]
 
 Peers are installed into build/peers/ the first time. Absolute numbers belong to the machine; the ratios are the result.
 """
@@ -90,6 +90,18 @@ def composition() -> list[str]:
     return lines
 
 
+def length() -> list[str]:
+    """One long episode, its beginning against its end."""
+    lines = [
+        "| an episode of 19,000 candles | first 2,000 steps | last 2,000 steps | memory added by another episode |",
+        "|---|---:|---:|---:|",
+    ]
+    for row in run(sys.executable, "length.py"):
+        first, last = row["first_us"], row["last_us"]
+        lines.append(f"| {row['name']} | 1 | {last / first:.2f} x | {row['grown_kib'] / 1024:.1f} MiB |")
+    return lines
+
+
 def cold() -> list[str]:
     """Fresh processes."""
     taken = run(sys.executable, "cold_start.py")
@@ -102,7 +114,14 @@ def cold() -> list[str]:
     ]
 
 
-PARTS = {"single": single, "vector": vector, "composition": composition, "training": training, "cold": cold}
+PARTS = {
+    "single": single,
+    "vector": vector,
+    "composition": composition,
+    "length": length,
+    "training": training,
+    "cold": cold,
+}
 
 
 def main() -> None:
