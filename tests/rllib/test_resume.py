@@ -137,7 +137,8 @@ def test_the_comparison_above_would_see_a_state_that_was_not_restored(
         state["generators"] = runner["generators"]
     elif planted == "optimiser":
         (optimiser,) = state["learner"]["learner"]["optimizer"].values()
-        optimiser["state"] = {}
+        mean = optimiser["state"]["state"][0]
+        mean["exp_avg"] = np.zeros_like(mean["exp_avg"])
     elif planted == "metrics":
         fresh = learner(environment(fee_rate=0.001), **(SETTINGS | {"model_kwargs": SCHEDULED}))
         fresh.train(EACH)

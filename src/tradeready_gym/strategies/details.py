@@ -22,6 +22,6 @@ def details_of(evaluation: Evaluation, periods_per_year: float) -> dict[str, flo
 
 def _details(episode: Performance, periods_per_year: float) -> dict[str, float | int | None] | None:
     equity = episode.net_worth
-    if not (equity[:-1] > 0.0).all():
+    if not equity[:-1].min(initial=np.inf) > 0.0:
         return None
     return performance_metrics(equity, periods_per_year, fills=episode.fills, position_value=episode.position_value)

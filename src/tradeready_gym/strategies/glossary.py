@@ -12,6 +12,11 @@ _RISK = (
         "figure says nothing about luck.",
     ),
 )
+_RATIOS = (
+    "Sortino, Calmar, Omega",
+    "mean return over the fluctuation of losses only; return of a year over the deepest drawdown; gains over losses of single "
+    "steps, where 1 is even.",
+)
 _LUCK = (
     (
         "Seed",
@@ -32,7 +37,7 @@ _LUCK = (
 
 EVALUATION = (
     *_RISK,
-    ("Sortino, Calmar", "mean return over the fluctuation of losses only; return of a year over the deepest drawdown."),
+    _RATIOS,
     (
         "Turnover, time in",
         "how many times a year the account was bought or sold over; the share of the time with a position.",
@@ -60,11 +65,7 @@ WALK_FORWARD = (
         "candles between training and test that are used for neither, so that nothing that reaches across is learned.",
     ),
     *_RISK,
-    (
-        "Omega, Sortino, Calmar",
-        "gains over losses of single steps (1 is even); mean return over the fluctuation of losses only; return of a year over "
-        "the deepest drawdown.",
-    ),
+    _RATIOS,
     (
         "IQM",
         "the mean of the middle half of all seeds and tests: neither the luckiest nor the unluckiest decide.",

@@ -36,6 +36,7 @@ DETAILS = (
     ("a year %", "annual_return_pct", "{:z.1f}"),
     ("volatility %", "annual_volatility_pct", "{:.1f}"),
     ("Calmar", "calmar_ratio", "{:z.2f}"),
+    ("Omega", "omega_ratio", "{:.2f}"),
     ("longest DD, days", "longest_drawdown_days", "{:,.0f}"),
     ("round trips", "round_trips", "{:,.0f}"),
     ("won %", "win_rate", "{:.0f}"),

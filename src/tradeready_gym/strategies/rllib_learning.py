@@ -132,7 +132,15 @@ def learner_state(made: Any) -> dict[str, Any]:
 def put_learner_state(made: Any, state: Mapping[str, Any]) -> None:
     """Go on from what `learner_state` gave, on every worker."""
     made.learner_group.set_state(state)
-    made.env_runner_group.sync_weights(from_worker_or_learner_group=made.learner_group, inference_only=True)
+    module = f"{COMPONENT_LEARNER}/{COMPONENT_RL_MODULE}"
+    weights = made.learner_group.get_state(components=[module], inference_only=True)[COMPONENT_LEARNER]
+
+    def take(runner: Any) -> None:
+        # without the number of the weights they are taken, whatever the runner has
+        runner.set_state({COMPONENT_RL_MODULE: weights[COMPONENT_RL_MODULE]})
+
+    # `sync_weights` drops what it sends to a worker that has not yet answered the last time, as when it has just begun
+    made.env_runner_group.foreach_env_runner(take, local_env_runner=True)
 
 
 def weights_in(state: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:

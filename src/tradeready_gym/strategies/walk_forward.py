@@ -1,13 +1,13 @@
 """Walk-forward: train on what was, test on what came next, move on, and never look back.
 
-Each fold and seed begins with nothing: a new strategy, new statistics, a new process. The tests follow one another without a
+Each fold and seed begins with nothing: a new strategy, new statistics. The tests follow one another without a
 gap, so that their returns, chained, are one long result of which no part was known to whoever traded it.
 """
 
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -27,6 +27,7 @@ from tradeready_gym.strategies.trials import Trial, trial_of_curve
 
 Finished = Callable[["FoldResult"], None]
 FIRST_TRAINING_SHARE = 0.4
+Job = tuple[Experiment, "Fold", int]
 
 
 @dataclass(frozen=True)
@@ -144,9 +145,9 @@ def walk_forward(
     workers: int | None = None,
     finished: Finished | None = None,
 ) -> WalkForward:
-    """Train every seed of the experiment on every fold, each in a process of its own, and play the fold's test.
+    """Train every seed of the experiment on every fold, and play the fold's test.
 
-    `workers` processes at a time (every processor by default); the numbers do not depend on it. `finished` is called
+    `workers` processes at a time, this one among them (one for every processor by default); the numbers do not depend on it. `finished` is called
     with each result as it comes.
 
     Raises:
@@ -156,7 +157,7 @@ def walk_forward(
     require_counts(0, purge=purge, embargo=embargo)
     count = min(workers or os.cpu_count() or 1, folds * len(experiment.seeds))
     with ExitStack() as stack:
-        pool = _begin_pool(count) if count > 1 else None
+        pool = _begin_pool(count - 1) if count > 1 else None
         if pool is not None:  # whoever stops does not wait for what has not begun
             stack.callback(pool.shutdown, cancel_futures=True)
         whole = experiment.make(experiment.start, experiment.end)
@@ -196,11 +197,23 @@ def _import() -> None:
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
 
 
-def _run(jobs: Sequence[tuple[Experiment, Fold, int]], pool: ProcessPoolExecutor | None) -> Iterator[FoldResult]:
+def _run(jobs: Sequence[Job], pool: ProcessPoolExecutor | None) -> Iterator[FoldResult]:
     if pool is None:
         return (_train_and_test(*job) for job in jobs)
-    futures = [pool.submit(_train_and_test, *job) for job in jobs]
-    return (future.result() for future in as_completed(futures))
+    return _share(jobs, [pool.submit(_train_and_test, *job) for job in jobs])
+
+
+def _share(jobs: Sequence[Job], futures: Sequence[Future[FoldResult]]) -> Iterator[FoldResult]:
+    # a process takes seconds to begin: this one works, too, on what no other has begun, from the end
+    open_still = set(futures)
+    for job, future in zip(reversed(jobs), reversed(futures), strict=True):
+        if future.cancel():
+            open_still.discard(future)
+            yield _train_and_test(*job)
+        done = {future for future in open_still if future.done()}
+        open_still -= done
+        yield from (future.result() for future in done)
+    yield from (future.result() for future in as_completed(open_still))
 
 
 def _train_and_test(experiment: Experiment, fold: Fold, seed: int) -> FoldResult:

@@ -1,6 +1,7 @@
 """The command line: what it prints, what it leaves on disk, and how it fails."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -148,7 +149,14 @@ def test_train_then_evaluate_print_an_honest_table(
     span = Span(0, 2**62)
     # who is not counted has still seen what was looked at before: two seeds on the end, and the same two on the whole
     assert json.loads((folder / "report.json").read_text())["trials"]["count"] == 4
-    assert len(TrialStore().known("MINEUSDT", span) + TrialStore().known("BTCUSDT", span)) == 2
+    assert len(TrialStore().known("BTCUSDT", span)) == 2
+
+    shutil.copytree(folder, home / "models" / "other")
+    capsys.readouterr()
+    assert main(["compare", "try", "other", "--start", "2021-01-24T00:00:00Z"]) == 0
+    assert "A seed of try returns more than one of other with probability 0.5" in capsys.readouterr().out
+    # a copy is the same agent, but this is another span
+    assert len(TrialStore().known("BTCUSDT", span)) == 4
 
 
 def test_walk_forward_leaves_a_page_a_card_and_its_trials(

@@ -178,6 +178,40 @@ def test_given_timeframe_must_be_that_of_the_data() -> None:
     assert load(frame().iloc[:1], timeframe="1h").timeframe.label == "1h"
 
 
+@pytest.mark.parametrize("rows", [slice(0, 3), slice(0, HOURS)])
+@pytest.mark.parametrize("finer", ["1m", "15m"])
+def test_a_timeframe_finer_than_the_data_is_refused_by_name(rows: slice, finer: str, tmp_path: Path) -> None:
+    path = tmp_path / "hourly.csv"
+    frame().iloc[rows].to_csv(path, index=False)
+    with pytest.raises(
+        DataError, match=rf"must hold {finer} candles; the most common step is 3600 s \(1h\).*leave timeframe out"
+    ):
+        load_file(path, symbol="BTCUSDT", timeframe=finer)
+
+
+def rows_at(*minutes: range) -> dict[str, Any]:
+    """Rows at these minutes since the beginning of 2023."""
+    at = np.concatenate([np.array(part) for part in minutes])
+    return columns("2023-01-01T00:00:00Z", "1m", len(at)) | {"bucket": series().times[0] + at * 60_000_000}
+
+
+@pytest.mark.parametrize("timeframe", [None, "1m"])
+@pytest.mark.parametrize("hours", [24, 48])
+def test_rows_of_two_timeframes_are_refused_with_the_place(timeframe: str | None, hours: int) -> None:
+    mixed = rows_at(range(0, 60 * hours, 60), range(60 * hours, 60 * hours + 3000))
+    with pytest.raises(DataError, match=rf"one timeframe; most are 1m, but rows 0 to {hours} .* are 1h apart"):
+        load(mixed, timeframe=timeframe)
+
+
+@pytest.mark.parametrize("timeframe", [None, "1m"])
+def test_halts_and_lost_rows_are_gaps_of_one_timeframe(timeframe: str | None) -> None:
+    lossy = rows_at(range(200), range(900, 922, 2), range(1500, 1700))
+    assert int(load(lossy, timeframe=timeframe).gaps.sum()) == 1700 - 200 - 11 - 200
+    thin = np.flatnonzero(np.random.default_rng(0).random(2000) < 0.3)
+    assert load(rows_at(range(0), thin), timeframe=timeframe).timeframe.label == "1m"  # type: ignore[arg-type]
+    assert load(frame().iloc[[0, 5]], timeframe="1h").gaps.sum() == 4
+
+
 def test_rows_of_the_wanted_symbol_are_taken_from_a_frame_of_several() -> None:
     one, two = frame(symbol="BTC/USDT"), frame(symbol="ETH/USDT")
     two["volume"] += 1
