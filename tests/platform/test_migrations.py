@@ -187,3 +187,16 @@ def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:
             ]
             for name, rows in ROWS.items()
         }
+
+
+@pytest.mark.parametrize("table", ["training_runs", "backtests"])
+def test_who_asks_what_has_changed_reads_an_index(tmp_path: Path, table: str) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'platform.db'}")
+    upgrade(database)
+    asked = f"SELECT id FROM {table} WHERE account_id = 'a' AND updated_at > 5 ORDER BY updated_at DESC LIMIT 100"
+    with database.read() as connection:
+        plan = [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {asked}"))]
+    database.close()
+    # neither a scan nor a sort
+    assert len(plan) == 1
+    assert f"ix_{table}_account_updated (account_id=? AND updated_at>?)" in plan[0]

@@ -71,7 +71,7 @@ def serve(
         import uvicorn
 
         from tradeready_gym.platform import Limits, Settings
-        from tradeready_gym.platform.accounts import ensure_owner
+        from tradeready_gym.platform.accounts import ensure_owner, is_owned
         from tradeready_gym.platform.app import create_app
         from tradeready_gym.platform.settings import default_home
     except ModuleNotFoundError as error:
@@ -101,6 +101,8 @@ def serve(
     _say(
         f"TradeReady listens on http://{f'[{host}]' if ':' in host else host}:{port}  (dashboard: /training, API: /docs)"
     )
+    if not is_owned(app.state.platform.database):
+        _say("Nobody owns this server yet: whoever first calls POST /api/v1/auth/register does.")
     if key is not None:
         _say(f"API key, shown only this once: {key}")
         _say("Paste it into the dashboard's login, or use it in gym.make(..., api_key=...).")

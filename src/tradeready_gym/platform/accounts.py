@@ -46,6 +46,12 @@ def ensure_owner(database: Database) -> str | None:
         return create_key(connection, account_id, name="first key", scopes=keys.SCOPES)[1]
 
 
+def is_owned(database: Database) -> bool:
+    """Whether there is an account."""
+    with database.read() as connection:
+        return connection.execute(select(accounts.c.id).limit(1)).first() is not None
+
+
 def create_account(
     connection: Connection,
     display_name: str,

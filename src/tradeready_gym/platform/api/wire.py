@@ -8,7 +8,10 @@ quantity could not be sold. Where a number is needed to the last digit, the addi
 import math
 from decimal import Decimal
 
+import numpy as np
+
 PLACES = 8
+_FLOATS = (float, np.floating)
 
 
 def decimal_text(value: Decimal | float | int) -> str:
@@ -16,10 +19,10 @@ def decimal_text(value: Decimal | float | int) -> str:
 
     Raises `ValueError` for what is not a finite number.
     """
-    if isinstance(value, Decimal | int):
-        return exact_text(value)
-    # what is rounded to zero has no sign
-    return exact_text(round(float(value), PLACES) + 0.0)
+    if isinstance(value, _FLOATS):
+        # what is rounded to zero has no sign
+        return _digits(round(float(value), PLACES) + 0.0)
+    return format(Decimal(value), "f")
 
 
 def exact_text(value: Decimal | float | int) -> str:
@@ -27,11 +30,12 @@ def exact_text(value: Decimal | float | int) -> str:
 
     Raises `ValueError` for what is not a finite number.
     """
-    if isinstance(value, Decimal | int):
-        return format(Decimal(value), "f")
-    number = float(value)
+    return _digits(float(value)) if isinstance(value, _FLOATS) else format(Decimal(value), "f")
+
+
+def _digits(number: float) -> str:
     if not math.isfinite(number):
-        raise ValueError(f"a number on the wire is finite; got {value!r}")
+        raise ValueError(f"a number on the wire is finite; got {number!r}")
     text = repr(number)
     return format(Decimal(text), "f") if "e" in text else text
 
