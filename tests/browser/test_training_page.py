@@ -103,6 +103,8 @@ def test_only_new_points_travel(empty: Served, watched: Watched) -> None:
     log_in(page, empty)
     page.goto(f"{empty.url}/training/{run_id}")
     expect(page.locator("#pulse")).to_have_text("Live")
+    # what changed in the two seconds before the page was opened is told once more
+    page.wait_for_timeout(2000)
     with page.expect_response(re.compile("after=1000")) as answered:
         empty.client.post(address, json=episode_body(1001, -4.0)).raise_for_status()
     found = answered.value.json()
