@@ -52,12 +52,32 @@ class UnknownName(ConfigurationError, KeyError):
 
     def __init__(self, kind: str, name: object, known: Iterable[str], hint: str = "") -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(str(name), names, n=1)
-        suggestion = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(names)}.{suggestion}{hint}")
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(names)}.{nearest(name, names)}{hint}")
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would print the repr
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """The hint "Did you mean 'X'?" with the known name most like `name`, or nothing if none is."""
+    near = difflib.get_close_matches(str(name), sorted(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def require_instance(kind: str, given: object, base: str) -> None:
+    """Raise `TypeError` for a class or a function where an instance (or a name) of a component belongs.
+
+    `kind` is what errors call the component, `base` the class that one's own derive from.
+    """
+    if isinstance(given, type):
+        raise TypeError(
+            f"the {kind} must be an instance or a name; got the class: pass an instance: {given.__name__}()"
+        )
+    if callable(given):
+        raise TypeError(
+            f"the {kind} must be an instance or a name; got a function, {given!r}: derive from {base}, and pass an instance "
+            "of your class"
+        )
 
 
 class NotFitted(ConfigurationError):

@@ -10,6 +10,8 @@ import gymnasium
 import pytest
 
 import tradeready_gym
+import tradeready_gym.envs
+from tradeready_gym import registration
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -57,6 +59,24 @@ def test_relative_links_resolve(page: Path) -> None:
     targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)]+)\)", text) if "://" not in target]
 
     assert [target for target in targets if target and not (page.parent / target).exists()] == []
+
+
+def test_the_readme_counts_the_examples() -> None:
+    numbers = ("Ten", "Eleven", "Twelve", "Thirteen", "Fourteen", "Fifteen")
+    (said,) = re.findall(r"(\w+) short programs are in \[examples\]", PAGES[0].read_text(encoding="utf-8"))
+
+    assert numbers.index(said) + 10 == len(list((ROOT / "examples").glob("*.py")))
+
+
+def test_tracking_is_on_with_an_id_and_off_for_the_classes_as_the_page_says() -> None:
+    classes = (tradeready_gym.TradingEnvironment, tradeready_gym.envs.TradingVectorEnvironment)
+    ids = (registration._documented, registration.make_live_environment)
+    defaults = [inspect.signature(made).parameters["track_training"].default for made in (*ids, *classes)]
+
+    assert defaults == [True, True, False, False]
+    assert "| True with an id, False for the classes;" in (ROOT / "docs" / "environments.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_every_documented_id_is_registered() -> None:

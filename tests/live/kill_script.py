@@ -49,15 +49,16 @@ def _environment(path: Path, seed: int) -> Books:
     recovered = env.recover()
     step = int((recovered or env.reset(seed=seed))[1]["step"])
     for k in range(step, STEPS):
-        _order_by_hand(env, k)
+        _order_by_hand(env, k, path)
         env.step(int(np.random.default_rng([seed, k]).integers(env.action_space.n)))  # type: ignore[attr-defined]
     fills = [tuple(sorted(trade.items())) for trade in env.exchange.trades]
     return {"fills": fills, "equity": env.exchange.net_worth, "resting": env.exchange.open_orders}
 
 
-def _order_by_hand(env: LiveTradingEnv, k: int) -> None:
+def _order_by_hand(env: LiveTradingEnv, k: int, path: Path) -> None:
     resting = [order["order_id"] for order in env.exchange.open_orders if order["price"] == 1.0]
-    if k == 2 and not resting:
+    # a person looks whether the orders are written down; they may rest, be filled, or have been refused
+    if k == 2 and not any(record["message"] == "order" for record in journal.read(path).records):
         env.exchange.submit([Order("BTCUSDT", "buy", 0.002), Order("BTCUSDT", "buy", 0.001, "limit", price=1.0)])
     elif k == 6:
         for order_id in resting:

@@ -36,7 +36,7 @@ PREFIX = "/api/v1"
 FIELDS = (
     "day", "candles", "memory_mb", "files", "sockets", "threads", "journals_kb", "orders", "refused", "events", "seconds",
 )  # fmt: skip
-GROWTH_MB, JOURNAL_KB = 40.0, 8_000.0
+GROWTH_MB, JOURNAL_KB = 25.0, 8_000.0
 
 
 def serve(home: Path, days: int) -> None:
@@ -248,13 +248,18 @@ def main() -> int:
         lines, same = month(Path(folder) / "home", chosen.days, chosen.agents)
     if chosen.output is not None:
         write(lines, chosen.output)
-    begin, end = lines[min(1, len(lines) - 1)], lines[-1]
-    grown = {name: end[name] - begin[name] for name in ("memory_mb", "files", "sockets", "threads")}
+    # what grows between two compactions is a saw: its lowest points are compared
+    half = max(1, len(lines) // 2)
+    first, second, end = lines[min(2, half - 1) : half], lines[half:] or lines, lines[-1]
+    grown = {
+        name: min(line[name] for line in second) - min(line[name] for line in first)
+        for name in ("memory_mb", "files", "sockets", "threads")
+    }
     largest = max(line["journals_kb"] for line in lines) / (chosen.agents + 1)
-    sys.stdout.write(
-        f"{chosen.days} days, {end['candles']:,.0f} candles, {end['orders']:,.0f} orders: since the second day "
-        f"{grown['memory_mb']:+.1f} MB, {grown['files']:+.0f} files, {grown['sockets']:+.0f} sockets, "
-        f"{grown['threads']:+.0f} threads; a journal had {largest:,.0f} kB at most; another server knew the same accounts: {same}\n"
+    _say(
+        f"{chosen.days} days, {end['candles']:,.0f} candles, {end['orders']:,.0f} orders: the lowest of the second half against the "
+        f"first {grown['memory_mb']:+.1f} MB, {grown['files']:+.0f} files, {grown['sockets']:+.0f} sockets, "
+        f"{grown['threads']:+.0f} threads; a journal had {largest:,.0f} kB at most; another server knew the same accounts: {same}"
     )
     small = grown["memory_mb"] < GROWTH_MB and largest < JOURNAL_KB
     return 0 if same and small and grown["files"] <= 2 and grown["sockets"] <= 2 else 1

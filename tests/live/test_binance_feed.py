@@ -133,12 +133,19 @@ def test_a_clock_that_is_wrong_is_measured() -> None:
 
 
 def test_the_venues_filters_are_read() -> None:
-    rule = Instrument("BTCUSDT", lot_size=0.00001, tick_size=0.01, min_notional=5.0)
+    rule = Instrument(
+        "BTCUSDT",
+        lot_size=0.00001,
+        tick_size=0.01,
+        min_notional=5.0,
+        min_quantity=0.0001,
+        max_quantity=9000.0,
+        max_notional=1e6,
+    )
     replica = Replica(recording(), START, instruments={"BTCUSDT": rule})
     with replica.serving():
         rest = BinanceRest(replica.rest_url)
-        found = rest.instruments(("BTCUSDT",))["BTCUSDT"]
-        assert (found.lot_size, found.tick_size, found.min_notional) == (0.00001, 0.01, 5.0)
+        assert rest.instruments(("BTCUSDT",)) == {"BTCUSDT": rule}
         with pytest.raises(UnknownName, match="DOGEUSDT"):
             rest.klines("DOGEUSDT", Timeframe("1m"), 0, 60_000_000)
         rest.close()

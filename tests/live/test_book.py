@@ -67,16 +67,18 @@ def decide_late(
 def buy_and_sell_at_the_book(replica: Replica) -> list[dict[str, Any]]:
     """Buy, then sell, 20 seconds after the open; the infos, checked against the venue's book."""
     env = make(replica, fill_at="book")
-    env.reset(seed=1)
     infos = []
-    for action, side in ((1, "buy"), (2, "sell")):
-        info, (bid, ask) = decide_late(env, replica, action)
-        fill = info["filled_orders"][0]
-        assert fill["side"] == side
-        assert fill["price"] == pytest.approx(ask if side == "buy" else bid, rel=2e-8)
-        assert info["bid_ask"]["BTCUSDT"] == pytest.approx([bid, ask], rel=2e-8)
-        infos.append(info)
-    env.close()
+    try:
+        env.reset(seed=1)
+        for action, side in ((1, "buy"), (2, "sell")):
+            info, (bid, ask) = decide_late(env, replica, action)
+            fill = info["filled_orders"][0]
+            assert fill["side"] == side
+            assert fill["price"] == pytest.approx(ask if side == "buy" else bid, rel=2e-8)
+            assert info["bid_ask"]["BTCUSDT"] == pytest.approx([bid, ask], rel=2e-8)
+            infos.append(info)
+    finally:
+        env.close()
     return infos
 
 

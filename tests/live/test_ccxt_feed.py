@@ -146,7 +146,8 @@ def test_filters_and_quotes_are_the_venues() -> None:
     day = quarters()
     with kraken(day) as (venue, replica):
         feed = feed_of(venue, replica)
-        assert feed.instruments()["BTCUSDT"] == Instrument("BTCUSDT", lot_size=1e-6, tick_size=1e-8, min_notional=0.5)
+        rule = Instrument("BTCUSDT", lot_size=1e-6, tick_size=1e-8, min_notional=0.5, min_quantity=0.00005)
+        assert feed.instruments() == {"BTCUSDT": rule}
         bid, ask = feed.quotes()["BTCUSDT"]
         price = day.candles.open[0, HISTORY]
         assert (bid, ask) == (round(price * 0.9999, 8), round(price * 1.0001, 8))

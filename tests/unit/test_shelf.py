@@ -63,6 +63,24 @@ def test_every_slippage_model_comes_by_name_and_from_a_file(name: str, tmp_path:
     assert compose(data=CANDLES, slippage=name).exchange.slippage == made
 
 
+@pytest.mark.parametrize(
+    ("argument", "given", "message"),
+    [
+        ("reward_scheme", DifferentialSharpe, r"the reward scheme .* pass an instance: DifferentialSharpe\(\)"),
+        ("reward_scheme", lambda before, after, info: after - before, "the reward scheme .* derive from CustomReward"),
+        ("action_scheme", HoldBuySell, r"the action scheme .* pass an instance: HoldBuySell\(\)"),
+        ("action_scheme", lambda action: [], "the action scheme .* derive from CustomActionScheme"),
+        ("slippage", SLIPPAGE_MODELS["fixed"], r"the slippage model .* pass an instance: FixedSlippage\(\)"),
+        ("slippage", lambda *numbers: 0.0, "the slippage model .* derive from CustomSlippage"),
+    ],
+)
+def test_a_class_or_a_function_in_place_of_a_component_says_what_to_pass(
+    argument: str, given: Any, message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        compose(data=CANDLES, **{argument: given})
+
+
 def test_sums_of_rewards_and_joined_schemes_are_written_in_a_file(tmp_path: Path) -> None:
     text = """
 actions:

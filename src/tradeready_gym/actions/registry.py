@@ -18,7 +18,7 @@ from tradeready_gym.actions.portfolio import PortfolioWeights
 from tradeready_gym.actions.simple_orders import SimpleOrders
 from tradeready_gym.actions.target_position import TargetPosition
 from tradeready_gym.actions.target_weights import TargetWeights
-from tradeready_gym.errors import UnknownName
+from tradeready_gym.errors import UnknownName, require_instance
 
 ACTION_SCHEMES: dict[str, type[ActionScheme]] = {
     "hold_buy_sell": HoldBuySell,
@@ -45,9 +45,11 @@ def make_action_scheme(scheme: ActionScheme | str | Mapping[str, Any]) -> Action
 
     Raises:
         UnknownName: no scheme, or no parameter of it, is called that.
+        TypeError: a class or a function instead of an instance.
     """
     if isinstance(scheme, ActionScheme):
         return scheme
+    require_instance("action scheme", scheme, "CustomActionScheme")
     given = dict(scheme) if isinstance(scheme, Mapping) else {"name": scheme}
     called = given.pop("name", None)
     name = TENSORTRADE_NAMES.get(str(called), str(called))

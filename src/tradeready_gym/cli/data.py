@@ -7,7 +7,9 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from tradeready_gym.cli.console import out, progress
-from tradeready_gym.market import CandleStore, DownloadProgress, download, import_file
+from tradeready_gym.market import CandleStore, DownloadProgress, SeriesCheck, download, import_file
+
+_SOUND = 0.01  # with a larger share of its candles missing, a series is not called sound
 
 
 def download_candles(
@@ -61,13 +63,21 @@ def check_candles() -> int:
     store, console = CandleStore(), out()
     checks = store.check()
     for check in checks:
-        state = "sound" if check.ok else "DAMAGED"
-        console.print(f"{check.series.symbol} {check.series.timeframe}: {state}, {check.report}", soft_wrap=True)
+        console.print(
+            f"{check.series.symbol} {check.series.timeframe}: {_state(check)}, {check.report}", soft_wrap=True
+        )
         for problem in check.problems:
             console.print(f"  {problem}", soft_wrap=True)
     if not checks:
         console.print(f"The store at {store.root} is empty.", soft_wrap=True)
     return 0 if all(check.ok for check in checks) else 1
+
+
+def _state(check: SeriesCheck) -> str:
+    if not check.ok:
+        return "DAMAGED"
+    share = check.report.missing_share
+    return "sound" if share <= _SOUND else f"INCOMPLETE, {100 * share:.2g} % of its candles are missing"
 
 
 def import_candles(

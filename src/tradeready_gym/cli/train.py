@@ -2,10 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from tradeready_gym.cli.console import out, progress
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.rewards import REWARD_SCHEMES
+from tradeready_gym.strategies.algorithms import ALGORITHMS, find_algorithm, require_stable_baselines
+
+AlgorithmName = Annotated[str, Parameter(help=f"{', '.join(ALGORITHMS)}, of Stable-Baselines3 and sb3-contrib.")]
+RewardName = Annotated[str, Parameter(help=f"{', '.join(REWARD_SCHEMES)}.")]
 
 
 def train(
@@ -17,11 +24,11 @@ def train(
     end: str | None = None,
     steps: int = 1_000_000,
     seeds: int = 1,
-    algorithm: str = "PPO",
+    algorithm: AlgorithmName = "PPO",
     label: str | None = None,
     features: str | None = None,
     lookback: int = 30,
-    reward: str = "log_return",
+    reward: RewardName = "log_return",
     position_size: float | None = None,
     fee_rate: float = 0.001,
     starting_balance: float = 10_000.0,
@@ -45,16 +52,12 @@ def train(
         Steps of the environment for each seed.
     seeds
         How many agents to train: one run is an anecdote.
-    algorithm
-        PPO, A2C, DQN, SAC, TD3 or DDPG of Stable-Baselines3.
     label
         The name of the run in the journal and of its folder.
     features
         Names of observation features, separated by commas; the environment's own by default.
     lookback
         Candles in an observation.
-    reward
-        pnl, log_return, sharpe, sortino, drawdown_penalty or composite.
     position_size
         Share of the equity that one order buys; the environment's own by default.
     fee_rate
@@ -64,7 +67,6 @@ def train(
     output
         Folder to write to; below TRADEREADY_HOME/models by default.
     """
-    from tradeready_gym.strategies.algorithms import require_stable_baselines
     from tradeready_gym.strategies.experiment import Experiment, unused_folder
     from tradeready_gym.strategies.learned import spans_of
     from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
@@ -72,6 +74,9 @@ def train(
     require_stable_baselines()
     if seeds < 1:
         raise ConfigurationError(f"--seeds must be at least 1; got {seeds}")
+    if steps < 1:
+        raise ConfigurationError(f"--steps must be at least 1; got {steps}")
+    find_algorithm(algorithm)
     identity, arguments = experiment_arguments(
         environment, data, timeframe, lookback, reward, fee_rate, starting_balance, features, position_size
     )

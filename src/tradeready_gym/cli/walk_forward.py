@@ -12,7 +12,7 @@ from rich.table import Table
 
 from tradeready_gym.cli.console import out, progress
 from tradeready_gym.cli.pages import write_page
-from tradeready_gym.cli.train import experiment_arguments
+from tradeready_gym.cli.train import AlgorithmName, RewardName, experiment_arguments
 
 
 def walk_forward(
@@ -29,10 +29,10 @@ def walk_forward(
     timeframe: str = "1h",
     start: str | None = None,
     end: str | None = None,
-    algorithm: str = "PPO",
+    algorithm: AlgorithmName = "PPO",
     features: str | None = None,
     lookback: int = 30,
-    reward: str = "log_return",
+    reward: RewardName = "log_return",
     position_size: float | None = None,
     fee_rate: float = 0.001,
     starting_balance: float = 10_000.0,
@@ -70,14 +70,10 @@ def walk_forward(
         Beginning of the first training span; as early as the data allow by default.
     end
         End of the last test; the end of the data by default.
-    algorithm
-        PPO, A2C, DQN, SAC, TD3 or DDPG of Stable-Baselines3.
     features
         Names of observation features, separated by commas; the environment's own by default.
     lookback
         Candles in an observation.
-    reward
-        pnl, log_return, sharpe, sortino, drawdown_penalty or composite.
     position_size
         Share of the equity that one order buys; the environment's own by default.
     fee_rate
@@ -95,7 +91,7 @@ def walk_forward(
     from tradeready_gym.engine.cache import home
     from tradeready_gym.evaluation.walk_forward import require_counts
     from tradeready_gym.rendering.report import render_fold_report
-    from tradeready_gym.strategies.algorithms import require_stable_baselines
+    from tradeready_gym.strategies.algorithms import find_algorithm, require_stable_baselines
     from tradeready_gym.strategies.experiment import Experiment, unused_folder
     from tradeready_gym.strategies.fold_card import walk_forward_card
     from tradeready_gym.strategies.fold_pages import remarks_of, walk_forward_report
@@ -108,6 +104,7 @@ def walk_forward(
     )
     require_counts(folds=folds, seeds=seeds, steps=steps, workers=1 if workers is None else workers)
     require_counts(0, purge=purge, embargo=embargo)
+    find_algorithm(algorithm)
     label = label or f"{algorithm.lower()}-{environment.lower()}"
     experiment = Experiment(identity, arguments, start, end, algorithm, steps, tuple(range(seeds)), label)
     with progress() as shown:

@@ -6,13 +6,29 @@ from typing import Any
 
 from tradeready_gym.actions import ActionScheme, HoldBuySell, make_action_scheme
 from tradeready_gym.context import EXCHANGE_KEYS, STOCHASTIC_KEYS, lay_market_over, lay_over
-from tradeready_gym.errors import ConfigurationError, UnknownName
+from tradeready_gym.errors import ConfigurationError, UnknownName, nearest
 from tradeready_gym.exchanges import MarginAccount, SimulatedExchange, make_slippage, stochastic_exchange
 from tradeready_gym.features import RAW_FEATURES, Feature, FeaturePipeline
 from tradeready_gym.features.described import ToFit, described, described_feature
 from tradeready_gym.market import PRICE_PROCESSES, Instrument
 from tradeready_gym.rewards import RewardScheme, make_reward_scheme
 
+# what an environment takes besides its market and the keys of a context, and what only `gymnasium.make` does
+OWN_KEYS = (
+    "exchange",
+    "action_scheme",
+    "reward_scheme",
+    "feature_pipeline",
+    "context",
+    "flatten",
+    "render_mode",
+    "track_training",
+    "strategy_label",
+    "api_key",
+    "base_url",
+    "interpreted",
+)
+ID_KEYS = ("pairs", "observation_features", "reward_function", "position_size", "normalize_observations")
 EXCHANGES = ("simulated", *PRICE_PROCESSES)
 
 
@@ -113,9 +129,10 @@ def _fitted(item: ToFit, exchange: SimulatedExchange) -> Feature:
 
 def unknown_argument(names: Iterable[str], known: Iterable[str]) -> TypeError:
     """The error for an argument that neither the environment nor its exchange takes."""
+    name, own = min(names), (*OWN_KEYS, *known)
     return TypeError(
-        f"unknown argument {min(names)!r}; the exchange takes {', '.join(EXCHANGE_KEYS)}, "
-        f"the environment {', '.join(known)} and what its documentation lists"
+        f"unknown argument {name!r}.{nearest(name, (*ID_KEYS, *own, *EXCHANGE_KEYS))} An environment takes {', '.join(own)}; "
+        f"its exchange {', '.join(EXCHANGE_KEYS)}; and with an id, gymnasium.make takes {', '.join(ID_KEYS)} as well"
     )
 
 

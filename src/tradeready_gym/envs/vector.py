@@ -30,6 +30,7 @@ from tradeready_gym.envs import seams
 from tradeready_gym.envs.composition import at_platform, compose, describe
 from tradeready_gym.envs.observing import as_dictionary, observation_space
 from tradeready_gym.envs.parts import NOT_GIVEN
+from tradeready_gym.envs.secret import HidesKey
 from tradeready_gym.envs.trading import ResetNeeded
 from tradeready_gym.evaluation import EpisodeStatistics, episode_metrics
 from tradeready_gym.exchanges import SimulatedExchange
@@ -43,7 +44,7 @@ _NO_INFO = ("reward", "done", "fills", "rejects")
 _INFO = (*(name for name in REPORT if name not in _NO_INFO), "filled_orders", "rejected_orders")
 
 
-class TradingVectorEnvironment(VectorEnv[Any, Any, Any]):
+class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
     """N accounts that trade the same candles, each with its own episode.
 
     Takes what `TradingEnvironment` takes (but no `render_mode`), and:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, cast
 
-from tradeready_gym.errors import ConfigurationError, UnknownName
+from tradeready_gym.errors import ConfigurationError, UnknownName, require_instance
 from tradeready_gym.kernel import kernel
 
 
@@ -244,13 +244,19 @@ SLIPPAGE_MODELS: dict[str, type[SlippageModel]] = {
 
 
 def make_slippage(model: SlippageModel | str | float | None) -> SlippageModel:
-    """A model from itself, from its name, from a fraction, or from None (no slippage)."""
+    """A model from itself, from its name, from a fraction, or from None (no slippage).
+
+    Raises:
+        UnknownName: no model is called that.
+        TypeError: a class or a function instead of an instance.
+    """
     if isinstance(model, SlippageModel):
         return model
     if model is None:
         return NoSlippage()
     if isinstance(model, int | float) and not isinstance(model, bool):
         return FixedSlippage(float(model)) if model else NoSlippage()
+    require_instance("slippage model", model, "CustomSlippage")
     if model not in SLIPPAGE_MODELS:
         raise UnknownName("slippage model", model, SLIPPAGE_MODELS)
     return SLIPPAGE_MODELS[model]()

@@ -102,6 +102,9 @@ class BinanceRest:
                 tick_size=float(filters["PRICE_FILTER"]["tickSize"]),
                 min_notional=float(notional.get("minNotional", 0.0)),
                 max_quantity=float(filters["LOT_SIZE"].get("maxQty", 0.0)),
+                min_quantity=float(filters["LOT_SIZE"].get("minQty", 0.0)),
+                # an upper bound that market orders need not keep is none
+                max_notional=float(notional.get("maxNotional", 0.0)) if notional.get("applyMaxToMarket") else 0.0,
             )
         return rules
 

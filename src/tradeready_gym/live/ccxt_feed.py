@@ -149,7 +149,7 @@ class CcxtFeed(Feed):
         return {symbol: price for symbol, (time, price) in self._opens.items() if time == current}
 
     def instruments(self) -> Mapping[str, Instrument]:
-        """The venue's filters: steps of price and quantity, the least value and the largest quantity of an order."""
+        """The venue's filters: steps of price and quantity, the least value, the least and the largest quantity of an order."""
         decimals = self._venue.precisionMode == _DECIMAL_PLACES
         return {symbol: _rules(symbol, self._markets[market], decimals) for symbol, market in self._names.items()}
 
@@ -329,4 +329,5 @@ def _rules(symbol: str, market: Mapping[str, Any], decimals: bool) -> Instrument
         tick_size=step("price"),
         min_notional=float((limits.get("cost") or {}).get("min") or 0.0),
         max_quantity=float((limits.get("amount") or {}).get("max") or 0.0),
+        min_quantity=float((limits.get("amount") or {}).get("min") or 0.0),
     )

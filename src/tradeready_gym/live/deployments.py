@@ -101,7 +101,7 @@ class Deployment:
         try:
             status: dict[str, Any] = json.loads((self.folder / "status.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return {"state": "never started", "alive": False}
+            return {"state": "never started", "alive": False, "problem": None}
         state = status.get("state")
         alive = state in {"starting", "running"} and is_held(self.folder)
         return status | {"alive": alive or (state == "starting" and _is_alive(status.get("pid")))}

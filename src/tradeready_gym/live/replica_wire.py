@@ -67,6 +67,14 @@ def _rules(rule: Instrument) -> dict[str, Any]:
     quote = next((asset for asset in QUOTE_ASSETS if rule.symbol.endswith(asset)), rule.symbol[-4:])
     most = format(rule.max_quantity, ".8f") if rule.max_quantity else _MOST
     tick, lot = format(rule.tick_size, ".8f"), format(rule.lot_size, ".8f")
+    least = format(rule.min_quantity or rule.lot_size, ".8f")
+    notional = {
+        "filterType": "NOTIONAL",
+        "minNotional": format(rule.min_notional, ".8f"),
+        "applyMinToMarket": True,
+        "maxNotional": format(rule.max_notional or 9_000_000.0, ".8f"),
+        "applyMaxToMarket": rule.max_notional > 0.0,
+    }
     return {
         "symbol": rule.symbol,
         "status": "TRADING",
@@ -80,8 +88,8 @@ def _rules(rule: Instrument) -> dict[str, Any]:
         "isMarginTradingAllowed": False,
         "filters": [
             {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000.00000000", "tickSize": tick},
-            {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": most, "stepSize": lot},
-            {"filterType": "NOTIONAL", "minNotional": format(rule.min_notional, ".8f"), "applyMinToMarket": True},
+            {"filterType": "LOT_SIZE", "minQty": least, "maxQty": most, "stepSize": lot},
+            notional,
         ],
         "permissions": [],
         "permissionSets": [["SPOT"]],

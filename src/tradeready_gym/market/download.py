@@ -10,7 +10,7 @@ from tradeready_gym.market.candles import check_symbols
 from tradeready_gym.market.coverage import join_spans, missing_spans
 from tradeready_gym.market.sources.archive import ArchiveFile, FetchedFile, archive_url, fetch_file, monthly_files
 from tradeready_gym.market.sources.files import read_file
-from tradeready_gym.market.sources.http import Fetcher, HostUnreachable
+from tradeready_gym.market.sources.http import Fetcher, HostUnreachable, environment_flag
 from tradeready_gym.market.splits import Span
 from tradeready_gym.market.store import CandleStore
 from tradeready_gym.market.timeframe import Timeframe, TimeLike, parse_time
@@ -105,7 +105,7 @@ def download(
     called in the caller's thread. `base_url` defaults to `TRADEREADY_ARCHIVE_URL`, then to Binance's archive.
 
     A file whose published checksum is wrong is reported and, unless `accept_wrong_checksums`, not stored. Raises
-    `DownloadError` if the host cannot be reached (within seconds), or after everything else is stored if some files
+    `DownloadError` if the host cannot be reached (within seconds), if `TRADEREADY_OFFLINE` is set, or after everything else is stored if some files
     did not arrive whole; `DataError` if `end` is not after `start`.
     """
     names, frame = check_symbols(symbols), Timeframe.parse(timeframe)
@@ -119,6 +119,12 @@ def download(
     run = _Run(place, accept_wrong_checksums)
     run.already_stored = [file.name for file, missing in wanted if not missing]
     todo = [(file, Span(missing[0].start, missing[-1].end)) for file, missing in wanted if missing]
+    if todo and environment_flag(os.environ.get("TRADEREADY_OFFLINE")):
+        raise DownloadError(
+            f"{len(todo)} of {len(months)} months of {'/'.join(names)} {frame} are not in the store at {place.root}, and nothing "
+            "is downloaded because TRADEREADY_OFFLINE is set. Unset it, or store candles of your own: tradeready data "
+            f"import FILE --symbol {names[0]}."
+        )
     if todo:
         with Fetcher(archive_url(base_url), sleep=sleep) as fetcher:
             fetcher.probe()

@@ -1,5 +1,6 @@
 """What is missing from candles, and what looks odd in them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from tradeready_gym.market.candles import Candles
 from tradeready_gym.market.timeframe import format_time
 
 ODD_MOVE = 0.5  # a close this far (as a fraction) from the previous one is worth a look
+SHOWN = 10
 _KINDS = {"zero volume": "nothing traded", "jump": f"close moved by more than {ODD_MOVE:.0%}"}
 
 
@@ -38,7 +40,10 @@ class OddCandle:
 
 @dataclass(frozen=True)
 class GapReport:
-    """Gaps and odd candles, in order of symbol and time; `slots` counts all grid slots of all symbols."""
+    """Gaps and odd candles, in order of symbol and time; `slots` counts all grid slots of all symbols.
+
+    As text, the first ten of each.
+    """
 
     slots: int
     gaps: tuple[Gap, ...]
@@ -49,11 +54,20 @@ class GapReport:
         """Number of missing candles."""
         return sum(gap.candles for gap in self.gaps)
 
+    @property
+    def missing_share(self) -> float:
+        """Missing candles as a fraction of all slots."""
+        return self.missing / self.slots if self.slots else 0.0
+
     def __str__(self) -> str:
-        head = (
-            f"{self.slots} slots, {len(self.gaps)} gaps ({self.missing} candles missing), {len(self.odd)} odd candles"
-        )
-        return "\n".join([head, *map(str, self.gaps), *map(str, self.odd)])
+        share = f", {100 * self.missing_share:.2g} %" if self.gaps else ""
+        head = f"{self.slots} slots, {len(self.gaps)} gaps ({self.missing} candles missing{share}), {len(self.odd)} odd candles"
+        return "\n".join([head, *_first(self.gaps, "gaps"), *_first(self.odd, "odd candles")])
+
+
+def _first(found: Sequence[object], kind: str) -> list[str]:
+    rest = len(found) - SHOWN
+    return [*map(str, found[:SHOWN]), *([f"{rest} more {kind}"] if rest > 0 else [])]
 
 
 def find_gaps(candles: Candles) -> GapReport:

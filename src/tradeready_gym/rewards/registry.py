@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from tradeready_gym.errors import UnknownName
+from tradeready_gym.errors import UnknownName, require_instance
 from tradeready_gym.rewards.base import RewardScheme
 from tradeready_gym.rewards.calmar import CalmarReward
 from tradeready_gym.rewards.composite import CompositeReward
@@ -44,11 +44,13 @@ def make_reward_scheme(scheme: RewardScheme | str | Mapping[str, Any] | None) ->
 
     Raises:
         UnknownName: no scheme, or no parameter of it, is called that.
+        TypeError: a class or a function instead of an instance.
     """
     if isinstance(scheme, RewardScheme):
         return scheme
     if scheme is None:
         return PnLReward()
+    require_instance("reward scheme", scheme, "CustomReward")
     given = dict(scheme) if isinstance(scheme, Mapping) else {"name": scheme}
     called = given.pop("name", None)
     name = TENSORTRADE_NAMES.get(str(called), str(called))

@@ -1,6 +1,7 @@
 """The command line: what it prints, what it leaves on disk, and how it fails."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,9 @@ import tradeready_gym
 from tradeready_gym.cli import main
 from tradeready_gym.market import CandleStore, Span
 from tradeready_gym.market.worlds import trend
+from tradeready_gym.rewards import REWARD_SCHEMES
+from tradeready_gym.strategies.algorithms import ALGORITHMS
+from tradeready_gym.strategies.experiment import Experiment
 from tradeready_gym.strategies.trials import TrialStore
 from tradeready_gym.tracking import list_runs
 
@@ -79,7 +83,7 @@ def test_version_starts_without_the_engine_and_the_learners() -> None:
         (["walk-forward", "--data", "sample", "--purge", "-3"], "purge must be a whole number of at least 0"),
         (["walk-forward", "--data", "sample", "--folds", "0"], "folds must be a whole number of at least 1"),
         (["train", "--data", "sample", "--end", "2030-01-01T00:00:00Z"], "2024-01-01T00:00:00Z"),
-        (["train", "--data", "sample", "--steps", "0"], "steps must be an integer of at least 1"),
+        (["train", "--data", "sample", "--steps", "0"], "--steps must be at least 1"),
         (
             ["data", "download", "BTCUSDT", "--start", "2024-02-01T00:00:00Z", "--end", "2024-01-01T00:00:00Z"],
             "end must",
@@ -96,6 +100,48 @@ def test_wrong_arguments_say_what_was_wrong_and_leave_nothing(
     assert said in error
     assert not (home / "models").exists()
     assert not (home / "candles").exists()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        (["train", "--steps", "0"], "--steps must be at least 1; got 0"),
+        (["train", "--algorithm", "PPPO"], "Did you mean 'PPO'"),
+        (["walk-forward", "--algorithm", "PPPO"], "Did you mean 'PPO'"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_made(
+    tokens: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Experiment, "make", lambda *_: pytest.fail("an environment was made"))
+    assert main([*tokens, "--data", "sample"]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "walk-forward"])
+def test_help_names_every_algorithm_and_every_reward(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([command, "--help"])
+    words = set(re.findall(r"\w+", capsys.readouterr().out))
+    assert {*ALGORITHMS, *REWARD_SCHEMES} <= words
+
+
+def test_check_does_not_call_a_series_sound_that_lacks_candles_and_lists_ten_gaps(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = write_csv(tmp_path / "mine.csv", bars=1201).read_text().splitlines()
+    for share, step in ((0.01, 100), (0.02, 50)):
+        kept = [line for row, line in enumerate(whole) if row < 2 or row == 1201 or row % step]
+        (tmp_path / "holes.csv").write_text("\n".join(kept) + "\n")
+        missing = len(whole) - len(kept)
+        assert main(["data", "import", str(tmp_path / "holes.csv"), "--symbol", f"S{step}USDT"]) == 0
+        assert share == round(missing / 1201, 2)
+    capsys.readouterr()
+    assert main(["data", "check"]) == 0
+    told = capsys.readouterr().out
+    assert "S100USDT 1h: sound, 1201 slots, 12 gaps (12 candles missing, 1 %)" in told
+    assert "S50USDT 1h: INCOMPLETE, 2 % of its candles are missing, 1201 slots, 24 gaps" in told
+    assert told.count("S50USDT 2021") == told.count("S100USDT 2021") == 10
+    assert "14 more gaps" in told
 
 
 def test_import_list_and_check_show_what_the_store_has(
@@ -133,6 +179,9 @@ def test_train_then_evaluate_print_an_honest_table(
     assert f"saved in {folder}" in told.out
     assert "PPO, seed 1: 2,000 of 2,000" in told.err
     card = json.loads((folder / "experiment.json").read_text())
+    # by which the dashboard finds the agent of a run
+    assert list(card["runs"]) == ["0", "1"]
+    assert set(card["runs"].values()) == {run.run_id for run in list_runs()}
     assert (card["end"], card["seeds"], card["arguments"]["fee_rate"]) == (cut, [0, 1], 0.001)
     assert [run.strategy_label for run in list_runs()] == ["try", "try"]
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from inspect import signature
 from typing import Any
 
 import gymnasium
@@ -12,7 +13,9 @@ from gymnasium.utils.env_checker import check_env
 
 import tradeready_gym
 from small_worlds import RAW, assert_same, play, random_candles
+from tradeready_gym import registration
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment, check_trading_env
+from tradeready_gym.envs.parts import ID_KEYS, OWN_KEYS
 from tradeready_gym.errors import ConfigurationError, PlatformUnavailable, TradeReadyError, UnknownName
 from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.features import DEFAULT_FEATURES
@@ -158,6 +161,24 @@ def test_a_key_without_a_platform_says_how_to_go_on_without_one() -> None:
 def test_an_unknown_argument_is_refused_by_name() -> None:
     with pytest.raises(TypeError, match="candle_interval"):
         make("TradeReady-BTC-v0", candle_interval="1h")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("start_tim", "start_time"), ("observation_feature", "observation_features"), ("pair", "pairs")],
+)
+def test_a_mistyped_argument_names_the_nearest_and_those_of_the_id(wrong: str, right: str) -> None:
+    with pytest.raises(
+        TypeError, match=f"unknown argument '{wrong}'. Did you mean '{right}'\\?.*gymnasium.make takes pairs"
+    ):
+        make("TradeReady-BTC-v0", **{wrong: "x"})
+
+
+def test_the_listed_arguments_are_those_of_the_environment_and_of_the_ids() -> None:
+    own = [name for name in signature(TradingEnvironment).parameters if name != "arguments"]
+    ids = set(signature(registration._documented).parameters) - {"data", "others", *own}
+    assert sorted(OWN_KEYS) == sorted([*own, "context"])
+    assert set(ID_KEYS) == ids | {"normalize_observations"}
 
 
 def test_an_unknown_reward_names_the_nearest() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
 from small_worlds import RAW, assert_same, play, random_candles
@@ -375,3 +376,11 @@ def test_several_candles_for_each_action_equal_the_single_environment(steps: int
     for a, b in zip(many, one, strict=True):
         assert_same(a[0][1].copy(), b[0])
         assert_sub_environment(a[-1], 1, b[-1], vector)
+
+
+def test_the_specification_has_the_key_and_does_not_print_it() -> None:
+    env = TradingVectorEnvironment(num_envs=2, data=CANDLES, lookback_window=3, interpreted=True)
+    env.spec = EnvSpec("TradeReady-BTC-v0", kwargs={"api_key": "ak_live_planted"})
+
+    assert env.spec.kwargs["api_key"] == "ak_live_planted"
+    assert "planted" not in repr(env.spec)

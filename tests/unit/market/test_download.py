@@ -18,6 +18,11 @@ from tradeready_gym.market.sources import http
 START, END = "2023-01-01T00:00:00Z", "2023-03-01T00:00:00Z"
 
 
+@pytest.fixture(autouse=True)
+def _network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRADEREADY_OFFLINE", raising=False)
+
+
 @pytest.fixture
 def archive() -> Iterator[Archive]:
     with serve() as server:
@@ -262,6 +267,21 @@ def test_silent_host_is_given_up_within_seconds(tmp_path: Path, monkeypatch: pyt
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(http.HostUnreachable, match=r"did not answer within 0\.1 s"):
             download("BTCUSDT", "1h", START, END, CandleStore(tmp_path), base_url=url)
+
+
+def test_offline_refuses_what_is_not_stored_and_says_how_to_go_on(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.add(january(), "2023-01")
+    fetch(archive, tmp_path, end="2023-02-01T00:00:00Z")
+    archive.requests.clear()
+    monkeypatch.setenv("TRADEREADY_OFFLINE", "1")
+    assert len(fetch(archive, tmp_path, end="2023-02-01T00:00:00Z").already_stored) == 1
+    with pytest.raises(
+        DownloadError, match=r"1 of 2 months .* TRADEREADY_OFFLINE is set\. Unset it, or .* data import"
+    ):
+        fetch(archive, tmp_path)
+    assert archive.requests == []
 
 
 def test_address_that_is_none_is_refused(tmp_path: Path) -> None:

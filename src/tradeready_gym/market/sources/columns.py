@@ -11,7 +11,7 @@ from tradeready_gym.market.candles import VALUE_NAMES, Candles, check_symbols
 from tradeready_gym.market.checks import check_times
 from tradeready_gym.market.sources.table import Table
 from tradeready_gym.market.sources.times import is_naive, read_times
-from tradeready_gym.market.timeframe import Timeframe
+from tradeready_gym.market.timeframe import Timeframe, format_time
 
 # All compared in lower case with underscores. Open times, best first:
 _TIME_NAMES = ("bucket", "timestamp", "open_time", "datetime", "date", "time", "opentime", "date_time", "ts", "unix")
@@ -26,6 +26,7 @@ _FLOW_ALIASES = {
     "taker_buy_quote_asset_volume": "taker_buy_quote_volume",
 }
 _IGNORED = ("ignore", "index", "level_0", "")
+_ANOTHER_TIMEFRAME = 24  # rows in a row that far apart are no gaps
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def read_table(
     frame = _deduce(times, table.source) if timeframe is None else Timeframe.parse(timeframe)
     if timeframe is not None:
         _check_timeframe(times, frame, table.source)
+    _check_one_timeframe(times, frame, table.source)
     own, left_out = _own_columns(table, keys, {time_column, symbol_column, *values.values()})
     arrays: dict[str, Any] = {value: _numbers(table, column) for value, column in values.items()}
     candles = Candles.from_arrays(name, frame, times, **arrays, columns=own, source=table.source)
@@ -186,22 +188,54 @@ def _steps(times: np.ndarray) -> np.ndarray:
     return np.asarray(steps[steps > 0])
 
 
+def _most_common(steps: np.ndarray) -> tuple[int, int]:
+    lengths, counts = np.unique(steps, return_counts=True)
+    return int(lengths[np.argmax(counts)]), int(counts.max())
+
+
 def _deduce(times: np.ndarray, source: str) -> Timeframe:
     steps = _steps(times)
     if not steps.size:
         check_times(times, Timeframe("1m"), source)  # says so if the rows are none, or out of order
         raise DataError(f"the timeframe of {source} cannot be deduced from one row; say it: timeframe='1h'")
-    lengths, counts = np.unique(steps, return_counts=True)
-    return Timeframe.from_microseconds(int(lengths[np.argmax(counts)]))
+    return Timeframe.from_microseconds(_most_common(steps)[0])
 
 
 def _check_timeframe(times: np.ndarray, timeframe: Timeframe, source: str) -> None:
     steps = _steps(times)
-    if steps.size and int(steps.min()) < timeframe.microseconds and not (times % 60_000_000).any():
-        lengths, counts = np.unique(steps, return_counts=True)
-        common = int(lengths[np.argmax(counts)])
-        if common < timeframe.microseconds:
-            raise DataError(
-                f"{source} must hold {timeframe} candles; the most common step is {common // 1_000_000} s. Leave "
-                "timeframe out to have it deduced, then resample() to a longer one."
-            )
+    if not steps.size or (times % 60_000_000).any():
+        return
+    common, count = _most_common(steps)
+    found = f"{source} must hold {timeframe} candles; the most common step is {common // 1_000_000} s"
+    if common < timeframe.microseconds:
+        raise DataError(f"{found}. Leave timeframe out to have it deduced, then resample() to a longer one.")
+    # one step alone may be a gap
+    if common > timeframe.microseconds and count > 1:
+        raise DataError(
+            f"{found} ({_length(common)}). What is within a candle is not known: leave timeframe out to have it deduced, or "
+            f"give {timeframe} candles."
+        )
+
+
+def _check_one_timeframe(times: np.ndarray, timeframe: Timeframe, source: str) -> None:
+    steps = np.diff(times)
+    if not steps.size or (steps <= 0).any():
+        return  # what is out of order is said with the candles
+    first = np.concatenate([[0], np.flatnonzero(np.diff(steps)) + 1])
+    counts = np.diff(np.concatenate([first, [steps.size]]))
+    apart = steps[first]
+    other = (counts >= _ANOTHER_TIMEFRAME - 1) & (apart > timeframe.microseconds)
+    if not other.any():
+        return
+    run = int(np.argmax(other))
+    begin, end = int(first[run]), int(first[run] + counts[run])
+    raise DataError(
+        f"{source} must hold candles of one timeframe; most are {timeframe}, but rows {begin} to {end} "
+        f"({format_time(times[begin])} .. {format_time(times[end])}) are {_length(int(apart[run]))} apart, which are no gaps. "
+        "Load the parts on their own, and resample() the finer one if they belong together."
+    )
+
+
+def _length(microseconds: int) -> str:
+    labels = {frame.microseconds: frame.label for frame in Timeframe.all()}
+    return labels.get(microseconds, f"{microseconds / 1e6:g} s")
