@@ -16,6 +16,7 @@ import numpy as np
 
 from tradeready_gym.engine import Engine
 from tradeready_gym.envs.audit import Audit
+from tradeready_gym.envs.peeks import check_orders_see_no_candle
 from tradeready_gym.envs.replays import (
     DOCUMENTED_INFO,
     brief,
@@ -45,9 +46,13 @@ def check_trading_env(env: Environment, *, seed: int = 0, max_steps: int = 5_000
     * the money: cash, positions, PnL, fees and equity are recomputed from the reported fills and the closes;
     * no aliasing: what a step has returned never changes, and changing it changes nothing;
     * replay: the same seed and actions give the same bits after any other episode, and in a deep copy made in mid-episode;
-    * no look-ahead: on candles with another future, everything up to the cut is the same to the last bit, and later not.
+    * no look-ahead: on candles with another future, everything up to the cut is the same to the last bit, and later not;
+    * no look into the candle that an action trades in: at decisions spread over the episode (its first 200 steps), with that
+      candle's close on the other side of its open, the same actions place the same orders, market orders fill alike,
+      the same ones are refused, and what stays in the book is the same. What rests may fill otherwise.
 
-    Look-ahead through data that code has copied where no attribute of the environment or a wrapper leads is not seen.
+    Look-ahead through data that code has copied where no attribute of the environment or a wrapper leads is not seen. A look
+    into the action's candle is missed if it is taken at few decisions only, or shows in nothing but what is cancelled.
 
     Raises:
         CheckFailed: the first finding; the message says what was required and what was found.
@@ -63,6 +68,7 @@ def check_trading_env(env: Environment, *, seed: int = 0, max_steps: int = 5_000
     _check_replay(base, seed)
     _check_copies(env, seed)
     _check_future(env, seed)
+    check_orders_see_no_candle(env, seed)
     env.reset(seed=seed)
 
 

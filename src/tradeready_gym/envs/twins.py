@@ -1,7 +1,8 @@
 """Copies of an environment to try things on: silent ones, and twins that live in another future."""
 
 import copy
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -54,13 +55,52 @@ def scrambled_twin(env: Environment, row: int, seed: int) -> Any:
     Everything in the environment's and its wrappers' attributes that is a candle array, a view of one, or a plain copy of
     one series, is exchanged with it. What was copied elsewhere (a closure, a module, a file) is out of reach.
     """
+    return _twin(env, row, lambda candles, within: scrambled_candles(candles, within, seed))
+
+
+def turned_twin(env: Environment, row: int, seed: int) -> Any:
+    """The same, but of candle `row` what its market orders may depend on is kept.
+
+    That is the open, whether there is a candle and, with `max_volume_share`, the volume; with `fill_at="close"` the open
+    changes, too. Its close lies on the other side of the open (of the close before it), further away.
+    """
+    exchange = trading_base(env).engine.spec.exchange
+    whole, free = exchange.fill_at == "close", exchange.max_volume_share is None
+    return _twin(env, row, lambda candles, within: turned_candles(candles, within, seed, whole, free))
+
+
+def _twin(env: Environment, row: int, change: Callable[[Candles, int], Candles]) -> Any:
     engine = trading_base(env).engine
     chosen, _ = engine.segment_of(row - 1)
     within = row - engine.offsets[engine.replayers.index(chosen)]
-    replayers = [
-        DataReplayer(scrambled_candles(old.candles, within, seed)) if old is chosen else old for old in engine.replayers
-    ]
+    replayers = [DataReplayer(change(old.candles, within)) if old is chosen else old for old in engine.replayers]
     return silent_copy(env, _exchanged(env, engine, replayers))
+
+
+def turned_candles(candles: Candles, row: int, seed: int, whole: bool, free: bool) -> Candles:
+    """Candle `row` mirrored at its open, or if `whole` at the close before; if `free` of another volume; scrambled after it."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    before = {name: getattr(candles, name)[:, row] for name in ("open", "high", "low", "close", "volume")}
+    middle = candles.close[:, row - 1] if whole else before["open"]
+    power = random.uniform(1.2, 1.8)
+    after = {name: middle * (middle / before[name]) ** power for name in ("open", "high", "low", "close")}
+    after["close"] = np.where(after["close"] == middle, middle * np.exp(random.choice([-0.003, 0.003])), after["close"])
+    ends = np.stack([after[name] for name in ("open", "high", "low", "close")])
+    after |= {"low": ends.min(axis=0), "high": ends.max(axis=0)}
+    after["volume"] = before["volume"] * (random.uniform(0.5, 2.0) if free else 1.0)
+    gap = candles.gaps[:, row]
+    turned: dict[str, Any] = {
+        name: _with_row(getattr(candles, name), row, np.where(gap, before[name], after[name])) for name in after
+    }
+    other = int(random.integers(row, len(candles)))
+    columns = {name: _with_row(column, row, column[:, other]) for name, column in candles.columns.items()}
+    return scrambled_candles(dataclasses.replace(candles, **turned, columns=columns), row + 1, seed)
+
+
+def _with_row(series: npt.NDArray[Any], row: int, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    changed = series.copy()
+    changed[:, row] = values
+    return changed
 
 
 def scrambled_candles(candles: Candles, row: int, seed: int) -> Candles:

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from small_worlds import candles_of, play, random_candles, small_env
-from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment, check_trading_env
+from tradeready_gym import Order
+from tradeready_gym.actions import TargetPosition
+from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment, check_trading_env, replays
+from tradeready_gym.envs.peeks import check_orders_see_no_candle
+from tradeready_gym.envs.twins import turned_candles
 from tradeready_gym.errors import CheckFailed, ConfigurationError, ResetNeeded
-from tradeready_gym.exchanges import SimulatedExchange
-from tradeready_gym.wrappers import FeatureEngineeringWrapper, NormalizationWrapper
+from tradeready_gym.exchanges import MarginAccount, SimulatedExchange
+from tradeready_gym.wrappers import BatchStepWrapper, FeatureEngineeringWrapper, NormalizationWrapper
 
 CANDLES = random_candles(120, gaps=True)
 USUAL: dict[str, Any] = {"interpreted": True, "lookback_window": 2, "fee_rate": 0.001, "slippage": "uniform"}
@@ -142,6 +146,41 @@ class SeesItInAView(SeesItInASeriesOfItsOwn):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.prices = {"close": arguments["data"].close[0, 1:]}
+
+
+def _rises(env: Any) -> bool:
+    row = int(env.engine.state.accounts["row"][0])
+    return bool(env.engine.rows["close"][row, 0] > env.engine.rows["open"][row, 0])
+
+
+class TradesOnTheCandleThatBegins(TradingEnvironment):
+    def _take_action(self, action: Any) -> None:
+        super()._take_action(1 if _rises(self) else 2)
+
+
+class DoesSoOnEveryThirdStep(TradingEnvironment):
+    def _take_action(self, action: Any) -> None:
+        if int(self.engine.state.accounts["row"][0]) % 3 == 0:
+            action = 1 if _rises(self) else 2
+        super()._take_action(action)
+
+
+class HoldsWhatWouldLose(TradingEnvironment):
+    def _take_action(self, action: Any) -> None:
+        super()._take_action(0 if action == 1 and not _rises(self) else action)
+
+
+class NotesItWithTheReward(TradingEnvironment):
+    def reset(self, **arguments: Any) -> Any:
+        self.rises = False
+        return super().reset(**arguments)
+
+    def _get_reward(self) -> float:
+        self.rises = int(self.engine.state.accounts["row"][0]) < len(self.engine.rows) and _rises(self)
+        return super()._get_reward()
+
+    def _take_action(self, action: Any) -> None:
+        super()._take_action(1 if self.rises else action)
 
 
 class PaysForTheFuture(TradingEnvironment):
@@ -322,6 +361,10 @@ class KeepsItsMetrics(TradingEnvironment):
         (SeesItInASeriesOfItsOwn, "lie in its future"),
         (SeesItInAView, "lie in its future"),
         (PaysForTheFuture, "lie in its future"),
+        (TradesOnTheCandleThatBegins, "the candle that they trade in"),
+        (DoesSoOnEveryThirdStep, "the candle that they trade in"),
+        (HoldsWhatWouldLose, "the candle that they trade in"),
+        (NotesItWithTheReward, "the candle that they trade in"),
         (ForgetsTheFee, "the reported fills make"),
         (HidesAFill, "the reported fills make"),
         (PrintsMoney, "the reported fills make"),
@@ -360,6 +403,38 @@ class PeeksThroughAWrapper(gymnasium.ObservationWrapper[Any, Any, Any]):
         return np.concatenate([[np.float32(self.tomorrow[row])], observation[1:]])
 
 
+class ActsOnTheCandleThatBegins(gymnasium.ActionWrapper[Any, Any, Any]):
+    def action(self, action: Any) -> Any:
+        return 1 if _rises(self.unwrapped) else 2
+
+
+class SubmitsOnTheCandleThatBegins(gymnasium.Wrapper[Any, Any, Any, Any]):
+    def step(self, action: Any) -> Any:
+        base: Any = self.unwrapped
+        price = float(base.engine.rows["close"][int(base.engine.state.accounts["row"][0]) - 1, 0])
+        for order in base.exchange.open_orders:
+            base.exchange.cancel(order["order_id"])
+        if _rises(base):
+            base.exchange.submit([Order("BTCUSDT", "buy", 1.0, "limit", 0.5 * price)])
+        return self.env.step(action)
+
+
+class SubmitsAfterTheStep(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Honest: what it sends depends on the candle that has just closed."""
+
+    def step(self, action: Any) -> Any:
+        outcome = self.env.step(action)
+        base: Any = self.unwrapped
+        row = int(base.engine.state.accounts["row"][0]) - 1
+        for order in base.exchange.open_orders:
+            base.exchange.cancel(order["order_id"])
+        rose = base.engine.rows["close"][row, 0] > base.engine.rows["open"][row, 0]
+        if rose and not (outcome[2] or outcome[3]):
+            price = float(base.engine.rows["close"][row, 0])
+            base.exchange.submit([Order("BTCUSDT", "buy", 1.0, "limit", 0.9 * price, 0.8 * price)])
+        return outcome
+
+
 class HidesTheEnd(gymnasium.Wrapper[Any, Any, Any, Any]):
     def step(self, action: Any) -> Any:
         observation, reward, _, _, info = self.env.step(action)
@@ -392,6 +467,8 @@ def test_gymnasiums_own_wrappers_pass(wrapper: Any) -> None:
     ("wrapper", "words"),
     [
         (PeeksThroughAWrapper, "lie in its future"),
+        (ActsOnTheCandleThatBegins, "the candle that they trade in"),
+        (SubmitsOnTheCandleThatBegins, "the candle that they trade in"),
         (HidesTheEnd, "a wrapper hides it"),
         (KeepsOneArray, "must stay as it was"),
     ],
@@ -399,6 +476,55 @@ def test_gymnasiums_own_wrappers_pass(wrapper: Any) -> None:
 def test_a_planted_defect_in_a_wrapper_is_caught(wrapper: Any, words: str) -> None:
     with pytest.raises(CheckFailed, match=words):
         check_trading_env(wrapper(TradingEnvironment(data=CANDLES, **USUAL)))
+
+
+@pytest.mark.parametrize("arguments", [{"fill_at": "close"}, {"steps_per_action": 3}, {"max_volume_share": 0.001}])
+def test_a_look_at_the_candle_that_begins_is_caught_however_orders_fill(arguments: dict[str, Any]) -> None:
+    env = ActsOnTheCandleThatBegins(TradingEnvironment(data=CANDLES, **USUAL, **arguments))
+
+    with pytest.raises(CheckFailed, match="the candle that they trade in"):
+        check_trading_env(env)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kinds"),
+    [
+        ({"action_scheme": "managed_risk"}, {"stop_loss"}),
+        ({"action_scheme": "simple_orders"}, {"limit"}),
+        (
+            {"action_scheme": TargetPosition(positions=(-5.0, 0.0, 5.0)), "account": MarginAccount(leverage=5.0)},
+            {"liquidation"},
+        ),
+    ],
+)
+def test_what_fills_within_the_candle_may_depend_on_it(arguments: dict[str, Any], kinds: set[str]) -> None:
+    wild = candles_of(random_candles(50).close ** 6 / 1e10, wick=0.1)
+    env = TradingEnvironment(data=wild, max_loss=1.0, **USUAL, **arguments)
+    filled = [fill["type"] for outcome in replays.play(env, 0, 200) for fill in outcome[-1]["filled_orders"]]
+
+    check_orders_see_no_candle(env, 0)
+    assert kinds <= set(filled)
+
+
+def test_orders_sent_after_the_step_may_depend_on_its_candle() -> None:
+    env = SubmitsAfterTheStep(BatchStepWrapper(TradingEnvironment(data=CANDLES, **USUAL), 2))
+
+    check_orders_see_no_candle(env, 0)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("row", [30, 60, 69, 119])
+def test_a_turned_candle_keeps_what_orders_may_depend_on(row: int, whole: bool) -> None:
+    turned = turned_candles(CANDLES, row, 1, whole, free=False)
+    middle = (CANDLES.close[0, row - 1], turned.close[0, row - 1]) if whole else (CANDLES.open[0, row],) * 2
+    kept = ("gaps", "volume") if whole else ("gaps", "volume", "open")
+
+    assert all((getattr(turned, name)[:, : row + 1] == getattr(CANDLES, name)[:, : row + 1]).all() for name in kept)
+    assert (turned.close[:, :row] == CANDLES.close[:, :row]).all()
+    assert (turned.low <= np.minimum(turned.open, turned.close)).all()
+    assert (turned.high >= np.maximum(turned.open, turned.close)).all()
+    if not CANDLES.gaps[0, row]:
+        assert (CANDLES.close[0, row] - middle[0]) * (turned.close[0, row] - middle[1]) < 0.0
 
 
 def test_a_market_that_is_not_the_one_given_is_caught() -> None:
