@@ -15,7 +15,7 @@ from test_parity import START, market
 
 from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.errors import ConfigurationError, EpisodeError, StoreError
-from tradeready_gym.live import ReplayFeed, SessionJournal
+from tradeready_gym.live import FeedEnded, ReplayFeed, SessionJournal
 from tradeready_gym.orders import Order
 from tradeready_gym.tracking import journal as records
 
@@ -206,3 +206,81 @@ def test_a_process_that_is_killed_goes_on_in_another(tmp_path: Path) -> None:
     assert all(expected[int(step)] == equity for step, equity in seen)
     decided = [record["slot"] for record in records.read(path).records if record["message"] == "decide"]
     assert len(decided) == len(set(decided)) == 60
+
+
+# ---- a decision that waits for its candle, and something else happens ----
+
+
+class Interrupted(ReplayFeed):
+    """A recording during which somebody loses patience once, or closes the feed."""
+
+    waits = 0
+
+    def __init__(self, *arguments: Any, at: int, error: type[BaseException]) -> None:
+        super().__init__(*arguments)
+        self._at, self._error = at, error
+
+    def wait(self, time: int, timeout: float | None = None) -> Any:
+        self.waits += 1
+        if self.waits == self._at:
+            raise self._error
+        return super().wait(time, timeout)
+
+
+def interrupted(path: Path, error: type[BaseException], at: int = 3) -> LiveTradingEnv:
+    """A session that was interrupted while its third decision, to buy, waited for its candle."""
+    env = LiveTradingEnv(Interrupted(market(), START, at=at, error=error), journal=path)
+    env.reset(seed=3)
+    env.step(1)
+    env.step(0)
+    with pytest.raises(error):
+        env.step(1)
+    return env
+
+
+def recovered(path: Path) -> tuple[LiveTradingEnv, Any]:
+    env = LiveTradingEnv(ReplayFeed(market(), START), journal=path)
+    last = env.recover()
+    assert last is not None
+    return env, last
+
+
+def test_a_decision_that_was_interrupted_is_taken_back_by_the_next_one_and_the_session_recovers(tmp_path: Path) -> None:
+    path = tmp_path / "session.journal"
+    env = interrupted(path, KeyboardInterrupt)
+    told = [env.step(action)[4] for action in (2, 1)]
+    again, (_, info) = recovered(path)
+
+    slots = [record["slot"] for record in records.read(path).records if record["message"] == "decide"]
+    assert slots[2] == slots[3]  # once withdrawn, once taken
+    assert [record["message"] for record in records.read(path).records].count("withdraw") == 1
+    assert told[0]["filled_orders"][0]["side"] == "sell"
+    assert {name: info[name] for name in KEPT} == {name: told[1][name] for name in KEPT}
+    assert again.exchange.trades == env.exchange.trades
+    assert again.step(2)[4]["equity"] == env.step(2)[4]["equity"]
+
+
+def test_what_is_flattened_while_a_decision_waits_stays_flat_and_the_session_recovers(tmp_path: Path) -> None:
+    path = tmp_path / "session.journal"
+    env = interrupted(path, FeedEnded)
+    held = env.exchange.portfolio["BTCUSDT"]
+    assert held > 0.0
+    env.exchange.submit([Order("BTCUSDT", "sell", held)])
+    again, _ = recovered(path)
+
+    assert env.exchange.portfolio == again.exchange.portfolio == {}
+    assert again.exchange.trades == env.exchange.trades
+    # the next step tells of the sale; the decision to buy is not carried out afterwards
+    assert [fill["side"] for fill in again.step(0)[4]["filled_orders"]] == ["sell"]
+    assert again.exchange.portfolio == {}
+
+
+def test_a_cancellation_and_a_new_account_take_a_waiting_decision_back_too(tmp_path: Path) -> None:
+    path = tmp_path / "session.journal"
+    env = interrupted(path, KeyboardInterrupt)
+    env.reset(seed=4)
+    told = env.step(1)[4]
+    _, (_, info) = recovered(path)
+
+    assert {name: info[name] for name in KEPT} == {name: told[name] for name in KEPT}
+    assert not env.withdraw()

@@ -14,6 +14,7 @@ from tradeready_gym.envs.trading import ResetNeeded, TradingEnvironment
 from tradeready_gym.errors import ConfigurationError, EpisodeError
 from tradeready_gym.features import DEFAULT_FEATURES, FeaturePipeline
 from tradeready_gym.live import Feed, FeedEnded, GrowingReplayer, JournaledFeed, LiveExchange, SessionJournal
+from tradeready_gym.live.journal import DecisionWithdrawn
 from tradeready_gym.live.market import newest_features
 from tradeready_gym.orders import Order
 
@@ -102,6 +103,7 @@ class LiveTradingEnv(TradingEnvironment):
         # bid and ask as they were at the decision; of one that is done again, as they were then
         self._seen: dict[str, tuple[float, float]] = {}
         self._seen_then: dict[str, tuple[float, float]] | None = None
+        self._pending = False
         self._own_table()
 
     def __repr__(self) -> str:
@@ -121,6 +123,7 @@ class LiveTradingEnv(TradingEnvironment):
         """Begin an account at the feed's clock, after the newest closed candle."""
         if seed is None and not self._seeded:
             seed = int(self.np_random.integers(1 << 62))
+        self.withdraw()
         moment = self._began("reset", seed=seed)
         self._ready = False
         while self._market.clock + self.feed.timeframe.microseconds <= moment:
@@ -134,6 +137,8 @@ class LiveTradingEnv(TradingEnvironment):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Decide at the clock; returns when the candle that begins there has closed, or been declared a gap.
 
+        A step that was interrupted while it waited has done nothing; its decision is withdrawn by whatever is done next.
+
         Raises:
             ActionError: the action is outside the space; nothing has happened then.
             ResetNeeded: before the first `reset`, or after the end of the episode.
@@ -142,17 +147,29 @@ class LiveTradingEnv(TradingEnvironment):
         if not self._ready:
             raise ResetNeeded("the episode is over or has not begun; call reset() before step()")
         self._require_legal(action)
+        self.withdraw()
         self._seen = self._look() if self._seen_then is None else self._seen_then
         self._seen_then = None
         body = {"action": np.asarray(action).tolist(), "quotes": self._seen}
         moment = self._began("decide", slot=self._market.clock, **body)
+        self._pending = True
         earned, missed = self._let_missed_candles_pass(moment)
         if self.engine.state.accounts[0].done:
+            self._pending = False
             return self._end_without_decision(earned, missed)
         delay = max(0, moment - self._market.clock) / 1000.0
         gap = self._append_next()
+        self._pending = False
         observation, reward, terminated, truncated, info = super().step(action)
         return observation, earned + reward, terminated, truncated, self._live_info(info, delay, missed, gap)
+
+    def withdraw(self) -> bool:
+        """Take back the decision of a step that was interrupted while it waited; returns whether there was one."""
+        if not self._pending:
+            return False
+        self._pending = False
+        self._began("withdraw")
+        return True
 
     def recover(self) -> tuple[Any, dict[str, Any]] | None:
         """Do again what the journal says was done; returns the last observation and info, None if no account had begun.
@@ -169,8 +186,13 @@ class LiveTradingEnv(TradingEnvironment):
                 last = self.reset(seed=record["seed"])
             elif record["message"] == "decide":
                 self._seen_then = {s: (bid, ask) for s, (bid, ask) in record.get("quotes", {}).items()}
-                observation, _, _, _, info = self.step(_action_of(record["action"], self.action_space))
-                last = observation, info
+                try:
+                    observation, _, _, _, info = self.step(_action_of(record["action"], self.action_space))
+                    last = observation, info
+                except DecisionWithdrawn:
+                    continue
+            elif record["message"] == "withdraw":
+                self.withdraw()
             elif record["message"] == "order":
                 self._prices_then = record["prices"]
                 self.exchange.submit([Order(**order) for order in record["orders"]])
@@ -202,10 +224,12 @@ class LiveTradingEnv(TradingEnvironment):
     def _announce(self, orders: Sequence[Order]) -> Mapping[str, float]:
         prices = dict(self.feed.opening_prices()) if self._prices_then is None else self._prices_then
         self._prices_then = None
+        self.withdraw()
         self._began("order", orders=[dataclasses.asdict(order) for order in orders], prices=prices)
         return prices
 
     def _announce_cancel(self, order_id: int) -> None:
+        self.withdraw()
         self._began("cancel", order_id=order_id)
 
     def _append_next(self) -> bool:

@@ -22,7 +22,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from tradeready_gym.errors import ConfigurationError, StoreError
+from tradeready_gym.errors import ConfigurationError, StoreError, TradeReadyError
 from tradeready_gym.live.feed import Feed, FeedHealth, Slot
 from tradeready_gym.market import Candles, Instrument, Timeframe
 from tradeready_gym.tracking import journal
@@ -88,6 +88,10 @@ class SessionJournal:
     def begun(self) -> bool:
         """Whether a session was written here."""
         return bool(self.records)
+
+
+class DecisionWithdrawn(TradeReadyError):
+    """Said while a journal is replayed, and to the environment only: what is being done again was taken back then."""
 
 
 class JournaledFeed(Feed):
@@ -188,6 +192,8 @@ class JournaledFeed(Feed):
                 )
             self._feed.passed(time)
             return Slot(time, np.array(record["values"], np.float64), np.array(record["gaps"], np.bool_))
+        if self.next_kind == "withdraw":
+            raise DecisionWithdrawn(f"the decision that waits for the slot {time} was taken back")
         if self._script:
             raise StoreError(f"the journal lacks the slot {time}; it cannot be continued")
         slot = self._feed.wait(time, timeout)

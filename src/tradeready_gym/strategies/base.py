@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from tradeready_gym.envs import TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError
-from tradeready_gym.features import FeaturePipeline
+from tradeready_gym.features import Feature
 from tradeready_gym.strategies.learned import Learned, spans_of
 from tradeready_gym.strategies.native import NativeEnvironment, native_environment, vectorise
 from tradeready_gym.strategies.performance import Evaluation, Performance
@@ -111,7 +112,7 @@ class TradingStrategy(abc.ABC):
         self.begin(played, seed)
         performances = play(self.decide, played, seed=seed, steps=steps)
         spans = spans_of(played.engine)
-        fitted = _fitted_spans(played.engine.pipeline)
+        fitted = _fitted_spans(played.engine.pipeline.market_features)
         in_sample = any(lesson.is_in(played.engine) for lesson in self.learned) or any(
             a.start < b.end and b.start < a.end for a in spans for b in fitted
         )
@@ -170,6 +171,12 @@ class TradingStrategy(abc.ABC):
         return last
 
 
-def _fitted_spans(pipeline: FeaturePipeline) -> list[Any]:
-    spans = [getattr(feature, "fitted_span", None) for feature in pipeline.market_features]
-    return [span for span in spans if span is not None]
+def _fitted_spans(item: Any) -> list[Any]:
+    # scalers hide in features that are made of others, at any depth
+    if isinstance(item, (tuple, list)):
+        return [span for part in item for span in _fitted_spans(part)]
+    if not isinstance(item, Feature):
+        return []
+    parts = [getattr(item, field.name) for field in fields(item)] if is_dataclass(item) else list(vars(item).values())
+    span = getattr(item, "fitted_span", None)
+    return [*([] if span is None else [span]), *_fitted_spans(parts)]

@@ -9,7 +9,7 @@ from tradeready_gym.envs import TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.strategies.base import TradingStrategy
 from tradeready_gym.strategies.native import native_environment
-from tradeready_gym.strategies.performance import Evaluation
+from tradeready_gym.strategies.performance import Evaluation, Performance
 from tradeready_gym.strategies.situation import Situation
 from tradeready_gym.strategies.targets import actions_towards
 
@@ -142,12 +142,13 @@ class RandomTrader(TradingStrategy):
         """A random trader that is invested as often and as much as the evaluated strategy, and has its turnover.
 
         The turnover is that of the mean of `seeds` episodes on the same environment, to within 3 per cent if that can be met:
-        somebody who is always invested trades without ever getting out, which this trader does not.
+        somebody who is always invested trades without ever getting out, which this trader does not. Who is short is met by
+        somebody who is long as often and as much.
         """
         native = native_environment(environment)
         wanted = float(np.nanmean(evaluation.metric("turnover")))
         invested = float(np.clip(np.nanmean(evaluation.metric("exposure")), 0.0, 1.0))
-        weight = float(np.mean([episode.mean_weight for episode in evaluation.episodes]))
+        weight = float(np.mean([_mean_held(episode) for episode in evaluation.episodes]))
         size = min(weight / invested, 1.0) if invested > 0.0 else 0.0
         size = 1.0 if size > _ALL else size
         per_year = native.engine.market.periods_per_year / native.engine.spec.candles_per_action
@@ -178,6 +179,12 @@ class RandomTrader(TradingStrategy):
             self._wants = np.where(again, drawn, self._wants)
         targets = np.where(self._wants, self.size / len(situation.symbols), 0.0)
         return actions_towards(_wait_for_changes(targets, situation.weights), situation)
+
+
+def _mean_held(episode: Performance) -> float:
+    # either way: the weight of who is short is negative
+    held = np.abs(episode.position_value[1:] / episode.net_worth[1:])
+    return float(held.mean()) if len(held) else 0.0
 
 
 def _wait_for_changes(targets: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

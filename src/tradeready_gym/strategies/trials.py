@@ -8,6 +8,7 @@ market and time is read from there.
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,8 +27,8 @@ from tradeready_gym.tracking import clock, journal
 
 _FILE = "trials.journal"
 _KIND = "trial"
-# markets that exist once: wherever the candles came from, they are the same
-_SIMULATED = ("synthetic", "gbm", "fbm", "ornstein_uhlenbeck", "heston", "merton")
+# how worlds and `synthetic` end what they call themselves, and how `stochastic` does, also as a part of merged candles
+_SIMULATED = re.compile(r"(\(seed=\d+\)|, seed=\d+, path=\d+)(, |$)")
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,13 @@ def step_seconds(engine: Engine) -> float:
 
 
 def market_of(engine: Engine) -> str:
-    """What two engines have in common that play the same market, whatever their timeframe or where its candles lie."""
+    """What two engines have in common that play the same market, whatever their timeframe or where its candles lie.
+
+    The symbols, which exist once, wherever real candles come from; and for simulated ones the process, its seed and its path
+    (of several paths the first).
+    """
     source = engine.market.candles.source
-    simulated = source if source.startswith(_SIMULATED) or "(seed=" in source else ""
+    simulated = source if _SIMULATED.search(source) else ""
     return "/".join(engine.symbols) + (f" {simulated}" if simulated else "")
 
 

@@ -1,5 +1,6 @@
 """Training and playing: what every strategy has in common."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,15 @@ import pytest
 
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError
-from tradeready_gym.features import RelativeCandles, StandardScaler
+from tradeready_gym.features import (
+    Feature,
+    FixedMinMax,
+    HigherTimeframe,
+    MovingAverage,
+    RelativeCandles,
+    StandardScaler,
+    WarmupMask,
+)
 from tradeready_gym.market import Candles
 from tradeready_gym.market.worlds import trend
 from tradeready_gym.strategies import BuyAndHold, Performance, Situation, TradingStrategy
@@ -164,6 +173,26 @@ def test_a_scaler_that_was_fitted_on_the_span_makes_it_in_sample() -> None:
     scaled = StandardScaler(RelativeCandles()).fit(candles, "2021-01-01T00:00:00Z", middle)
     inside = environment(candles, feature_pipeline=[scaled, "position"])
     after = environment(candles, feature_pipeline=[scaled, "position"], start_time=middle)
+    assert BuyAndHold().evaluate(inside).in_sample
+    assert not BuyAndHold().evaluate(after).in_sample
+
+
+WRAPPED: dict[str, Callable[[Feature], Feature]] = {
+    "mask": lambda scaler: WarmupMask([scaler]),
+    "average": lambda scaler: MovingAverage(3, "sma", scaler),
+    "longer timeframe": lambda scaler: HigherTimeframe(scaler, "4h"),
+    "range": lambda scaler: FixedMinMax(scaler, -3.0, 3.0),
+    "mask of an average": lambda scaler: WarmupMask([MovingAverage(3, "sma", scaler)]),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED.keys())
+def test_a_scaler_inside_another_feature_makes_its_span_in_sample_too(wrap: Callable[[Feature], Feature]) -> None:
+    candles = trend(bars=400, seed=0)
+    middle = "2021-01-09T00:00:00Z"
+    wrapped = wrap(StandardScaler(RelativeCandles(volume_bars=2)).fit(candles, "2021-01-01T00:00:00Z", middle))
+    inside = environment(candles, feature_pipeline=[wrapped, "position"], end_time=middle)
+    after = environment(candles, feature_pipeline=[wrapped, "position"], start_time=middle)
     assert BuyAndHold().evaluate(inside).in_sample
     assert not BuyAndHold().evaluate(after).in_sample
 

@@ -1,15 +1,29 @@
 """The baselines do what their names say, on worlds where it is known what that earns."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
+from tradeready_gym.actions import TargetPosition
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.exchanges import MarginAccount, SimulatedExchange
 from tradeready_gym.market import Candles
+from tradeready_gym.market.sample import load_sample
 from tradeready_gym.market.worlds import halt, martingale, trend
-from tradeready_gym.strategies import BuyAndHold, Flat, MovingAverageCross, RandomTrader, TradingStrategy
+from tradeready_gym.strategies import (
+    BuyAndHold,
+    Flat,
+    MovingAverageCross,
+    RandomTrader,
+    RSIReversal,
+    Situation,
+    TradingStrategy,
+)
+from tradeready_gym.strategies.comparison import compare
 
 SCHEMES = ("hold_buy_sell", "continuous", "portfolio", "target_position")
 
@@ -108,6 +122,56 @@ def test_moving_average_cross_earns_on_trends_and_pays_for_it_in_a_fair_game() -
 def test_averages_in_the_wrong_order_are_refused(fast: int, slow: int) -> None:
     with pytest.raises(ConfigurationError, match="1 <= fast < slow"):
         MovingAverageCross(fast, slow)
+
+
+def strength_of(closes: list[float]) -> float:
+    gains = sum(after - before for before, after in pairwise(closes) if after > before)
+    losses = sum(before - after for before, after in pairwise(closes) if after < before)
+    return 100.0 - 100.0 / (1.0 + gains / losses) if losses > 0.0 else 100.0 if gains > 0.0 else 50.0
+
+
+def test_rsi_reversal_buys_below_30_and_sells_above_70_and_at_no_other_time() -> None:
+    sample = load_sample().between("2021-01-01T00:00:00Z", "2021-01-21T00:00:00Z")
+    market = environment(sample, interpreted=True)
+    result = RSIReversal().evaluate(market).episodes[0]
+    closes, first = sample.close[0].tolist(), int(market.engine.segments[0]["first_row"])
+    held, wanted = False, []
+    for seen in range(first, first + len(result) - 1):
+        strength = strength_of(closes[seen - 15 : seen]) if seen >= 15 else 50.0
+        held = strength <= 70.0 if held else strength < 30.0
+        wanted.append(held)
+    assert (result.position_value[1:] > 0.0).tolist() == wanted
+    assert 50 < sum(wanted) < 400
+    assert sum(now != before for before, now in pairwise([False, *wanted])) == result.metrics["total_trades"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"period": 1}, {"period": True}, {"oversold": 70.0}, {"oversold": -1.0}, {"overbought": 101.0}]
+)
+def test_limits_that_no_strength_can_have_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="period must be|the limits need"):
+        RSIReversal(**arguments)
+
+
+class Short(TradingStrategy):
+    """Sells short all that it may, always."""
+
+    def decide(self, situation: Situation) -> npt.NDArray[Any]:
+        return np.zeros(situation.count, np.int64)
+
+
+def test_who_is_always_short_is_compared_with_random_traders_that_hold_as_much() -> None:
+    exchange = SimulatedExchange(trend(bars=200, seed=0), account=MarginAccount(leverage=2.0))
+    market = TradingEnvironment(
+        exchange=exchange,
+        action_scheme=TargetPosition(positions=(-1, 0, 1)),
+        feature_pipeline=["returns", "position"],
+        lookback_window=5,
+        interpreted=True,
+    )
+    result = compare([Short()], market, random_seeds=2)
+    assert result.agents[0].episodes[0].mean_weight < -0.9
+    assert all(episode.mean_weight > 0.9 for episode in result.random_traders.episodes)
 
 
 def test_random_trader_earns_nothing_in_fair_games() -> None:

@@ -1,6 +1,7 @@
 """Trials count themselves, and a result knows how many there were."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from small_worlds import trend_env as market
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.errors import StoreError
-from tradeready_gym.market import Span
+from tradeready_gym.exchanges import stochastic_exchange
+from tradeready_gym.market import Candles, Span, load_file, stochastic, synthetic
+from tradeready_gym.market.processes import PRICE_PROCESSES
 from tradeready_gym.market.worlds import trend
 from tradeready_gym.strategies import BuyAndHold, Flat
 from tradeready_gym.strategies.learned import spans_of
@@ -90,11 +93,11 @@ def test_a_portfolio_has_seen_each_of_its_symbols_in_whatever_order(tmp_path: Pa
     store.record(
         [trial("a", market="BTCUSDT/ETHUSDT"), trial("b", market="ETHUSDT/BTCUSDT"), trial("c", market="SOLUSDT")]
     )
-    store.record([trial("d", market="BTCUSDT gbm(seed=1)")])
+    store.record([trial("d", market="BTCUSDT synthetic(seed=1)")])
     for looked_at in ("BTCUSDT", "ETHUSDT", "BTCUSDT/ETHUSDT", "SOLUSDT/BTCUSDT"):
         assert {"a", "b"} <= {t.agent for t in store.known(looked_at, Span(0, HOUR))}, looked_at
     assert [t.agent for t in store.known("SOLUSDT", Span(0, HOUR))] == ["c"]
-    assert [t.agent for t in store.known("BTCUSDT gbm(seed=1)", Span(0, HOUR))] == ["d"]
+    assert [t.agent for t in store.known("BTCUSDT synthetic(seed=1)", Span(0, HOUR))] == ["d"]
 
 
 def test_a_look_that_is_not_counted_has_seen_what_was_counted_before(tmp_path: Path) -> None:
@@ -110,6 +113,40 @@ def test_real_candles_are_one_market_wherever_they_lie_and_simulated_ones_are_on
     assert market_of(sample.engine) == "BTCUSDT"
     one, other = (market_of(market(data=trend(bars=300, seed=seed)).engine) for seed in (0, 1))
     assert one != other
+
+
+def simulated_market(model: str, seed: int) -> str:
+    exchange = stochastic_exchange(model, paths=1, bars=200, seed=seed)
+    return market_of(TradingEnvironment(exchange=exchange, feature_pipeline=["returns"], lookback_window=2).engine)
+
+
+@pytest.mark.parametrize("model", sorted(PRICE_PROCESSES))
+def test_a_trial_on_a_stochastic_exchange_is_none_on_the_real_market_or_on_another_seed(
+    model: str, tmp_path: Path
+) -> None:
+    one, other = simulated_market(model, 0), simulated_market(model, 1)
+    store = TrialStore(tmp_path)
+    store.record([trial("real"), trial("one", market=one), trial("other", market=other)])
+    for looked_at, agent in (("BTCUSDT", "real"), (one, "one"), (other, "other")):
+        assert [t.agent for t in store.known(looked_at, Span(0, HOUR))] == [agent]
+
+
+def test_exchanges_by_name_synthetic_data_and_merged_worlds_are_simulated() -> None:
+    settings: dict[str, Any] = {"feature_pipeline": ["returns"], "lookback_window": 2}
+    named = TradingEnvironment(exchange="gbm", **settings)
+    assert market_of(named.engine).startswith("BTCUSDT GeometricBrownianMotion(")
+    made = [TradingEnvironment(data=synthetic(bars=200, timeframe=frame), **settings) for frame in ("1h", "4h")]
+    assert {market_of(env.engine) for env in made} == {"BTCUSDT synthetic(seed=0)"}
+    both = Candles.merge([trend(bars=200, seed=1), stochastic(bars=200, symbols="ETHUSDT")])
+    assert market_of(market(data=both, action_scheme="portfolio").engine) == f"BTCUSDT/ETHUSDT {both.source}"
+
+
+def test_a_file_that_is_called_like_a_process_is_real(tmp_path: Path) -> None:
+    file = tmp_path / "gbm (seed=1).csv"
+    times = np.datetime_as_string(np.arange("2024-01-01", "2024-01-03", dtype="datetime64[h]"), timezone="UTC")
+    file.write_text("time,open,high,low,close,volume\n" + "".join(f"{time},1,1,1,1,1\n" for time in times))
+    env = TradingEnvironment(data=load_file(file, symbol="BTCUSDT"), feature_pipeline=["returns"], lookback_window=2)
+    assert market_of(env.engine) == "BTCUSDT"
 
 
 def test_an_agent_is_its_files(tmp_path: Path) -> None:
