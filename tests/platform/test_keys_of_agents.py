@@ -42,6 +42,59 @@ def test_a_risk_profile_outside_its_limits_is_refused(served: Served) -> None:
     assert found == {"max_position_size_pct": 10, "daily_loss_limit_pct": 20, "max_open_orders": 50}
 
 
+def two_agents(served: Served) -> list[dict[str, str]]:
+    return [served.client.post(f"{API}/agents", json={"display_name": name}).json() for name in ("A", "B")]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/{}", {"display_name": "taken"}),
+        ("POST", "/{}/clone", None),
+        ("POST", "/{}/archive", None),
+        ("POST", "/{}/reset", None),
+        ("POST", "/{}/regenerate-key", None),
+        ("PUT", "/{}/risk-profile", {"max_position_size_pct": 100}),
+        ("DELETE", "/{}", None),
+        ("POST", "", {"display_name": "another"}),
+    ],
+)
+def test_an_agents_key_changes_no_other_agent(
+    served: Served, method: str, path: str, body: dict[str, object] | None
+) -> None:
+    mine, other = two_agents(served)
+    before = served.client.get(f"{API}/agents/{other['agent_id']}").json()
+    with client_of(served.url, mine["api_key"]) as client:
+        answer = client.request(method, f"{API}/agents{path.format(other['agent_id'])}", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "PERMISSION_DENIED")
+    assert served.client.get(f"{API}/agents/{other['agent_id']}").json() == before
+
+
+def test_an_agents_key_changes_its_own_agent_but_makes_none_like_it(served: Served) -> None:
+    mine = two_agents(served)[0]
+    agent = f"{API}/agents/{mine['agent_id']}"
+    with client_of(served.url, mine["api_key"]) as client:
+        assert client.put(agent, json={"display_name": "renamed"}).json()["display_name"] == "renamed"
+        assert client.post(f"{agent}/clone").status_code == 403
+        assert client.post(f"{agent}/regenerate-key").status_code == 200
+
+
+def test_a_key_made_with_an_agents_key_is_that_agents(served: Served) -> None:
+    mine, other = two_agents(served)
+    with client_of(served.url, mine["api_key"]) as client:
+        made = client.post(f"{API}/keys", json={"name": "more"}).json()
+    listed = {key["key_id"]: key["agent_id"] for key in served.client.get(f"{API}/keys").json()["keys"]}
+    assert listed[made["key_id"]] == mine["agent_id"]
+    with client_of(served.url, made["api_key"]) as client:
+        assert client.delete(f"{API}/agents/{other['agent_id']}").status_code == 403
+
+
+def test_an_accounts_key_that_acts_for_an_agent_still_changes_any(served: Served) -> None:
+    mine, other = two_agents(served)
+    headers = {"X-Agent-Id": mine["agent_id"]}
+    assert served.client.delete(f"{API}/agents/{other['agent_id']}", headers=headers).status_code == 204
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -54,3 +107,8 @@ def test_a_risk_profile_outside_its_limits_is_refused(served: Served) -> None:
 )
 def test_a_nul_that_a_database_may_refuse_is_refused_before_it(served: Served, path: str, body: dict[str, str]) -> None:
     assert served.client.post(f"{API}/{path}", json=body).status_code == 422
+
+
+def test_a_clone_has_no_name_that_a_database_may_refuse(served: Served) -> None:
+    agent = f"{API}/agents/{two_agents(served)[0]['agent_id']}"
+    assert served.client.post(f"{agent}/clone?new_name=a%00b").status_code == 422

@@ -4,7 +4,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from serving import Served, serving
+from serving import Served, client_of, serving
+from test_kill import process
 
 from tradeready_gym.platform import Limits
 
@@ -75,6 +76,18 @@ def test_guessing_passwords_is_slowed_down(tmp_path: Path) -> None:
         guess = {"email": "a@b.c", "password": "guess"}
         statuses = [server.anonymous.post(f"{API}/auth/user-login", json=guess).status_code for _ in range(6)]
         assert set(statuses) == {401, 429}
+
+
+def test_a_client_that_says_it_is_somebody_else_is_slowed_down_too(tmp_path: Path) -> None:
+    guess = {"api_key": "ak_live_guess", "api_secret": "guess"}
+    with process(tmp_path) as (_, url, _), client_of(url, None) as client:
+        # 30 a minute are let through, and a minute may end in between
+        statuses = [
+            client.post(f"{API}/auth/login", json=guess, headers={"X-Forwarded-For": f"10.0.0.{number}"}).status_code
+            for number in range(70)
+        ]
+    assert set(statuses) == {401, 429}
+    assert statuses.count(401) <= 60
 
 
 def test_every_answer_carries_the_security_headers(served: Served) -> None:

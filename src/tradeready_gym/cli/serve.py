@@ -107,7 +107,14 @@ def serve(
         _say(f"API key, shown only this once: {key}")
         _say("Paste it into the dashboard's login, or use it in gym.make(..., api_key=...).")
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=5)
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=5,
+            proxy_headers=False,  # anybody on this machine could say that it is somebody else, and log in without a limit
+        )
     )
     app.state.server = server  # streams of events end when it does
     server.run(sockets=[listening])

@@ -21,12 +21,14 @@ USER_SCOPES = ("read", "write", "paper")
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: an account, through a key or a login; `agent_id` if it is an agent's."""
+    """Who asks: an account, through a key or a login; `agent_id` if it acts for an agent, and `key_agent_id` only if the
+    key is that agent's own, which cannot act for another."""
 
     account_id: str
     agent_id: str | None
     key_id: str | None
     scopes: frozenset[str]
+    key_agent_id: str | None = None
 
     def require(self, scope: str) -> None:
         """Raise `Forbidden` unless the key may do this."""
@@ -35,6 +37,11 @@ class Principal:
                 f"this key has the scopes {' '.join(sorted(self.scopes)) or 'none'}; '{scope}' is needed. Make a key "
                 f"that has it at /settings"
             )
+
+    def require_agent(self, agent_id: str | None) -> None:
+        """Raise `Forbidden` for the key of another agent; None is an agent that is yet to be made."""
+        if self.key_agent_id is not None and self.key_agent_id != agent_id:
+            raise Forbidden("an agent's key changes that agent only; use a key of the account")
 
 
 def ensure_owner(database: Database) -> str | None:
@@ -186,7 +193,7 @@ def find_by_key(database: Database, key: str) -> Principal:
     if row.last_used_at is None or clock.now() - row.last_used_at > _USED_EVERY:
         with database.write() as connection:
             connection.execute(update(api_keys).where(api_keys.c.id == row.id).values(last_used_at=clock.now()))
-    return Principal(row.account_id, row.agent_id, row.id, frozenset(row.scopes.split()))
+    return Principal(row.account_id, row.agent_id, row.id, frozenset(row.scopes.split()), row.agent_id)
 
 
 def find_by_token(database: Database, token: str) -> Principal:
@@ -206,7 +213,7 @@ def find_by_token(database: Database, token: str) -> Principal:
     if row is None or not keys.same(row.digest, found) or row.expires_at < clock.now():
         raise Unauthorised("the token is unknown or has expired; log in again", code="INVALID_TOKEN")
     _require_active(row)
-    return Principal(row.account_id, row.agent_id, row.key_id, frozenset(row.scopes.split()))
+    return Principal(row.account_id, row.agent_id, row.key_id, frozenset(row.scopes.split()), row.agent_id)
 
 
 def log_in(database: Database, principal: Principal, hours: float) -> tuple[str, int]:

@@ -3,9 +3,11 @@
 import functools
 import io
 import json
+import math
+import re
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,14 @@ import numpy.typing as npt
 # an episode of a million steps with eight numbers each
 _LARGEST_BYTES = 64 * 1024 * 1024
 _LITTLE_BYTES = 4096
+_LONGEST_HEAD = 200
+_LATEST_TIME = 253_402_300_799_999_999  # the end of the year 9999, in microseconds
+_LARGEST_EPISODE = 2**53
+# a `.npy` header as `pack` writes it; numpy's own reader evaluates what it finds and makes room for what is claimed
+_NPY = re.compile(
+    rb"\x93NUMPY\x01\x00(?s:..)\{'descr': '([<>|][biuf][1248])', 'fortran_order': False, "
+    rb"'shape': \((\d{1,9}(?:, \d{1,9}){0,7}),?\), \} *\n"
+)
 _COMPACT = (np.dtype(np.int8), np.dtype(np.int16), np.dtype(np.float32))
 
 
@@ -44,11 +54,43 @@ class Kept:
         except zlib.error as error:
             raise ValueError(f"actions must be packed by `Kept.pack`; {error}") from error
         head, _, body = plain.partition(b"\n")
-        if inflater.unconsumed_tail or not body:
-            raise ValueError(f"actions must unpack to a header and at most {_LARGEST_BYTES:,} bytes")
+        if inflater.unconsumed_tail or not body or len(head) > _LONGEST_HEAD:
+            raise ValueError(f"actions must unpack to a short header and at most {_LARGEST_BYTES:,} bytes")
+        start_time, episode = _read_head(head)
+        return cls(_read_npy(body), start_time, episode)
+
+
+def _read_head(head: bytes) -> tuple[int, int]:
+    try:
         found = json.loads(head)
-        actions = np.load(io.BytesIO(body), allow_pickle=False)
-        return cls(actions, int(found["start_time"]), int(found["episode"]))
+    except ValueError as error:
+        raise ValueError(f"actions must have a header of JSON; {error}") from error
+    named = found if isinstance(found, dict) else {}
+    start_time, episode = named.get("start_time"), named.get("episode")
+    if not (_is_count(start_time, _LATEST_TIME) and _is_count(episode, _LARGEST_EPISODE)):
+        raise ValueError(
+            f"actions must have a header with a `start_time` in microseconds since 1970, before the year 10000, and the "
+            f"number of an `episode`; found {head!r}"
+        )
+    return start_time, episode
+
+
+def _is_count(value: Any, largest: int) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= largest
+
+
+def _read_npy(body: bytes) -> npt.NDArray[Any]:
+    header = _NPY.match(body)
+    if header is None:
+        raise ValueError("actions must be an array of numbers as `Kept.pack` writes it")
+    shape = tuple(int(size) for size in header[2].split(b", "))
+    claimed = math.prod(shape) * int(header[1][-1:])
+    if not claimed or claimed != len(body) - header.end():
+        raise ValueError(
+            f"actions must be at least one, and all there; the array claims {claimed:,} bytes and has "
+            f"{len(body) - header.end():,}"
+        )
+    return np.frombuffer(body, np.dtype(header[1].decode()), offset=header.end()).reshape(shape)
 
 
 @functools.lru_cache(256)

@@ -110,7 +110,8 @@ class NewAgentKey(BaseModel):
 
 @router.post("", status_code=201)
 def make_agent(body: AgentRequest, platform: PlatformState, caller: Writer) -> NewAgent:
-    """Make an agent with a key of its own."""
+    """Make an agent with a key of its own; an agent's key cannot."""
+    caller.require_agent(None)
     fields = body.model_dump() | {"starting_balance": decimal_text(body.starting_balance)}
     return _add(platform, caller, fields)
 
@@ -150,6 +151,7 @@ def get_agent(agent_id: str, platform: PlatformState, caller: Reader) -> AgentVi
 @router.put("/{agent_id}")
 def change_agent(agent_id: str, body: AgentChange, platform: PlatformState, caller: Writer) -> AgentView:
     """Change what is given."""
+    caller.require_agent(agent_id)
     values: dict[str, Any] = body.model_dump(exclude_unset=True, exclude_none=True)
     for name in ("strategy_tags", "risk_profile"):
         if name in values:
@@ -162,9 +164,10 @@ def clone_agent(
     agent_id: str,
     platform: PlatformState,
     caller: Writer,
-    new_name: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
+    new_name: Annotated[str | None, Query(min_length=1, max_length=100, pattern=_TEXT)] = None,
 ) -> NewAgent:
-    """Make another agent like this one."""
+    """Make another agent like this one; an agent's key cannot."""
+    caller.require_agent(None)
     with platform.database.read() as connection:
         row = accounts.find_agent(connection, caller.account_id, agent_id)
     fields = dict(row._mapping)
@@ -176,6 +179,7 @@ def clone_agent(
 @router.post("/{agent_id}/archive")
 def archive_agent(agent_id: str, platform: PlatformState, caller: Writer) -> AgentView:
     """Put an agent away; its keys stop working."""
+    caller.require_agent(agent_id)
     with platform.database.write() as connection:
         accounts.find_agent(connection, caller.account_id, agent_id)
         _revoke_keys(connection, agent_id)
@@ -185,6 +189,7 @@ def archive_agent(agent_id: str, platform: PlatformState, caller: Writer) -> Age
 @router.delete("/{agent_id}", status_code=204)
 def delete_agent(agent_id: str, platform: PlatformState, caller: Writer) -> Response:
     """Delete an agent and its keys."""
+    caller.require_agent(agent_id)
     with platform.database.write() as connection:
         accounts.find_agent(connection, caller.account_id, agent_id)
         connection.execute(delete(agents).where(agents.c.id == agent_id))
@@ -194,6 +199,7 @@ def delete_agent(agent_id: str, platform: PlatformState, caller: Writer) -> Resp
 @router.post("/{agent_id}/reset")
 def reset_agent(agent_id: str, platform: PlatformState, caller: Writer) -> AgentView:
     """Begin the agent's paper account anew; without a feed it has none, and nothing changes."""
+    caller.require_agent(agent_id)
     with platform.database.read() as connection:
         accounts.find_agent(connection, caller.account_id, agent_id)
     with contextlib.suppress(Unavailable):
@@ -216,6 +222,7 @@ def get_key(agent_id: str, platform: PlatformState, caller: Reader) -> NewAgentK
 @router.post("/{agent_id}/regenerate-key")
 def regenerate_key(agent_id: str, platform: PlatformState, caller: Writer) -> NewAgentKey:
     """A new key for the agent; the old ones stop working at once."""
+    caller.require_agent(agent_id)
     with platform.database.write() as connection:
         row = accounts.find_agent(connection, caller.account_id, agent_id)
         if row.status != "active":
@@ -236,6 +243,7 @@ def get_risk_profile(agent_id: str, platform: PlatformState, caller: Reader) -> 
 @router.put("/{agent_id}/risk-profile")
 def put_risk_profile(agent_id: str, body: RiskProfile, platform: PlatformState, caller: Writer) -> RiskProfile:
     """Set the agent's limits."""
+    caller.require_agent(agent_id)
     _change(platform, caller.account_id, agent_id, {"risk_profile": body.model_dump_json()})
     return body
 

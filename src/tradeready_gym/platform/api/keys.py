@@ -59,13 +59,15 @@ def list_keys(platform: PlatformState, caller: Reader) -> KeyList:
 
 @router.post("", status_code=201)
 def make_key(body: KeyRequest, platform: PlatformState, caller: Writer) -> NewKey:
-    """Make a key; it cannot do more than the one that asks for it."""
+    """Make a key; it cannot do more than the one that asks for it, and is the same agent's where that is an agent's."""
     for scope in body.scopes:
         if scope not in caller.scopes and "admin" not in caller.scopes:
             raise Forbidden(f"this key has no scope '{scope}' and cannot give it to another")
     scopes = tuple(dict.fromkeys(body.scopes))
     with platform.database.write() as connection:
-        key_id, key, _ = accounts.create_key(connection, caller.account_id, name=body.name, scopes=scopes)
+        key_id, key, _ = accounts.create_key(
+            connection, caller.account_id, name=body.name, scopes=scopes, agent_id=caller.key_agent_id
+        )
     return NewKey(key_id=key_id, api_key=key, name=body.name, scopes=list(scopes))
 
 

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader
 from tradeready_gym.platform.dashboard import backtests, runs
+from tradeready_gym.platform.dashboard.inputs import Moment
 from tradeready_gym.platform.events import Topic
 from tradeready_gym.platform.state import Platform
 
@@ -22,7 +23,7 @@ _LOOK_BACK = 2_000_000  # a transaction that began before the last look may be s
 
 
 @router.get("/events")
-def events(request: Request, platform: PlatformState, caller: Reader, since: int = 0) -> StreamingResponse:
+def events(request: Request, platform: PlatformState, caller: Reader, since: Moment = 0) -> StreamingResponse:
     """A stream of server-sent events: `change` with `{"kind": "run" | "backtest", "id"}`.
 
     `since`, or the id of the last event that a browser has seen, says from when on it wants to know, in microseconds.

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader
 from tradeready_gym.platform.dashboard import backtests, episodes, runs
+from tradeready_gym.platform.dashboard.inputs import EpisodeNumber
 from tradeready_gym.platform.errors import PlatformError
 from tradeready_gym.platform.state import Platform
 
@@ -29,7 +30,7 @@ def replay(platform: Platform, caller: Principal, run_id: str, episode_number: i
 
 @numbers.get("/runs/{run_id}/episodes/{episode_number}/equity")
 def equity(
-    run_id: str, episode_number: int, platform: PlatformState, caller: Reader, play: bool = False
+    run_id: str, episode_number: EpisodeNumber, platform: PlatformState, caller: Reader, play: bool = False
 ) -> dict[str, Any]:
     """The equity of an episode over simulated time, in per cent of what it began with.
 

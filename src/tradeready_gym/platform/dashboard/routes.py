@@ -1,6 +1,6 @@
 """All pages, in the order in which their routes are tried."""
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from tradeready_gym.platform.dashboard import (
     api_page,
@@ -16,8 +16,9 @@ from tradeready_gym.platform.dashboard import (
     settings,
     training,
 )
+from tradeready_gym.platform.dashboard.inputs import refuse_nul
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(refuse_nul)])
 for _part in (login, training, backtest, data, settings, changes, live, live_page, api_page):
     router.include_router(_part.router)
 router.include_router(training.numbers)

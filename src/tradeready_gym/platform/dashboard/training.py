@@ -9,6 +9,7 @@ from starlette.responses import Response
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader
 from tradeready_gym.platform.dashboard import episodes, live, replays, runs, words
+from tradeready_gym.platform.dashboard.inputs import After, EpisodeNumber
 from tradeready_gym.platform.dashboard.pages import PageRoute, render, wants_part
 from tradeready_gym.platform.errors import Invalid
 from tradeready_gym.platform.state import Platform
@@ -73,7 +74,9 @@ def training_run(
 
 
 @router.get("/training/{run_id}/episodes/{episode_number}")
-def episode(run_id: str, episode_number: int, request: Request, platform: PlatformState, caller: Reader) -> Response:
+def episode(
+    run_id: str, episode_number: EpisodeNumber, request: Request, platform: PlatformState, caller: Reader
+) -> Response:
     """The backtest of an episode: the one that it was, or its replay, made when somebody asks."""
     with platform.database.read() as connection:
         runs.find_run(connection, caller.account_id, run_id)
@@ -97,7 +100,7 @@ def run_curve(
     platform: PlatformState,
     caller: Reader,
     metric: Text = "roi_pct",
-    after: Annotated[int, Query(ge=-1)] = -1,
+    after: After = -1,
 ) -> dict[str, Any]:
     """A metric by episode; with `after`, only the episodes since, and what the page says about the run now."""
     _require_metric(metric)

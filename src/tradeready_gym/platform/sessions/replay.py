@@ -22,7 +22,7 @@ from tradeready_gym.market import DataReplayer, Timeframe, format_time, parse_ti
 from tradeready_gym.orders import FILL_DTYPE, SIDE_NAMES, TYPE_NAMES
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.database.tables import backtests, episode_actions, training_episodes, training_runs
-from tradeready_gym.platform.errors import Conflict, NotFound
+from tradeready_gym.platform.errors import Conflict, Invalid, NotFound
 from tradeready_gym.platform.sessions import store
 from tradeready_gym.platform.sessions.results import conclusion, progress, snapshot_rows, stored_every, trade_rows
 from tradeready_gym.platform.state import Platform
@@ -30,6 +30,8 @@ from tradeready_gym.tracking import Kept
 
 # what a recorded figure may have lost on its way through text
 _SAME = 1e-9
+_LONGEST_PART = 10_000  # a component in text; the parser of a deeper one runs out of stack
+_LATEST_TIME = parse_time("9999-01-01T00:00:00Z")
 
 
 def keep_actions(connection: Connection, run_id: str, episode_number: int, kept: Kept) -> None:
@@ -102,20 +104,22 @@ def _play(platform: Platform, config: dict[str, Any], kept: Kept, seed: int) -> 
     from tradeready_gym.registration import make_environment
 
     try:
-        timeframe, symbols = Timeframe.parse(config["timeframe"]), tuple(map(str, config["symbols"]))
+        timeframe, symbols = Timeframe.parse(config["timeframe"]), _symbols(config["symbols"])
         candles_per_action = int(config.get("steps_per_action", 1))
+        end = _end(kept, candles_per_action, timeframe)
         parts = {
             "action_scheme": _component(config["action_scheme"], ACTION_SCHEMES),
             "slippage": _component(config["slippage"], SLIPPAGE_MODELS),
         }
+        if seed < 0:
+            raise ValueError(f"a seed is not negative; got {seed}")
         if config["account"] != "spot":
             raise ValueError("it traded on a margin account")
         costs = {name: config[name] for name in ("starting_balance", "fee_rate", "fill_at")}
-    except (KeyError, ValueError, TypeError, SyntaxError) as error:
+    except (KeyError, ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError) as error:
         raise _not_reproduced(f"its run does not say what it was made of: {error}") from error
-    end = kept.start_time + len(kept.actions) * candles_per_action * timeframe.microseconds
-    replayer = platform.sessions.markets.replayer(symbols, timeframe, kept.start_time, end)
     try:
+        replayer = platform.sessions.markets.replayer(symbols, timeframe, kept.start_time, end)
         env = make_environment(
             pairs=symbols,
             data=replayer.candles,
@@ -132,13 +136,28 @@ def _play(platform: Platform, config: dict[str, Any], kept: Kept, seed: int) -> 
         env.reset(seed=seed)
         env.engine.state.accounts[0].episode = kept.episode
         _act(env, kept.actions)
-    except (ConfigurationError, ActionError, DataError, TypeError, ValueError) as error:
+    except (Invalid, ConfigurationError, ActionError, DataError, TypeError, ValueError, OverflowError) as error:
         raise _not_reproduced(str(error)) from error
     return Outcome(env, replayer)
 
 
+def _symbols(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list | tuple) or not names or len({str(name).upper() for name in names}) < len(names):
+        raise ValueError(f"its symbols must be a list in which each is once; got {str(names)[:200]}")
+    return tuple(map(str, names))
+
+
+def _end(kept: Kept, candles_per_action: int, timeframe: Timeframe) -> int:
+    end = kept.start_time + len(kept.actions) * candles_per_action * timeframe.microseconds
+    if not kept.start_time < end < _LATEST_TIME:
+        raise ValueError(f"{len(kept.actions)} actions of {str(candles_per_action)[:20]} candles end at no time")
+    return end
+
+
 def _act(env: Any, actions: npt.NDArray[Any]) -> None:
     shape = env.action_space.shape
+    if not np.isfinite(actions).all():
+        raise ValueError("an action is not a number")
     for number, action in enumerate(actions):
         outcome = env.step(np.asarray(action).reshape(shape) if shape else int(action))
         if (outcome[2] or outcome[3]) and number < len(actions) - 1:
@@ -147,6 +166,8 @@ def _act(env: Any, actions: npt.NDArray[Any]) -> None:
 
 def _component(text: str, known: dict[str, Any]) -> Any:
     # a component prints as the call that rebuilds it; nothing but a known class with literals is ever called
+    if len(text) > _LONGEST_PART:
+        raise ValueError(f"a component of {len(text):,} characters")
     call = ast.parse(text, mode="eval").body
     classes = {kind.__name__: kind for kind in known.values()}
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in classes):
