@@ -10,7 +10,6 @@ from tradeready_gym.platform.dashboard import (
     data,
     downloads,
     live,
-    live_page,
     login,
     replays,
     settings,
@@ -19,7 +18,7 @@ from tradeready_gym.platform.dashboard import (
 from tradeready_gym.platform.dashboard.inputs import refuse_nul
 
 router = APIRouter(dependencies=[Depends(refuse_nul)])
-for _part in (login, training, backtest, data, settings, changes, live, live_page, api_page):
+for _part in (login, training, backtest, data, settings, changes, live, api_page):
     router.include_router(_part.router)
 router.include_router(training.numbers)
 router.include_router(backtest.numbers)
