@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tradeready_gym.tracking.kept import Kept
 
-# about what an episode takes in a record
-_BYTES, _BYTES_IN_BATCH = 200, 64
+# about what an episode takes in memory while it waits
+_BYTES, _BYTES_IN_BATCH = 1_000, 64
 
 Column = list[Any] | NDArray[Any] | None
 Columns = dict[str, Column]
@@ -57,7 +57,7 @@ class Waiting:
         last.bodies.append(body)
         last.kept.append(kept)
         self.episodes += 1
-        self.bytes += _BYTES + (0 if kept is None else kept.actions.size)
+        self.bytes += _BYTES + (0 if kept is None else kept.actions.nbytes)
 
     def add_many(self, count: int, columns: Mapping[str, Column]) -> None:
         """Episodes that ended together; arrays must be nobody else's."""

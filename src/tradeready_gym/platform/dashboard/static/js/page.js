@@ -92,6 +92,8 @@ export function tables() {
       if (place.getBoundingClientRect().top < 0) place.scrollIntoView({ block: "start" });
     });
   });
+  // what was typed before this script had come
+  for (const field of $$("form[data-for] input[type=search]")) if (field.value !== field.defaultValue) turn(field.form, {});
 }
 
 function turn(form, changed, sorting = false) {
