@@ -112,3 +112,11 @@ def test_a_nul_that_a_database_may_refuse_is_refused_before_it(served: Served, p
 def test_a_clone_has_no_name_that_a_database_may_refuse(served: Served) -> None:
     agent = f"{API}/agents/{two_agents(served)[0]['agent_id']}"
     assert served.client.post(f"{agent}/clone?new_name=a%00b").status_code == 422
+
+
+def test_an_agents_key_begins_no_backtest_for_another(served: Served) -> None:
+    mine, other = two_agents(served)
+    wanted = {"start_time": "2025-01-01T00:00:00Z", "end_time": "2025-01-02T00:00:00Z", "agent_id": other["agent_id"]}
+    with client_of(served.url, mine["api_key"]) as client:
+        answer = client.post(f"{API}/backtest/create", json=wanted | {"pairs": ["BTCUSDT"], "starting_balance": 1000})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "PERMISSION_DENIED")

@@ -63,6 +63,7 @@ def create_backtest(body: BacktestRequest, platform: PlatformState, caller: Writ
 def _agent(platform: Platform, caller: Principal, agent_id: str | None) -> str | None:
     if agent_id is None or agent_id == caller.agent_id:
         return caller.agent_id
+    caller.require_agent(agent_id)
     with platform.database.read() as connection:
         try:
             return str(accounts.find_agent(connection, caller.account_id, agent_id).id)
