@@ -29,15 +29,9 @@ PLAN = {
 }
 CANDLES = f"{API}/backtest/SESSION/market/candles/BTCUSDT?interval=1h&limit=2"
 STEP = ("POST", f"{API}/backtest/SESSION/step", None)
-EPISODE = {
-    "episode_number": 1,
-    "session_id": "SESSION",
-    "roi_pct": 0.05,
-    "sharpe_ratio": None,
-    "max_drawdown_pct": 0.01,
-    "total_trades": 2,
-    "reward_sum": 5.0,
-}
+# its figures are those of the results
+EPISODE = {"episode_number": 1, "session_id": "SESSION"}
+FIGURES = ("roi_pct", "sharpe_ratio", "max_drawdown_pct", "total_trades", "reward_sum")
 Request = tuple[str, str, dict[str, Any] | None]
 BUY = {"symbol": "BTCUSDT", "side": "buy", "type": "market", "quantity": "0.06"}
 STOP = {"symbol": "BTCUSDT", "side": "sell", "type": "stop_loss", "quantity": "0.03", "stop_price": "16500"}
@@ -134,15 +128,20 @@ def block(request: Request, status: int, words: str, answer: Any) -> str:
 def main() -> None:
     """Hold the conversation and write the page."""
     parts, session = [INTRODUCTION], "SESSION"
+    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as home, serving(home) as (connection, key):
         for title, words, requests in SCENES:
             parts.append(f"## {title}\n\n{words}\n")
             for method, path, body in requests:
                 real = json.loads(json.dumps(body).replace("SESSION", session))
+                if path.endswith("/episodes") and body is not None:
+                    real |= {name: float(results[name]) for name in FIGURES} | {"total_trades": results["total_trades"]}
                 request = (method, path.replace("SESSION", session), real)
                 status, reason, answer = ask(connection, key, request)
                 if path.endswith("/create"):
                     session = answer["session_id"]
+                if path.endswith("/results"):
+                    results = answer
                 parts.append(block(request, status, reason, answer))
     (ROOT / "docs" / "conversation.md").write_text("\n".join(parts), encoding="utf-8")
 
