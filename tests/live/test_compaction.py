@@ -1,8 +1,10 @@
 """A paper account's journal is replaced by the account as it is: nothing changes by it, wherever the machine stops."""
 
 import dataclasses
+import gc
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,14 @@ def account(path: Path | None, compact_bytes: int = 1, **arguments: Any) -> Pape
     """An account that is compacted at every candle, as far as it has a journal."""
     composition: dict[str, Any] = {"limits": FREE, "patience": 0.0, "capacity": 7} | arguments
     return PaperAccount(ReplayFeed(CANDLES, START), journal=path, compact_bytes=compact_bytes, **composition)
+
+
+@pytest.fixture(autouse=True)
+def small_heap() -> Iterator[None]:
+    """A compaction collects garbage: not that of every test before this one."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def play(paper: PaperAccount, last: int) -> None:
