@@ -123,7 +123,6 @@ class LiveTradingEnv(TradingEnvironment):
         """Begin an account at the feed's clock, after the newest closed candle."""
         if seed is None and not self._seeded:
             seed = int(self.np_random.integers(1 << 62))
-        self.withdraw()
         moment = self._began("reset", seed=seed)
         self._ready = False
         while self._market.clock + self.feed.timeframe.microseconds <= moment:
@@ -147,7 +146,6 @@ class LiveTradingEnv(TradingEnvironment):
         if not self._ready:
             raise ResetNeeded("the episode is over or has not begun; call reset() before step()")
         self._require_legal(action)
-        self.withdraw()
         self._seen = self._look() if self._seen_then is None else self._seen_then
         self._seen_then = None
         body = {"action": np.asarray(action).tolist(), "quotes": self._seen}
@@ -211,6 +209,8 @@ class LiveTradingEnv(TradingEnvironment):
     # ---- inside ----
 
     def _began(self, kind: str, **body: Any) -> int:
+        # whatever is done now, a decision that still waits for its candle is not carried out after it
+        self.withdraw()
         if not isinstance(self.feed, JournaledFeed):
             return self.feed.now()
         if self.feed.recovering and not self.feed.doing_again:
@@ -224,12 +224,10 @@ class LiveTradingEnv(TradingEnvironment):
     def _announce(self, orders: Sequence[Order]) -> Mapping[str, float]:
         prices = dict(self.feed.opening_prices()) if self._prices_then is None else self._prices_then
         self._prices_then = None
-        self.withdraw()
         self._began("order", orders=[dataclasses.asdict(order) for order in orders], prices=prices)
         return prices
 
     def _announce_cancel(self, order_id: int) -> None:
-        self.withdraw()
         self._began("cancel", order_id=order_id)
 
     def _append_next(self) -> bool:
