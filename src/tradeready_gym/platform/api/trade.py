@@ -1,14 +1,13 @@
 """`/api/v1/trade`: orders of a paper account. The key's agent, or `X-Agent-Id`, says which account."""
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from tradeready_gym.platform import clock
-from tradeready_gym.platform.api.backtest_bodies import Money
 from tradeready_gym.platform.api.dependencies import PaperTrader, PlatformState, Reader
+from tradeready_gym.platform.api.sandbox import OrderRequest, Price
 from tradeready_gym.platform.api.wire import decimal_text, exact_text, optional_text
 from tradeready_gym.platform.errors import BadRequest, Conflict, NotFound
 
@@ -19,49 +18,25 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/trade", tags=["paper trading"])
 
-_LARGEST = Decimal("1e18")
-_PRICES = ("price", "stop_price", "trigger_price")
 _UNAFFORDABLE = ("insufficient_balance", "insufficient_position")
 View = dict[str, Any]
-Price = Annotated[Money, Field(gt=0, le=_LARGEST)]
 Symbol = Annotated[str | None, Query(max_length=20)]
 Offset = Annotated[int, Query(ge=0, le=2**31)]
 
 
-class PaperOrderRequest(BaseModel):
+class PaperOrderRequest(OrderRequest):
     """An order. Others than market orders need a price (also called `stop_price` or `trigger_price`).
 
     The same `client_order_id` again is the same order. `stop_loss_price` and `take_profit_price` make a bracket.
     """
 
-    symbol: Annotated[str, Field(min_length=1, max_length=20)]
-    side: Literal["buy", "sell"]
-    type: Literal["market", "limit", "stop_loss", "take_profit"] = "market"
-    quantity: Price
-    price: Annotated[Price | None, Field(validation_alias=AliasChoices(*_PRICES))] = None
     stop_loss_price: Price | None = None
     take_profit_price: Price | None = None
     client_order_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
-    @field_validator("side", "type", mode="before")
-    @classmethod
-    def lower(cls, value: Any) -> Any:
-        """BUY is buy."""
-        return value.lower() if isinstance(value, str) else value
-
-    @model_validator(mode="before")
-    @classmethod
-    def first_price(cls, values: Any) -> Any:
-        """A price that is null is none: the next of its names counts."""
-        if isinstance(values, dict):
-            return {k: v for k, v in values.items() if v is not None or k not in _PRICES}
-        return values
-
     @model_validator(mode="after")
     def fits(self) -> "PaperOrderRequest":
-        """Raise `ValueError` for an order without the price that it needs, or with one that it cannot have."""
-        if self.type != "market" and self.price is None:
-            raise ValueError(f"a {self.type} order needs a price: its limit or trigger")
+        """Raise `ValueError` for a market order with a price, which it cannot have."""
         if self.type == "market" and self.price is not None:
             raise ValueError("a market order has no price; use type=limit to name one")
         return self
