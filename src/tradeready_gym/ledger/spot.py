@@ -85,11 +85,10 @@ def mark(account: Any, positions: Any, candles: Any, symbols: int) -> bool:
     held = False
     for j in range(symbols):
         quantity = positions[j].quantity
-        if quantity != 0.0:
-            close = candles[j].close
-            value += quantity * close
-            unrealized += (close - positions[j].average_entry) * quantity
-            held = True
+        close = candles[j].close
+        value += quantity * close
+        unrealized += (close - positions[j].average_entry) * quantity
+        held = held or bool(quantity != 0.0)
     account.position_value = value
     account.unrealized_pnl = unrealized
     account.equity = account.cash + account.locked_cash + value

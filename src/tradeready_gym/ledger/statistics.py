@@ -44,28 +44,25 @@ def update_statistics(account: Any, held: bool) -> None:
     account.steps = steps
     account.return_mean = mean
     account.return_m2 += delta * (change - mean)
-    if change < 0.0:
-        account.downside_sum += change * change
+    loss = min(change, 0.0)
+    account.downside_sum += loss * loss
     account.equity_sum += equity
-    if held:
-        account.exposed_steps += 1
+    account.exposed_steps += held
     update_drawdown(account, equity, steps)
 
 
 @kernel
 def update_drawdown(account: Any, equity: float, steps: int) -> None:
     """The deepest fall so far, and how long it took from its peak to its recovery (or to now)."""
+    # choices instead of branches: which way a market goes is what a processor cannot foresee
     peak = account.peak_equity
     peak_step = account.peak_step
-    if equity >= peak:
-        if account.drawdown_peak_step == peak_step:
-            account.drawdown_steps = steps - peak_step
-        account.peak_equity = equity
-        account.peak_step = steps
-        return
     fall = (peak - equity) / peak
-    if fall > account.max_drawdown:
-        account.max_drawdown = fall
-        account.drawdown_peak_step = peak_step
-    if account.drawdown_peak_step == peak_step:
-        account.drawdown_steps = steps - peak_step
+    deeper = fall > account.max_drawdown
+    bottom_peak_step = peak_step if deeper else account.drawdown_peak_step
+    account.max_drawdown = fall if deeper else account.max_drawdown
+    account.drawdown_peak_step = bottom_peak_step
+    account.drawdown_steps = steps - peak_step if bottom_peak_step == peak_step else account.drawdown_steps
+    risen = equity >= peak
+    account.peak_equity = equity if risen else peak
+    account.peak_step = steps if risen else peak_step
