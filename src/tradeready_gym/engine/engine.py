@@ -31,7 +31,7 @@ class Engine:
     """N accounts over one market, stepped by one compiled function.
 
     The engine knows nothing of Gymnasium: it takes float64 actions of shape (N, A), and writes float32 observations of
-    shape (N, width) and a report of shape (len(REPORT), N).
+    shape (N, width) and a report of shape (N, len(REPORT) or more).
     """
 
     def __init__(
@@ -222,16 +222,16 @@ class Engine:
         return np.empty(self.environments * self.width, np.float32)
 
     def new_report(self) -> npt.NDArray[np.float64]:
-        """Room for the report of all environments, shape (len(REPORT), N, or more); its counts are int64 in the same cells."""
-        # columns a power of two apart would share one cache line in every way of the cache
-        return np.empty((len(REPORT), self.environments + (24 if self.environments > 1 else 0)))
+        """Room for the report of all environments, shape (N, len(REPORT) or more); its counts are int64 in the same cells."""
+        # two whole cache lines each, where there are many
+        return np.empty((self.environments, 16 if self.environments > 1 else len(REPORT)))
 
     def collect(self, records: str, counts: npt.NDArray[np.int64] | None) -> npt.NDArray[Any]:
         """The "fills" or "rejects" that `counts` says each environment has, one after the other, `env` filled in; None is none."""
         source = self._plain_fills if records == "fills" else self._plain_rejects
-        gathered = np.empty(0 if counts is None else int(counts.sum()), source.dtype)
         if counts is None:
-            return gathered
+            return source[:0, 0]
+        gathered = np.empty(int(counts.sum()), source.dtype)
         if self.interpreted:
             self._fused.collect(source.view(np.recarray), counts, gathered.view(np.recarray))
         else:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from tradeready_gym.engine.blocks import copy_block
 from tradeready_gym.kernel import kernel
 
@@ -48,23 +50,25 @@ def report_account(account: Any, newest: Any, settings: Any, amounts: Any, count
     """What the step tells of this environment; the order is `records.REPORT`."""
     step = account.row - account.start_row
     total = account.end_row - account.start_row
-    amounts[0, i] = account.reward
-    amounts[1, i] = account.equity
-    amounts[2, i] = account.cash
-    amounts[3, i] = account.position_value
-    amounts[4, i] = account.unrealized_pnl
-    amounts[5, i] = account.locked_cash
-    amounts[6, i] = account.realized_pnl
-    amounts[7, i] = account.fees_paid
+    line = amounts[np.uintp(i)]
+    line[0] = account.reward
+    line[1] = account.equity
+    line[2] = account.cash
+    line[3] = account.position_value
+    line[4] = account.unrealized_pnl
+    line[5] = account.locked_cash
+    line[6] = account.realized_pnl
+    line[7] = account.fees_paid
     # two decimals, half to even
-    amounts[8, i] = round(10000.0 * step / total) / 100.0
+    line[8] = round(10000.0 * step / total) / 100.0
+    numbers = counts[np.uintp(i)]
     # the open of the candle that begins at the clock, which the data may not have any more
-    counts[9, i] = int(newest.time) + settings.candle_length
-    counts[10, i] = step
-    counts[11, i] = total
-    counts[12, i] = account.done
-    counts[13, i] = account.fills
-    counts[14, i] = account.rejects
+    numbers[9] = int(newest.time) + settings.candle_length
+    numbers[10] = step
+    numbers[11] = total
+    numbers[12] = account.done
+    numbers[13] = account.fills
+    numbers[14] = account.rejects
     account.reported = 1
 
 

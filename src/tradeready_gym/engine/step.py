@@ -211,16 +211,18 @@ def make_step(
         pays = narrow or phases & PAY != 0
 
         for i in range(max(first, 0), last):
-            account = accounts[i]
-            positions = all_positions[i]
-            book = all_books[i]
-            memory = all_memory[i]
+            # unsigned: an index that may count from the end is one to ask about
+            place = np.uintp(i)
+            account = accounts[place]
+            positions = all_positions[place]
+            book = all_books[place]
+            memory = all_memory[place]
             candles_left = 0 if narrow and phases & ACT == 0 else settings.candles_per_action
             pending = 0
             # one action's orders at a time: a place that stays in the nearest cache, and is this range's own
             orders = blank_order() if narrow else all_orders[first]
             # each account stands at a candle of its own, which no hardware foresees: asked for a few accounts early
-            ahead = accounts[min(i + _AHEAD, last - 1)].row * symbols
+            ahead = accounts[np.uintp(min(i + _AHEAD, last - 1))].row * symbols
             prefetch(candle_line, ahead - 1)
             prefetch(candle_line, ahead)
 
@@ -237,7 +239,15 @@ def make_step(
                     account.rejects = 0
                     account.reported = 0
                 account.reward = 0.0
-                made = act(actions[i], account, positions, rows[account.row - 1], orders, action_parameters, symbols)
+                made = act(
+                    actions[place],
+                    account,
+                    positions,
+                    rows[np.uintp(account.row - 1)],
+                    orders,
+                    action_parameters,
+                    symbols,
+                )
                 if narrow:
                     pending = made
                     if pending > 0:
@@ -249,10 +259,10 @@ def make_step(
 
             while candles_left > 0:
                 candles_left = 0 if narrow else candles_left - 1
+                newest = rows[np.uintp(account.row - 1)]
 
                 # ---- 2. quote: slippage from what is visible at the decision
                 if quotes:
-                    newest = rows[account.row - 1]
                     if narrow:
                         if pending > 0:
                             quote_order(account, orders[0], newest, slippage, slippage_parameters)
@@ -273,15 +283,20 @@ def make_step(
 
                 if executes and account.row < account.end_row:
                     # ---- 3. fill: market orders at the open, then what rests, against the candle that begins now
-                    candles = rows[account.row]
-                    fills = all_fills[i]
+                    candles = rows[np.uintp(account.row)]
+                    fills = all_fills[place]
                     if margin:
                         charge_financing(
-                            account, positions, rows[account.row - 1], candles[0].time, costs, funding, symbols
+                            account,
+                            positions,
+                            newest,
+                            candles[0].time,
+                            costs,
+                            funding,
+                            symbols,
                         )
                     if narrow:
                         if pending > 0:
-                            newest = rows[account.row - 1]
                             execute_alone(
                                 account,
                                 positions,
@@ -291,7 +306,7 @@ def make_step(
                                 instruments,
                                 costs,
                                 fills,
-                                all_rejects[i],
+                                all_rejects[place],
                             )
                     elif account.pending > 0:
                         execute_orders(
@@ -299,12 +314,12 @@ def make_step(
                             positions,
                             orders,
                             candles,
-                            rows[account.row - 1],
+                            newest,
                             instruments,
                             costs,
                             book,
                             fills,
-                            all_rejects[i],
+                            all_rejects[place],
                             symbols,
                             margin,
                         )
@@ -313,7 +328,7 @@ def make_step(
                             account,
                             positions,
                             candles,
-                            rows[account.row - 1],
+                            newest,
                             instruments,
                             costs,
                             book,
@@ -350,7 +365,7 @@ def make_step(
 
             # ---- 6. observe
             if phases & OBSERVE:
-                newest = rows[account.row - 1]
+                newest = rows[np.uintp(account.row - 1)]
                 news |= observe(account, positions, newest, table, codes, settings, observations, report, counts, i)
             if account.done != 0:
                 news |= ENDED

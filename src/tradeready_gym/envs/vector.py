@@ -40,8 +40,11 @@ from tradeready_gym.market import format_time
 from tradeready_gym.rewards import RewardScheme
 from tradeready_gym.tracking import TrainingTracker
 
-_NO_INFO = ("reward", "done", "fills", "rejects")
-_INFO = (*(name for name in REPORT if name not in _NO_INFO), "filled_orders", "rejected_orders")
+_REWARD, _DONE, _FILLS, _REJECTS = (REPORT.index(name) for name in ("reward", "done", "fills", "rejects"))
+# what infos show of it: amounts after the reward, then counts before `done`
+_AMOUNTS, _COUNTS = slice(_REWARD + 1, len(REPORTED_AMOUNTS)), slice(len(REPORTED_AMOUNTS), _DONE)
+_SHOWN = (*REPORT[_AMOUNTS], *REPORT[_COUNTS])
+_INFO = (*_SHOWN, "filled_orders", "rejected_orders")
 
 
 class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
@@ -159,7 +162,7 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         self._ready = True
         if self.tracker is not None:
             self.tracker.register_run()
-        return self._shape(flat), self._infos(self._columns(report), 0)
+        return self._shape(flat), self._infos(report, 0)
 
     def step(
         self, actions: Any
@@ -183,14 +186,15 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         block = engine.new_report()
         news = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, block)
         ended = news & ENDED
-        columns = self._columns(block)
-        done, rewards = columns["done"], columns["reward"]
-        terminated = done % 2 == 1 if ended else np.zeros(self.num_envs, np.bool_)
-        truncated = done >= 2 if ended else np.zeros(self.num_envs, np.bool_)
+        rewards = block.T[_REWARD]
+        terminated, truncated = np.zeros(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
+        if ended:
+            done = block.view(np.int64).T[_DONE]
+            terminated, truncated = done % 2 == 1, done >= 2
         if self._foreign_reward and not np.isfinite(rewards).all():
             i = int(np.flatnonzero(~np.isfinite(rewards))[0])
             raise errors.ConfigurationError(f"a reward must be finite; sub-environment {i} was paid {rewards[i]!r}")
-        infos = self._infos(columns, news)
+        infos = self._infos(block, news)
         if ended:
             self._end_episodes(done > 0, infos)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
@@ -330,17 +334,11 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
     def _clock(self, row: int) -> int:
         return int(self.engine.times[row - 1]) + self.engine.market.timeframe.microseconds
 
-    def _columns(self, report: npt.NDArray[np.float64]) -> dict[str, Any]:
-        amounts, n = len(REPORTED_AMOUNTS), self.num_envs
-        return dict(zip(REPORT, (*report[:amounts, :n], *report.view(np.int64)[amounts:, :n]), strict=True))
-
-    def _infos(self, columns: dict[str, Any], news: int) -> dict[str, Any]:
-        engine = self.engine
-        infos = columns | self._masks
-        infos["filled_orders"] = engine.collect("fills", columns["fills"] if news & FILLED else None)
-        infos["rejected_orders"] = engine.collect("rejects", columns["rejects"] if news & REFUSED else None)
-        for name in _NO_INFO:
-            del infos[name]
+    def _infos(self, report: npt.NDArray[np.float64], news: int) -> dict[str, Any]:
+        engine, amounts, counts = self.engine, report.T, report.view(np.int64).T
+        infos = dict(zip(_SHOWN, (*amounts[_AMOUNTS], *counts[_COUNTS]), strict=True)) | self._masks
+        infos["filled_orders"] = engine.collect("fills", counts[_FILLS] if news & FILLED else None)
+        infos["rejected_orders"] = engine.collect("rejects", counts[_REJECTS] if news & REFUSED else None)
         for name in self._margin:
             infos[name] = engine.state.accounts[name].copy()
         return infos
@@ -372,7 +370,7 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         last[over] = table[over]
         final_info = {name: over if name.startswith("_") else value for name, value in final.items()}
         self.engine.restart(over, flat, report)
-        infos = self._infos(self._columns(report), 0)
+        infos = self._infos(report, 0)
         for name in ("filled_orders", "rejected_orders"):
             infos[name] = final[name][~over[final[name]["env"]]]
         infos["final_obs"] = last if self.flatten else as_dictionary(self.engine, last)
