@@ -1,4 +1,4 @@
-"""What it costs to describe a long run: `performance_metrics` and the HTML report, in seconds and in memory.
+"""What it costs to describe a long run: metrics, the interval of its Sharpe ratio and the report, in seconds and in memory.
 
     python benchmarks/evaluation.py [steps]
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tradeready_gym.evaluation import performance_metrics
+from tradeready_gym.evaluation import performance_metrics, return_moments, stationary_bootstrap
 from tradeready_gym.orders import FILL_DTYPE
 from tradeready_gym.rendering.report import Curve, Report, ReportFill, render_report
 
@@ -42,6 +42,9 @@ def main(steps: int) -> None:
         lambda: performance_metrics(equity, PERIODS_PER_YEAR, fills=fills, position_value=position_value),
         curve_bytes + fills.nbytes + position_value.nbytes,
     )
+    returns = np.diff(equity) / equity[:-1]
+    say("moments of the Sharpe ratio", lambda: return_moments(returns), returns.nbytes)
+    say("stationary_bootstrap, 500 resamples", lambda: stationary_bootstrap(returns, resamples=500), returns.nbytes)
     candles = (report.times, report.open, report.high, report.low, report.close, report.rewards)
     curves = [array for curve in report.curves for array in (curve.times, curve.equity)]
     say("HTML report", lambda: render_report(report), sum(array.nbytes for array in (*candles, *curves)))

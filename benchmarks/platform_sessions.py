@@ -114,7 +114,7 @@ def fast_batches(client: httpx2.Client, platform: Any, candles: Candles, replaye
         rates["server"].append(100_000 / seconds)
         seconds, _ = timed(lambda: account.advance(100_000))
         rates["account"].append(100_000 / seconds)
-        if not float(answer["portfolio"]["total_equity"]) == float(equity) == float(account.record.equity):
+        if not answer["portfolio"]["exact"]["total_equity"] == float(equity) == float(account.record.equity):
             raise RuntimeError("the three ways disagree")
     seconds, _ = timed(lambda: client.post(f"{API}/{over_http}/step/batch/fast", json={"steps": 100_000}))
     return {

@@ -1,6 +1,7 @@
 """Our exchanges keep their contract, and the suite catches exchanges that do not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from small_worlds import candles_of, random_candles
 from tradeready_gym.errors import CheckFailed, ConfigurationError
 from tradeready_gym.exchanges import Exchange, FeeSchedule, MarginAccount, SimulatedExchange, stochastic_exchange
+from tradeready_gym.market import Candles
 from tradeready_gym.orders import Fill, Order
 from tradeready_gym.testing import check_exchange
 
@@ -132,6 +134,38 @@ class LendsWithoutAsking(SimulatedExchange):
         return super().balance if len(self.trades) < 4 else -1.0
 
 
+class ShowsTheFuture(SimulatedExchange):
+    @property
+    def candles(self) -> Candles:
+        return self.load()[0].candles
+
+
+class ShowsOneCandleMore(SimulatedExchange):
+    @property
+    def candles(self) -> Candles:
+        whole = self.load()[0].candles
+        return whole.between(None, whole.time_of(len(super().candles) + 1))
+
+
+class RevisesThePast(SimulatedExchange):
+    @property
+    def candles(self) -> Candles:
+        found = super().candles
+        return replace(found, volume=found.volume + len(self.trades))
+
+
+class ShowsRowsOnly(SimulatedExchange):
+    @property
+    def candles(self) -> Any:
+        return super().candles.close
+
+
+class OfAnotherMarket(SimulatedExchange):
+    @property
+    def candles(self) -> Candles:
+        return replace(super().candles, symbols=("ETHUSDT",))
+
+
 DEFECTS: dict[type[SimulatedExchange], str] = {
     ForgetsTheFee: "has gone",
     InventsMoney: "nowhere",
@@ -147,6 +181,11 @@ DEFECTS: dict[type[SimulatedExchange], str] = {
     HidesMatches: "must return the fills",
     NeverTheSame: "the same orders after reset",
     FillsMore: "filled as something else",
+    ShowsTheFuture: r"must grow by the one that match\(\) has closed; it has \+0 slots",
+    ShowsOneCandleMore: "must value at the last closes of candles",
+    RevisesThePast: "must stay as they were",
+    ShowsRowsOnly: "must be a Candles object; it is ndarray",
+    OfAnotherMarket: "candles must be of",
     LendsWithoutAsking: "never negative|a refusal must change nothing",
 }
 

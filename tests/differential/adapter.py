@@ -247,8 +247,10 @@ def candles_of(case: Case) -> Candles:
 
 def order_of(request: Mapping[str, Any]) -> Order:
     """An order of a script as the exchange takes it."""
-    prices = (request.get(name) for name in ("price", "stop_price", "take_price"))
-    return Order(symbol_name(request["symbol"]), request["side"], request["quantity"], request["type"], *prices)
+    price, stop, take = (request.get(name) for name in ("price", "stop_price", "take_price"))
+    return Order(
+        symbol_name(request["symbol"]), request["side"], request["quantity"], request["type"], price, stop, take
+    )
 
 
 def symbol_name(index: int) -> str:

@@ -19,6 +19,7 @@ from tradeready_gym.strategies import Checkpoints, RLlibTradingStrategy, Trainin
 from tradeready_gym.strategies.ray_session import ray_session
 from tradeready_gym.strategies.rllib_learning import Policy, Rollouts, algorithm, learner_state, weights_in
 from tradeready_gym.strategies.rollout_environment import ObservationScale
+from tradeready_gym.testing import check_strategy
 from tradeready_gym.tracking import list_runs, read_run
 
 
@@ -44,6 +45,10 @@ def test_training_repeats_with_its_seed_and_another_seed_differs_in_weights_and_
     assert not torch.equal(kept[0], kept[2])
     assert seeds[0] == seeds[1]
     assert not seeds[0] & seeds[2]
+
+
+def test_it_keeps_the_contract_of_strategies() -> None:
+    check_strategy(lambda market: learner(market, num_envs=4, window_bars=32), new_process=False)
 
 
 def test_the_generators_and_the_threads_of_pytorch_are_as_before() -> None:

@@ -12,11 +12,12 @@ from gymnasium import spaces
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.kernel import kernel
 from tradeready_gym.orders import Order
+from tradeready_gym.parameters import PlainArguments
 
 Mask = npt.NDArray[np.bool_]
 
 
-class ActionScheme(abc.ABC):
+class ActionScheme(metaclass=PlainArguments):
     """A frozen dataclass with its parameters and a kernel
 
         act(action, account, positions, candles, orders, parameters, symbols) -> number of orders

@@ -1,48 +1,21 @@
 """AgentBundle: a trained agent on disk, with everything that it needs to act the same somewhere else."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from typing import Any, Self
 
 from tradeready_gym.agents.folder import Writer, check_files, read_folder, write_folder
+from tradeready_gym.agents.identity import DataIdentity
 from tradeready_gym.agents.interface import AgentInterface
 from tradeready_gym.agents.pipelines import pipeline_as_plain, pipeline_from_plain
+from tradeready_gym.agents.versions import warn_of_versions
 from tradeready_gym.errors import StoreError
 from tradeready_gym.features import FeaturePipeline
-from tradeready_gym.market import Candles, format_time
 
 FORMAT = 2
 CARD = "strategy.json"
-
-
-@dataclass(frozen=True)
-class DataIdentity:
-    """Candles that were learned from: `fingerprint` is the SHA-256 of their content, `anchor` their first candle's time.
-
-    Recursive features depend on the anchor: on data that begin elsewhere they agree to their `anchor_tolerance` only.
-    """
-
-    symbols: tuple[str, ...]
-    timeframe: str
-    source: str
-    anchor: str
-    end: str
-    fingerprint: str
-
-    @classmethod
-    def from_candles(cls, candles: Candles) -> Self:
-        """That of these candles."""
-        return cls(
-            candles.symbols,
-            candles.timeframe.label,
-            candles.source,
-            format_time(candles.start),
-            format_time(candles.end),
-            candles.fingerprint,
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +65,11 @@ class AgentBundle:
         return folder
 
     @classmethod
-    def load(cls, path: str | Path, kind: str) -> Self:
+    def load(cls, path: str | Path, kind: str, *, allow: Collection[str] = ()) -> Self:
         """The bundle in the directory `path`, its files checked against their hashes.
+
+        A `MismatchWarning` names the libraries of which this process has another major or minor version than the one that
+        saved it, unless `allow` has "versions".
 
         Raises:
             StoreError: there is none, or it is incomplete, damaged, of another kind, or of another format.
@@ -112,11 +88,14 @@ class AgentBundle:
             )
         check_files(folder, CARD, card)
         try:
-            return cls._from_card(card, folder)
+            found = cls._from_card(card, folder)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreError(
                 f"the strategy in {folder} cannot be read: {CARD}: {type(error).__name__}: {error}"
             ) from error
+        if "versions" not in allow:
+            warn_of_versions(folder, found.versions)
+        return found
 
     def file(self, name: str) -> Path | None:
         """Where a file of the loaded bundle lies; None if it has no such file."""
@@ -146,26 +125,15 @@ class AgentBundle:
             policy=card["policy"],
             interface=AgentInterface.from_plain(card["interface"]),
             composition=card["composition"],
-            data=tuple(DataIdentity(**{**data, "symbols": tuple(data["symbols"])}) for data in card["data"]),
+            data=tuple(map(DataIdentity.from_plain, card["data"])),
             trained_steps=int(card["trained_steps"]),
             seeds=card["seeds"],
             learned_from=tuple(card["learned_from"]),
             pipeline=None if card["pipeline"] is None else pipeline_from_plain(card["pipeline"]),
             normaliser=card["normaliser"],
-            versions=card["versions"],
+            versions=dict(card["versions"]),
             folder=folder,
         )
-
-
-def versions_of(*packages: str) -> dict[str, str]:
-    """The installed versions of these distributions; those that are not installed are left out."""
-    found = {}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # a source tree that is not installed
-            continue
-    return found
 
 
 def _version_in(card: Mapping[str, Any]) -> str:

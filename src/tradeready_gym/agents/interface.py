@@ -16,6 +16,7 @@ _FIELDS = {
     "timeframe": _MEANING,
     "action_scheme": _MEANING,
     "steps_per_action": _MEANING,
+    "account_type": _MEANING,
     "action_space": "Build the environment with the same action scheme",
 }
 
@@ -26,7 +27,7 @@ class AgentInterface:
 
     `window` names the columns of the lookback window, `account` the account scalars, `features` the market features, each
     with the digest of its parameters and fitted statistics. `observation` is "flat" or "dict". `action_space` and
-    `action_scheme` are written as the calls that rebuild them.
+    `action_scheme` are written as the calls that rebuild them. `account_type` is "spot" or "margin", or "" if nobody wrote it down.
     """
 
     symbols: tuple[str, ...]
@@ -39,6 +40,7 @@ class AgentInterface:
     action_space: str
     action_scheme: str
     steps_per_action: int
+    account_type: str = ""
 
     def refuse(self, found: "AgentInterface") -> None:
         """Raise `ConfigurationError` unless an agent of this interface can act in an environment of `found`.
@@ -51,7 +53,7 @@ class AgentInterface:
             if name == "timeframe":  # after the columns, before what the actions mean
                 self._refuse_features(found)
             mine, theirs = (getattr(one, name) for one in (self, found))
-            if mine != theirs:
+            if mine != theirs and not (name == "account_type" and "" in (mine, theirs)):
                 raise self._unlike(name, mine, theirs, remedy)
 
     def as_plain(self) -> dict[str, Any]:

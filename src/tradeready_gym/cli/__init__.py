@@ -42,12 +42,13 @@ for _name, _help in {
 }.items():
     data.command(f"{_ROOM}.data:{_name}_candles", name=_name, help=_help)
 app.command(data)
-live = App(name="live", help="Agents at work: list, stop, flatten and resume them.")
+live = App(name="live", help="Agents at work: list, stop, flatten, resume and remove them.")
 for _name, _help in {
     "list": "Every deployment, and how it is.",
     "stop": "End a deployment's process; its account stays.",
     "flatten": "Sell everything and end its process.",
     "resume": "Go on where a deployment stopped.",
+    "remove": "Throw a deployment away that is not at work; its name is free again.",
 }.items():
     live.command(f"{_ROOM}.deploy:{_name}_live", name=_name, help=_help)
 app.command(live)

@@ -1,14 +1,32 @@
 """`tradeready compare`."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from tradeready_gym.cli.console import err, out
+from tradeready_gym.cli.options import AllowNames
 from tradeready_gym.cli.tables import evaluations_table
 from tradeready_gym.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from tradeready_gym.engine import Engine
+    from tradeready_gym.strategies.comparison import Comparison
+    from tradeready_gym.strategies.trials import Trial
 
-def compare(first: str, second: str, /, *others: str, start: str | None = None, end: str | None = None) -> None:
+
+def compare(
+    first: str,
+    second: str,
+    /,
+    *others: str,
+    start: str | None = None,
+    end: str | None = None,
+    random_seeds: int = 20,
+    allow: AllowNames = (),
+) -> None:
     """Play one span with the agents of several runs, and say how often a seed of one is ahead of a seed of another.
 
-    Every look at a span is counted as a trial, as by `tradeready evaluate`.
+    Beside each run are the four baselines of `tradeready evaluate`, at this run's costs. Every look at a span is counted as a trial, as by `tradeready evaluate`.
 
     Parameters
     ----------
@@ -22,43 +40,64 @@ def compare(first: str, second: str, /, *others: str, start: str | None = None, 
         Beginning of the span; the latest end of their training spans by default.
     end
         End of the span; the end of the data by default.
+    random_seeds
+        How many random traders to compare each agent with.
     """
     from tradeready_gym.evaluation import probability_of_improvement
+    from tradeready_gym.strategies.comparison import beside_baselines
     from tradeready_gym.strategies.experiment import Experiment, find_folder
+    from tradeready_gym.strategies.learned import spans_of
     from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
-    from tradeready_gym.strategies.trials import TrialStore, agent_of, trial_of
+    from tradeready_gym.strategies.trials import TrialStore, agent_of, market_of, trial_of
 
     folders = [find_folder(run) for run in (first, second, *others)]
     experiments = [Experiment.load(folder) for folder in folders]
     begin = start or max(experiment.end or "" for experiment in experiments) or None
-    played, looks = {}, []
-    for folder, experiment in zip(folders, experiments, strict=True):
-        environment = experiment.make(begin, end)
-        agents = [
-            StableBaselinesTradingStrategy.load(experiment.folder_of(folder, seed), environment)
-            for seed in experiment.seeds
-        ]
-        with err().status(f"playing {folder.name}"):
-            played[folder.name] = [agent.evaluate(environment) for agent in agents]
-        looks += [
-            trial_of(one, environment.engine, agent_of(experiment.folder_of(folder, seed)), experiment.label)
-            for one, seed in zip(played[folder.name], experiment.seeds, strict=True)
-        ]
-    if len(played) < len(folders):
+    if len({folder.name for folder in folders}) < len(folders):
         raise ConfigurationError(f"runs must have different names; got {', '.join(folder.name for folder in folders)}")
-    spans = {str(evaluations[0].spans[0]) for evaluations in played.values()}
+    environments = {folder.name: run.make(begin, end) for folder, run in zip(folders, experiments, strict=True)}
+    spans = {str(spans_of(environment.engine)[0]) for environment in environments.values()}
     if len(spans) > 1:
         raise ConfigurationError(
             f"these runs do not play the same span ({'; '.join(sorted(spans))}); give --start and --end"
         )
-    TrialStore().record([look for look in looks if look is not None])
+    played: dict[str, Comparison] = {}
+    looks = []
+    for folder, experiment in zip(folders, experiments, strict=True):
+        environment = environments[folder.name]
+        places = [experiment.folder_of(folder, seed) for seed in experiment.seeds]
+        agents = [StableBaselinesTradingStrategy.load(place, environment, allow=allow) for place in places]
+        with err().status(f"playing {folder.name}"):
+            evaluations = [agent.evaluate(environment) for agent in agents]
+            played[folder.name] = beside_baselines(evaluations, environment, random_seeds=random_seeds)
+        looks += [
+            trial_of(one, environment.engine, agent_of(place), experiment.label)
+            for one, place in zip(evaluations, places, strict=True)
+        ]
+    store = TrialStore()
+    store.record([look for look in looks if look is not None])
     console = out()
-    for name, evaluations in played.items():
-        console.print(evaluations_table(f"{name}, {evaluations[0].spans[0]}", evaluations))
-    returns = {name: [e.metric("roi_pct")[0] for e in evaluations] for name, evaluations in played.items()}
+    for name, result in played.items():
+        console.print(evaluations_table(f"{name}, {result.flat.spans[0]}", result.agents, result.baselines))
+        engine = environments[name].engine
+        for line in _remarks(name, result, store.known(market_of(engine), spans_of(engine)[0]), engine):
+            console.print(line, soft_wrap=True)
+    returns = {name: [e.metric("roi_pct")[0] for e in result.agents] for name, result in played.items()}
     base, *rest = returns
     for name in rest:
         better = probability_of_improvement(returns[base], returns[name])
         console.print(f"A seed of {base} returns more than one of {name} with probability {better}", soft_wrap=True)
-    if any(e.in_sample for evaluations in played.values() for e in evaluations):
+    if any(result.in_sample for result in played.values()):
         console.print("IN-SAMPLE for at least one of them: its figures say nothing about the future.")
+
+
+def _remarks(name: str, result: "Comparison", known: "Sequence[Trial]", engine: "Engine") -> list[str]:
+    from tradeready_gym.strategies.card import believable
+    from tradeready_gym.strategies.pages import luck_words, turnover_words
+
+    lines = [f"Random traders hold and trade as much as {name}. {turnover_words(result.random_match)}"]
+    found = [believable(agent.episodes[0].net_worth, known, engine)["deflated_sharpe"] for agent in result.agents]
+    deflated = [ratio for ratio in found if ratio is not None]
+    if deflated:
+        lines.append(f"Deflated Sharpe ratio of {name}, best seed: {luck_words(max(deflated), len(known))}")
+    return lines

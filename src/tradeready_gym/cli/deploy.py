@@ -8,7 +8,8 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from tradeready_gym.cli.console import err, out
-from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.cli.options import AllowNames
+from tradeready_gym.errors import ConfigurationError, TradeReadyError
 
 if TYPE_CHECKING:
     from tradeready_gym.live.deployments import Deployment
@@ -29,9 +30,14 @@ def deploy(
     start: str | None = None,
     speed: float | None = None,
     daily_loss_pct: float = 20.0,
+    max_position_pct: float | None = None,
+    max_order_pct: float | None = None,
+    orders_per_minute: int | None = None,
+    stale_after: float | None = None,
     steps: int | None = None,
+    allow: AllowNames = (),
     background: Annotated[bool, Parameter(negative=())] = False,
-) -> None:
+) -> int:
     """Let a trained agent trade now, with virtual money at real prices; or rehearse it on recorded candles.
 
     Parameters
@@ -60,14 +66,25 @@ def deploy(
         For a replay: how many times as fast as the market; as fast as the agent decides by default.
     daily_loss_pct
         Sell everything and end if a day (UTC) loses so much.
+    max_position_pct
+        Refuse orders that would make a position of more than so many per cent of the equity; no limit by default.
+    max_order_pct
+        Refuse orders that are worth more than so many per cent of the equity; no limit by default.
+    orders_per_minute
+        Refuse what comes beyond so many orders in a minute; no limit by default.
+    stale_after
+        Decide nothing by what was seen so many seconds ago; one candle by default.
     steps
         End after so many decisions.
     background
         Return at once and trade in a process of its own.
     """
     from tradeready_gym.live.deployments import Deployment
+    from tradeready_gym.live.feeds import check_feed
+    from tradeready_gym.live.risk import AgentLimits
     from tradeready_gym.registration import REGISTERED
     from tradeready_gym.strategies.experiment import Experiment, find_folder
+    from tradeready_gym.strategies.mismatch import allowed_of
 
     folder = find_folder(run)
     experiment = Experiment.load(folder)
@@ -89,9 +106,19 @@ def deploy(
         feed=where,
         daily_loss_pct=daily_loss_pct,
         arguments={} if fill_at == "next_open" else {"fill_at": fill_at},
+        limits=AgentLimits(max_position_pct, max_order_pct, orders_per_minute, stale_after).to_plain(),
+        allow=tuple(sorted(allowed_of(allow))),
     )
+    check_feed(deployment.feed, deployment.symbols, deployment.timeframe)
+    new = not deployment.folder.exists()
     deployment.save()
-    _start(deployment, steps, background)
+    try:
+        return _start(deployment, steps, background)
+    except TradeReadyError:
+        # what failed before it traded leaves its name to the next attempt
+        if new and not background and "equity" not in deployment.status:
+            deployment.remove()
+        raise
 
 
 def list_live() -> None:
@@ -113,13 +140,13 @@ def list_live() -> None:
             "-" if equity is None else f"{equity:,.2f}",
             "-" if roi is None else f"{roi:.2f}",
             held or "none",
-            status.get("feed", {}).get("state", "-"),
+            "stale" if status.get("stale") else status.get("feed", {}).get("state", "-"),
         )
     out().print(table if table.row_count else "Nothing is deployed. `tradeready deploy RUN` begins.")
 
 
 def stop_live(name: str) -> None:
-    """End a deployment's process; its account stays as it is, and `resume` goes on."""
+    """End a deployment's process; it sells nothing, and `resume` goes on. A decision that waits for its candle is taken back."""
     _ask(name, "stop")
 
 
@@ -130,7 +157,7 @@ def flatten_live(name: str) -> None:
 
 def resume_live(
     name: str, *, steps: int | None = None, background: Annotated[bool, Parameter(negative=())] = False
-) -> None:
+) -> int:
     """Go on where the deployment's journal ends.
 
     Parameters
@@ -149,17 +176,31 @@ def resume_live(
     # whoever started this process has written its number down already
     if status["alive"] and status["pid"] != os.getpid():
         raise ConfigurationError(f"{name} is running already (process {status['pid']})")
-    _start(deployment, steps, background)
+    return _start(deployment, steps, background)
 
 
-def _start(deployment: "Deployment", steps: int | None, background: bool) -> None:
+def remove_live(name: str) -> None:
+    """Throw away a deployment that is not at work, with its account, journal and log; its name is free again.
+
+    Parameters
+    ----------
+    name
+        As `tradeready live list` shows it.
+    """
+    from tradeready_gym.live.deployments import Deployment
+
+    Deployment.load(name).remove()
+    out().print(f"{name} is removed")
+
+
+def _start(deployment: "Deployment", steps: int | None, background: bool) -> int:
     from tradeready_gym.live.feeds import make_feed
     from tradeready_gym.strategies.deployment import work
     from tradeready_gym.strategies.expectation import write_expectation
 
     if background:
         _spawn(deployment, steps)
-        return
+        return 0
     err().print(
         f"{deployment.name} trades {'/'.join(deployment.symbols)} {deployment.timeframe}; Ctrl-C ends it, `resume` goes on"
     )
@@ -169,7 +210,8 @@ def _start(deployment: "Deployment", steps: int | None, background: bool) -> Non
         feed = make_feed(deployment.feed, deployment.symbols, deployment.timeframe)
         status = work(deployment, feed, steps=steps)
     except KeyboardInterrupt:
-        status = deployment.status
+        err().print(_interrupted(deployment), soft_wrap=True)
+        return 130
     out().print(
         f"{deployment.name}: {status['state']} at {status.get('virtual_time', '-')}, equity {status.get('equity', 0.0):,.2f} "
         f"({status.get('roi_pct', 0.0):+.2f} %), {status.get('step', 0)} decisions",
@@ -177,6 +219,19 @@ def _start(deployment: "Deployment", steps: int | None, background: bool) -> Non
     )
     if status.get("problem"):
         err().print(status["problem"], soft_wrap=True)
+    return 0
+
+
+def _interrupted(deployment: "Deployment") -> str:
+    status = deployment.status
+    if "equity" not in status:
+        return f"{deployment.name}: interrupted before it traded; `tradeready live resume {deployment.name}` begins"
+    positions = status.get("positions", {}).items()
+    held = ", ".join(f"{quantity:.6g} {symbol}" for symbol, quantity in positions) or "nothing"
+    return (
+        f"{deployment.name}: interrupted at {status['virtual_time']} after {status['step']} candles. Nothing was sold: it holds "
+        f"{held}, equity {status['equity']:,.2f}. `tradeready live resume {deployment.name}` goes on"
+    )
 
 
 def _spawn(deployment: "Deployment", steps: int | None) -> None:
@@ -190,7 +245,9 @@ def _spawn(deployment: "Deployment", steps: int | None) -> None:
             out().print(f"{deployment.name} runs as process {process.pid}; `tradeready live list` shows it")
             return
         if process.poll() is not None:
-            raise ConfigurationError(f"{deployment.name} ended at once; {log} says why")
+            raise ConfigurationError(
+                f"{deployment.name} ended at once; {log} says why. `tradeready live remove {deployment.name}` frees its name"
+            )
         time.sleep(0.1)
     raise ConfigurationError(f"{deployment.name} has not begun within {_STARTED_WITHIN:.0f} s; {log} says more")
 

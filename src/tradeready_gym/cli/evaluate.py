@@ -1,11 +1,13 @@
 """`tradeready evaluate`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tradeready_gym.cli.console import err, out
+from tradeready_gym.cli.options import AllowNames, ContextFile
 from tradeready_gym.cli.pages import write_page
 from tradeready_gym.cli.tables import evaluations_table
 
@@ -18,11 +20,13 @@ if TYPE_CHECKING:
 def evaluate(
     run: str,
     *,
+    context: ContextFile = None,
     start: str | None = None,
     end: str | None = None,
     random_seeds: int = 20,
     report: Path | None = None,
     record: bool = True,
+    allow: AllowNames = (),
 ) -> None:
     """Play a span with a trained agent and with four baselines, at the same costs, and print what came of it.
 
@@ -48,21 +52,25 @@ def evaluate(
     from tradeready_gym.strategies.experiment import Experiment, find_folder
     from tradeready_gym.strategies.learned import spans_of
     from tradeready_gym.strategies.sensitivity import MULTIPLES, cost_sensitivity
+    from tradeready_gym.strategies.settings import arguments_of_context, read_context, under_context
     from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
     from tradeready_gym.strategies.trials import TrialStore, agent_of, market_of, trial_of
 
     folder = find_folder(run)
     experiment = Experiment.load(folder)
-    environment = experiment.make(start or experiment.end, end)
+    said = {} if context is None else arguments_of_context(read_context(context))
+    span = start or said.pop("start_time", None) or experiment.end, end or said.pop("end_time", None)
+    played = replace(experiment, arguments=under_context(experiment.environment, experiment.arguments, said))
+    environment = played.make(*span)
     places = [experiment.folder_of(folder, seed) for seed in experiment.seeds]
-    agents = [StableBaselinesTradingStrategy.load(place, environment) for place in places]
+    agents = [StableBaselinesTradingStrategy.load(place, environment, allow=allow) for place in places]
     with err().status("playing") as status:
         result = compare(agents, environment, random_seeds=random_seeds, progress=lambda what: status.update(what))
         status.update("costs times 0, 1, 2, 4")
         # the costs as they are have been played already
         others = tuple(times for times in MULTIPLES if times != 1.0)
-        played = [cost_sensitivity(agent, environment, multiples=others) for agent in agents]
-        costs = {t: result.agents if t == 1.0 else [one[t] for one in played] for t in MULTIPLES}
+        multiples = [cost_sensitivity(agent, environment, multiples=others) for agent in agents]
+        costs = {t: result.agents if t == 1.0 else [one[t] for one in multiples] for t in MULTIPLES}
     engine, store = environment.engine, TrialStore()
     mine = [trial_of(e, engine, agent_of(p), experiment.label) for e, p in zip(result.agents, places, strict=True)]
     made = [trial for trial in mine if trial is not None]
@@ -73,17 +81,16 @@ def evaluate(
     card = result_card(
         result,
         environment,
-        learned=[lesson for agent in agents for lesson in agent.learned][:1],
+        learned=[lesson for agent in agents for lesson in agent.learned],
         seeds=experiment.seeds,
         trials=known,
         costs=costs,
-        command=_command(run, start, end, random_seeds),
+        command=_command(run, context, start, end, random_seeds, allow),
     )
     candles = engine.market.candles
     console = out()
     title = f"{'/'.join(candles.symbols)} {candles.timeframe}, {result.flat.spans[0]}"
-    baselines = (result.buy_and_hold, result.flat, result.moving_averages, result.random_traders)
-    console.print(evaluations_table(title, result.agents, baselines))
+    console.print(evaluations_table(title, result.agents, result.baselines))
     remarks = [*_remarks(result, experiment, engine.spec.exchange), *_doubts(card, experiment.algorithm)]
     for line in remarks:
         console.print(line, soft_wrap=True)
@@ -103,15 +110,18 @@ def _write(
     write_page(page, document, card)
 
 
-def _command(run: str, start: str | None, end: str | None, random_seeds: int) -> str:
+def _command(
+    run: str, context: Path | None, start: str | None, end: str | None, random_seeds: int, allow: tuple[str, ...]
+) -> str:
     parts = ["tradeready evaluate", run]
-    for name, value in (("--start", start), ("--end", end)):
-        parts += [name, value] if value else []
-    return " ".join([*parts, "--random-seeds", str(random_seeds)])
+    for name, value in (("--context", context), ("--start", start), ("--end", end)):
+        parts += [name, str(value)] if value else []
+    parts += ["--random-seeds", str(random_seeds)]
+    return " ".join([*parts, *(part for name in allow for part in ("--allow", name))])
 
 
 def _remarks(result: "Comparison", experiment: "Experiment", exchange: "SimulatedExchange") -> list[str]:
-    from tradeready_gym.strategies.pages import moved, slippage_of
+    from tradeready_gym.strategies.pages import moved, slippage_of, turnover_words
 
     count, algorithm = len(result.agents), experiment.algorithm
     spread = np.percentile(result.random_traders.metric("roi_pct"), [5, 95])
@@ -131,21 +141,26 @@ def _remarks(result: "Comparison", experiment: "Experiment", exchange: "Simulate
         *lines,
         f"{algorithm} had a higher return than buy and hold with {result.ahead_of(result.buy_and_hold)} of {seeds}, than "
         f"staying flat with {result.ahead_of(result.flat)}.",
-        f"Random traders with its turnover (their row is the median) returned {spread[0]:.1f} to {spread[1]:.1f} % (5 to 95 "
-        f"% of them); {algorithm} was ahead of {shares} of those like itself.",
+        f"Random traders that hold and trade as much (their row is the median) returned {spread[0]:.1f} to {spread[1]:.1f} % "
+        f"(5 to 95 % of them); {algorithm} was ahead of {shares} of those like itself. {turnover_words(result.random_match)}",
+        f"Baselines were played with {result.buy_and_hold.action_scheme}, {algorithm} with {result.agents[0].action_scheme}.",
         f"Costs for all alike: fee {exchange.fee_rate:.2%} of each fill, {slippage_of(exchange.slippage)}.",
     ]
 
 
 def _doubts(card: dict[str, Any], algorithm: str) -> list[str]:
+    from tradeready_gym.strategies.pages import luck_words
+
     count, trials = len(card["agents"]), card["trials"]["count"]
     deflated = [agent["deflated_sharpe"] for agent in card["agents"] if agent["deflated_sharpe"] is not None]
     lines = []
     if deflated:
-        lines.append(
-            f"Deflated Sharpe ratio, best seed: {max(deflated):.2f} after {trials} trial{'s' if trials != 1 else ''} on this market "
-            f"and time. {'Luck alone would rarely do this.' if max(deflated) > 0.95 else 'Luck is a sufficient explanation.'}"
-        )
+        lines.append(f"Deflated Sharpe ratio, best seed: {luck_words(max(deflated), trials)}")
+    lines += [
+        f"Chosen by {one['evaluations']} evaluation{'s' if one['evaluations'] != 1 else ''} on {one['span']} (early stopping or "
+        f"tuning): a choice within a trial, on a span that is not this one."
+        for one in card["spans"]["selection"]
+    ]
     medians = {
         times: float(np.median([one["metrics"]["roi_pct"] for one in found]))
         for times, found in card["cost_multiples"].items()

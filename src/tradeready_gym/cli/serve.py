@@ -28,6 +28,7 @@ def serve(
     feed: str = "none",
     symbol: tuple[str, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     timeframe: str = "1m",
+    fill_at: Literal["next_open", "book"] = "next_open",
     deployments: bool = True,
 ) -> None:
     """Run the platform: REST API at /api/v1, dashboard at /training.
@@ -64,6 +65,9 @@ def serve(
         What the feed brings and paper accounts trade; say it again for several.
     timeframe
         The length of the feed's candles.
+    fill_at
+        Where market orders of new paper accounts fill: at the open of the running candle, as in a backtest, or at the venue's best bid
+        and ask when they come.
     deployments
         Let accounts deploy the agents of their runs, each in a process of this machine.
     """
@@ -92,8 +96,13 @@ def serve(
         feed=feed,
         feed_symbols=symbol,
         feed_timeframe=timeframe,
+        paper_fill_at=fill_at,
         deployments=deployments,
     )
+    if feed != "none":
+        from tradeready_gym.live.feeds import check_feed
+
+        check_feed(feed, symbol, timeframe)
     listening = _listen(host, port)
     app = create_app(settings)
     key = None if registration == "first" else ensure_owner(app.state.platform.database)

@@ -2,24 +2,26 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from tradeready_gym.cli.console import out, progress
+from tradeready_gym.cli.options import ContextFile, experiment_arguments, given_arguments
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.rewards import REWARD_SCHEMES
 from tradeready_gym.strategies.algorithms import ALGORITHMS, find_algorithm, require_stable_baselines
 
 AlgorithmName = Annotated[str, Parameter(help=f"{', '.join(ALGORITHMS)}, of Stable-Baselines3 and sb3-contrib.")]
-RewardName = Annotated[str, Parameter(help=f"{', '.join(REWARD_SCHEMES)}.")]
+RewardName = Annotated[str | None, Parameter(help=f"{', '.join(REWARD_SCHEMES)}; log_return by default.")]
 
 
 def train(
     environment: str = "TradeReady-BTC-v0",
     *,
-    data: str = "auto",
-    timeframe: str = "1h",
+    context: ContextFile = None,
+    data: str | None = None,
+    timeframe: str | None = None,
     start: str | None = None,
     end: str | None = None,
     steps: int = 1_000_000,
@@ -27,11 +29,11 @@ def train(
     algorithm: AlgorithmName = "PPO",
     label: str | None = None,
     features: str | None = None,
-    lookback: int = 30,
-    reward: RewardName = "log_return",
+    lookback: int | None = None,
+    reward: RewardName = None,
     position_size: float | None = None,
-    fee_rate: float = 0.001,
-    starting_balance: float = 10_000.0,
+    fee_rate: float | None = None,
+    starting_balance: float | None = None,
     output: Path | None = None,
 ) -> None:
     """Train an agent on a span of candles, once per seed, and keep it.
@@ -41,9 +43,9 @@ def train(
     environment
         A registered id, or a symbol such as ETHUSDT, which is traded by hold, buy and sell.
     data
-        auto, sample, synthetic, or a CSV or Parquet file or directory.
+        auto (the default), sample, synthetic, or a CSV or Parquet file or directory.
     timeframe
-        1m, 5m, 15m, 30m, 1h, 4h or 1d.
+        1m, 5m, 15m, 30m, 1h (the default), 4h or 1d.
     start
         Beginning of the training span, such as 2021-02-01T00:00:00Z; as early as the data allow by default.
     end
@@ -57,13 +59,13 @@ def train(
     features
         Names of observation features, separated by commas; the environment's own by default.
     lookback
-        Candles in an observation.
+        Candles in an observation; 30 by default.
     position_size
         Share of the equity that one order buys; the environment's own by default.
     fee_rate
-        As a fraction: 0.001 is 0.1 %.
+        As a fraction: 0.001 is 0.1 %, and the default.
     starting_balance
-        In the quote currency.
+        In the quote currency; 10,000 by default.
     output
         Folder to write to; below TRADEREADY_HOME/models by default.
     """
@@ -77,9 +79,10 @@ def train(
     if steps < 1:
         raise ConfigurationError(f"--steps must be at least 1; got {steps}")
     find_algorithm(algorithm)
-    identity, arguments = experiment_arguments(
-        environment, data, timeframe, lookback, reward, fee_rate, starting_balance, features, position_size
+    given = given_arguments(
+        data, timeframe, lookback, reward, fee_rate, starting_balance, features, position_size, start, end
     )
+    identity, arguments, start, end = experiment_arguments(environment, context, given)
     label = label or f"{algorithm.lower()}-{environment.lower()}"
     experiment = Experiment(identity, arguments, start, end, algorithm, steps, tuple(range(seeds)), label)
     market = experiment.training_environment()
@@ -87,7 +90,8 @@ def train(
     folder = unused_folder(label) if output is None else output.expanduser()
     console = out()
     console.print(
-        f"{identity}: {'/'.join(market.engine.symbols)} {timeframe} from {market.engine.market.candles.source}, "
+        f"{identity}: {'/'.join(market.engine.symbols)} {market.engine.market.timeframe} from "
+        f"{market.engine.market.candles.source}, "
         f"training on {span}",
         soft_wrap=True,
     )
@@ -104,39 +108,3 @@ def train(
             runs = {str(seed): run_id for seed, run_id in finished.items() if run_id is not None}
             replace(experiment, seeds=tuple(finished), runs=runs).save(folder, trained_on=span)
     console.print(f"saved in {folder}\nnext: tradeready evaluate {folder}", soft_wrap=True)
-
-
-def experiment_arguments(
-    environment: str,
-    data: str,
-    timeframe: str,
-    lookback: int,
-    reward: str,
-    fee_rate: float,
-    starting_balance: float,
-    features: str | None,
-    position_size: float | None,
-) -> tuple[str, dict[str, Any]]:
-    """The id and the arguments of `gymnasium.make` that the options of a command stand for."""
-    identity, arguments = _environment(environment)
-    arguments |= {
-        "data": data if data in ("auto", "sample", "synthetic") else str(Path(data).expanduser().absolute()),
-        "timeframe": timeframe,
-        "lookback_window": lookback,
-        "reward_function": reward,
-        "fee_rate": fee_rate,
-        "starting_balance": starting_balance,
-    }
-    if features is not None:
-        arguments["observation_features"] = [name.strip() for name in features.split(",")]
-    if position_size is not None:
-        arguments["position_size"] = position_size
-    return identity, arguments
-
-
-def _environment(name: str) -> tuple[str, dict[str, Any]]:
-    from tradeready_gym.registration import REGISTERED
-
-    if name in REGISTERED or name.startswith("TradeReady-"):
-        return name, {}
-    return "TradeReady-BTC-v0", {"pairs": [name.upper()]}

@@ -11,8 +11,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tradeready_gym.cli.console import out, progress
+from tradeready_gym.cli.options import ContextFile, experiment_arguments, given_arguments
 from tradeready_gym.cli.pages import write_page
-from tradeready_gym.cli.train import AlgorithmName, RewardName, experiment_arguments
+from tradeready_gym.cli.train import AlgorithmName, RewardName
 
 
 def walk_forward(
@@ -25,17 +26,18 @@ def walk_forward(
     embargo: int = 0,
     rolling: bool = False,
     workers: int | None = None,
-    data: str = "auto",
-    timeframe: str = "1h",
+    context: ContextFile = None,
+    data: str | None = None,
+    timeframe: str | None = None,
     start: str | None = None,
     end: str | None = None,
     algorithm: AlgorithmName = "PPO",
     features: str | None = None,
-    lookback: int = 30,
-    reward: RewardName = "log_return",
+    lookback: int | None = None,
+    reward: RewardName = None,
     position_size: float | None = None,
-    fee_rate: float = 0.001,
-    starting_balance: float = 10_000.0,
+    fee_rate: float | None = None,
+    starting_balance: float | None = None,
     label: str | None = None,
     report: Path | None = None,
     record: bool = True,
@@ -63,9 +65,9 @@ def walk_forward(
     workers
         Processes at a time; every processor by default.
     data
-        auto, sample, synthetic, or a CSV or Parquet file or directory.
+        auto (the default), sample, synthetic, or a CSV or Parquet file or directory.
     timeframe
-        1m, 5m, 15m, 30m, 1h, 4h or 1d.
+        1m, 5m, 15m, 30m, 1h (the default), 4h or 1d.
     start
         Beginning of the first training span; as early as the data allow by default.
     end
@@ -73,13 +75,13 @@ def walk_forward(
     features
         Names of observation features, separated by commas; the environment's own by default.
     lookback
-        Candles in an observation.
+        Candles in an observation; 30 by default.
     position_size
         Share of the equity that one order buys; the environment's own by default.
     fee_rate
-        As a fraction: 0.001 is 0.1 %.
+        As a fraction: 0.001 is 0.1 %, and the default.
     starting_balance
-        In the quote currency.
+        In the quote currency; 10,000 by default.
     label
         The name of the folder below TRADEREADY_HOME/walk-forward.
     report
@@ -87,7 +89,7 @@ def walk_forward(
     record
         Count the seeds as trials; without it, what was counted before is counted all the same.
     """
-    given = dict(locals())
+    typed = dict(locals())
     from tradeready_gym.engine.cache import home
     from tradeready_gym.evaluation.walk_forward import require_counts
     from tradeready_gym.rendering.report import render_fold_report
@@ -99,9 +101,10 @@ def walk_forward(
     from tradeready_gym.strategies.walk_forward import walk_forward as run
 
     require_stable_baselines()
-    identity, arguments = experiment_arguments(
-        environment, data, timeframe, lookback, reward, fee_rate, starting_balance, features, position_size
+    given = given_arguments(
+        data, timeframe, lookback, reward, fee_rate, starting_balance, features, position_size, start, end
     )
+    identity, arguments, start, end = experiment_arguments(environment, context, given)
     require_counts(folds=folds, seeds=seeds, steps=steps, workers=1 if workers is None else workers)
     require_counts(0, purge=purge, embargo=embargo)
     find_algorithm(algorithm)
@@ -122,13 +125,14 @@ def walk_forward(
     if record:
         store.record(result.trials)
     trials = store.known(market_of(result.environment.engine), result.span, also=result.trials)
-    card = walk_forward_card(result, trials=trials, command=_command(given))
+    card = walk_forward_card(result, trials=trials, command=_command(typed))
     console = out()
-    console.print(_table(result))
+    console.print(_table(result, card))
     for line in remarks_of(result, card):
         console.print(line, soft_wrap=True)
     page = report.expanduser() if report is not None else unused_folder(label, home() / "walk-forward") / "report.html"
-    title = f"{algorithm} on {'/'.join(result.environment.engine.symbols)} {timeframe}, walk-forward"
+    market = result.environment.engine
+    title = f"{algorithm} on {'/'.join(market.symbols)} {market.market.timeframe}, walk-forward"
     write_page(page, render_fold_report(walk_forward_report(title, result, card)), card)
     console.print(f"\nreport: {page}\ncard:   {page.with_suffix('.json')}", soft_wrap=True)
 
@@ -147,23 +151,19 @@ def _command(given: Mapping[str, Any]) -> str:
     return shlex.join(parts)
 
 
-def _table(result: Any) -> Table:
+def _table(result: Any, card: Mapping[str, Any]) -> Table:
+    rules = tuple(card["all_tests"]["baselines"])
     table = Table(title="Return % in each test", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("test", "median seed", "lowest", "highest", *result.rules):
+    for heading in ("test", "median seed", "lowest", "highest", *rules):
         table.add_column(heading, justify="left" if heading == "test" else "right")
-    for fold in result.folds:
-        mine = [one.evaluation.metric("roi_pct")[0] for one in result.of_fold(fold)]
-        rules = [result.of_fold(fold, rule)[0].evaluation.metric("roi_pct")[0] for rule in result.rules]
-        cells = [f"{value:.1f}" for value in (float(np.median(mine)), min(mine), max(mine), *rules)]
-        table.add_row(str(fold.test), *cells)
-    chained = [_gain(result.chained(seed)) for seed in result.experiment.seeds]
-    rules = [_gain(result.chained_baseline(rule)) for rule in result.rules]
+    for fold, found in zip(result.folds, card["folds"], strict=True):
+        table.add_row(str(fold.test), *_returns(found, rules))
     table.add_section()
-    cells = [f"{value:.1f}" for value in (float(np.median(chained)), min(chained), max(chained), *rules)]
-    table.add_row("all tests, chained", *cells)
+    table.add_row("all tests, chained", *_returns(card["all_tests"], rules))
     return table
 
 
-def _gain(chained: Any) -> float:
-    _, equity = chained
-    return float(100.0 * (equity[-1] / equity[0] - 1.0))
+def _returns(found: Mapping[str, Any], rules: tuple[str, ...]) -> list[str]:
+    mine = [one["roi_pct"] for one in found["seeds"].values()]
+    values = (float(np.median(mine)), min(mine), max(mine), *(found["baselines"][rule]["roi_pct"] for rule in rules))
+    return [f"{value:.1f}" for value in values]

@@ -16,19 +16,20 @@ def warm(*, actions: _Names = None, rewards: _Names = None, slippage: _Names = N
     Parameters
     ----------
     actions
-        Action schemes; those of the registered ids and target positions by default.
+        Action schemes; those of the registered ids, target positions and what the baselines are played with by default.
     rewards
         Reward schemes; "pnl" and "log_return" by default.
     slippage
         Slippage models; "volume_share" by default.
     """
+    from tradeready_gym.actions.holdings import Holdings
     from tradeready_gym.envs import TradingVectorEnvironment
     from tradeready_gym.market.worlds import martingale
     from tradeready_gym.platform.sessions.account import warm as warm_sessions
 
     combinations = [
         (scheme, reward, model)
-        for scheme in actions or _USUAL
+        for scheme in actions or (*_USUAL, Holdings())
         for reward in rewards or ["pnl", "log_return"]
         for model in slippage or ["volume_share"]
     ]

@@ -8,6 +8,7 @@ from tradeready_gym.evaluation.performance import omega_ratio, performance_metri
 from tradeready_gym.evaluation.round_trips import RoundTrips, round_trips
 from tradeready_gym.evaluation.sharpe import (
     ReturnMoments,
+    curve_moments,
     deflated_sharpe,
     expected_maximum_sharpe,
     minimum_backtest_years,
@@ -38,6 +39,7 @@ __all__ = [
     "ReturnMoments",
     "RoundTrips",
     "Split",
+    "curve_moments",
     "deflated_sharpe",
     "drawdowns",
     "episode_metrics",

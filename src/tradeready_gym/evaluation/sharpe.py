@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tradeready_gym.errors import DataError
+from tradeready_gym.evaluation.stretches import CentralSums, central_sums, returns_by_stretch, stretches
 
 _NORMAL = NormalDist()
 _EULER = 0.5772156649015329
@@ -39,18 +40,35 @@ def return_moments(returns: ArrayLike) -> ReturnMoments:
     Raises `DataError` for fewer than 3 returns, one that is not finite, or no deviation.
     """
     values = np.asarray(returns, np.float64)
-    if values.ndim != 1 or len(values) < 3 or not np.isfinite(values).all():
+    if values.ndim != 1:
         raise DataError(f"a Sharpe ratio needs at least 3 finite returns in one dimension; got {values.shape}")
-    centred = values - values.mean()
-    variance = float(np.mean(centred**2))
+    return _moments(central_sums(lambda: (values[rows] for rows in stretches(len(values)))))
+
+
+def curve_moments(equity: ArrayLike) -> ReturnMoments:
+    """The moments of the returns of an equity curve, float64[T + 1], which are never held together.
+
+    Raises `DataError` as `return_moments` does.
+    """
+    curve = np.asarray(equity, np.float64)
+    if curve.ndim != 1 or not len(curve):
+        raise DataError(f"a curve has one dimension and at least one value; got {curve.shape}")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _moments(central_sums(lambda: returns_by_stretch(curve)))
+
+
+def _moments(sums: CentralSums) -> ReturnMoments:
+    if sums.number < 3 or not np.isfinite(sums.second):
+        raise DataError(f"a Sharpe ratio needs at least 3 finite returns in one dimension; got {sums.number}")
+    variance = sums.second / sums.number
     if not variance > 0.0:
         raise DataError("a series without any deviation has no Sharpe ratio; every return is the same")
-    sample = math.sqrt(variance * len(values) / (len(values) - 1))
+    sample = math.sqrt(sums.second / (sums.number - 1))
     return ReturnMoments(
-        len(values),
-        float(values.mean()) / sample,
-        float(np.mean(centred**3)) / variance**1.5,
-        float(np.mean(centred**4)) / variance**2,
+        sums.number,
+        sums.mean / sample,
+        sums.third / sums.number / variance**1.5,
+        sums.fourth / sums.number / variance**2,
     )
 
 

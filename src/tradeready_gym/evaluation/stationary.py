@@ -6,17 +6,21 @@ H. White, Econometric Reviews 23, 2004 (corrected by A. Patton et al., 28, 2009)
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradeready_gym.errors import DataError
+from tradeready_gym.evaluation.stretches import ROWS, central_sums, stretches
 from tradeready_gym.evaluation.uncertainty import Interval, batches, generator_of, percentiles, require_sample
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 # a longer series is cut into about half as many stretches, which are resampled whole
 LONG = 20_000
+_HELD = 65_536  # numbers of resamples at a time: less than a megabyte
+_LAGS = 32
 
 
 def sharpe_of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -65,7 +69,7 @@ def stationary_bootstrap(
         places = _places(resamples, len(values), length, seed)
         measured = np.concatenate([measure(values[some]) for some in places])
     low, high = percentiles(measured, confidence)
-    estimate = float(measure(values[np.newaxis])[0])
+    estimate = _estimate(values, measure)
     return Interval(estimate, 2.0 * estimate - high, 2.0 * estimate - low, confidence, method)
 
 
@@ -80,24 +84,24 @@ def resampled_means(values: NDArray[np.float64], block: float, resamples: int, s
 def optimal_block(values: NDArray[np.float64]) -> float:
     """The mean block length of the stationary bootstrap by Politis and White, at least 1 and at most 3 √T."""
     count = len(values)
-    centred = values - values.mean()
-    variance = float(np.dot(centred, centred)) / count
+    mean = float(values.mean())
+    variance = float(_products(values, mean, 0, 1)[0]) / count
     if not variance > 0.0:
         return 1.0
     run = max(5, int(math.log10(count)))
     longest = min(math.ceil(math.sqrt(count)) + run, count - 1)
-    correlation = [1.0]
+    correlation, found = [1.0], _correlations(values, mean, variance)
     quiet, small = longest, 0
     band = 2.0 * math.sqrt(math.log10(count) / count)
     for lag in range(1, longest + 1):
-        correlation.append(_correlation(centred, variance, lag))
+        correlation.append(next(found))
         small = small + 1 if abs(correlation[-1]) < band else 0
         if small == run:
             # the first of them, as in A. Patton's own code; the paper would take the one before
             quiet = lag - run + 1
             break
     widest = min(2 * quiet, longest)
-    correlation += [_correlation(centred, variance, lag) for lag in range(len(correlation), widest + 1)]
+    correlation += islice(found, max(widest + 1 - len(correlation), 0))
     lags = np.arange(1, widest + 1)
     weights = np.clip(2.0 * (1.0 - lags / widest), 0.0, 1.0) * np.array(correlation[1 : widest + 1])
     slope, level = 2.0 * float(np.sum(lags * weights)), 1.0 + 2.0 * float(np.sum(weights))
@@ -107,15 +111,36 @@ def optimal_block(values: NDArray[np.float64]) -> float:
     return float(min(max(math.cbrt(length), 1.0), math.ceil(min(3.0 * math.sqrt(count), count / 3.0))))
 
 
-def _correlation(centred: NDArray[np.float64], variance: float, lag: int) -> float:
-    count = len(centred)
-    return float(np.dot(centred[: count - lag], centred[lag:])) / (count * variance)
+def _estimate(values: NDArray[np.float64], measure: Statistic) -> float:
+    if len(values) <= LONG or measure is not sharpe_of_rows:
+        return float(measure(values[np.newaxis])[0])
+    sums = central_sums(lambda: (values[rows] for rows in stretches(len(values))))
+    return sums.mean / math.sqrt(sums.second / (sums.number - 1)) if sums.second > 0.0 else 0.0
+
+
+def _correlations(values: NDArray[np.float64], mean: float, variance: float) -> Iterator[float]:
+    # of lag 1, 2 ...; most need only a few of them
+    for first in range(1, len(values), _LAGS):
+        last = min(first + _LAGS, len(values))
+        yield from (_products(values, mean, first, last) / (len(values) * variance)).tolist()
+
+
+def _products(values: NDArray[np.float64], mean: float, first: int, last: int) -> NDArray[np.float64]:
+    # the sums of (x_t - mean) (x_t+lag - mean), stretch by stretch: nothing is held centred, and what is fits a fast memory
+    sums = np.zeros(last - first)
+    for rows in stretches(len(values)):
+        early = values[rows] - mean
+        late = values[rows.start + first : rows.stop + last - 1] - mean
+        for k in range(last - first):
+            there = late[k : k + len(early)]
+            sums[k] += np.dot(early[: len(there)], there)
+    return sums
 
 
 def _places(resamples: int, count: int, block: float, seed: int) -> Iterator[NDArray[np.int64]]:
     generator = generator_of(seed)
     along = np.arange(count)
-    for rows in batches(resamples, count):
+    for rows in batches(resamples, count, _HELD):
         begins = generator.random((rows, count)) < 1.0 / block
         begins[:, 0] = True
         starts = generator.integers(0, count, (rows, count))
@@ -126,14 +151,10 @@ def _places(resamples: int, count: int, block: float, seed: int) -> Iterator[NDA
 def _resample_stretches(
     values: NDArray[np.float64], ratio: bool, size: int, block: float, resamples: int, seed: int
 ) -> NDArray[np.float64]:
-    edges = np.arange(0, len(values), size)
-    counts = np.diff(edges, append=len(values)).astype(np.float64)
     level = float(values.mean())
-    centred = values - level
-    sums = np.add.reduceat(centred, edges)
-    squares = np.add.reduceat(np.square(centred, out=centred), edges)
+    counts, sums, squares = _of_stretches(values, level, size)
     measured = []
-    for places in _places(resamples, len(edges), max(block, 1.0), seed):
+    for places in _places(resamples, len(counts), max(block, 1.0), seed):
         drawn = counts[places].sum(axis=1)
         shift = sums[places].sum(axis=1) / drawn
         means = level + shift
@@ -142,3 +163,15 @@ def _resample_stretches(
             means = np.divide(means, np.sqrt(variance), out=np.zeros_like(means), where=variance > 0.0)
         measured.append(means)
     return np.concatenate(measured)
+
+
+def _of_stretches(values: NDArray[np.float64], level: float, size: int) -> tuple[NDArray[np.float64], ...]:
+    # how many, their sum and their sum of squares about the level, of each stretch of `size`
+    found = []
+    together = size * max(ROWS // size, 1)
+    for first in range(0, len(values), together):
+        part = values[first : first + together] - level
+        edges = np.arange(0, len(part), size)
+        counts = np.diff(edges, append=len(part)).astype(np.float64)
+        found.append((counts, np.add.reduceat(part, edges), np.add.reduceat(np.square(part, out=part), edges)))
+    return tuple(np.concatenate(column) for column in zip(*found, strict=True))

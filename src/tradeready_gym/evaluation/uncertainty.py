@@ -169,4 +169,6 @@ def _require_confidence(confidence: float) -> None:
 
 
 def _few(count: int) -> str:
-    return "" if count >= ENOUGH_SEEDS else f"{count} seeds are too few to rely on; take at least {ENOUGH_SEEDS}"
+    if count >= ENOUGH_SEEDS:
+        return ""
+    return f"{'1 seed is' if count == 1 else f'{count} seeds are'} too few to rely on; take at least {ENOUGH_SEEDS}"

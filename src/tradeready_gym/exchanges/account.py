@@ -6,10 +6,11 @@ from typing import Any, TypeAlias
 
 from tradeready_gym.errors import ConfigurationError, UnknownName
 from tradeready_gym.market import FundingRates
+from tradeready_gym.parameters import PlainArguments
 
 
 @dataclass(frozen=True, kw_only=True)
-class MarginAccount:
+class MarginAccount(metaclass=PlainArguments):
     """Shorts and borrowing; docs of the engine, section 12, say what each number does.
 
     Args:

@@ -4,16 +4,26 @@ import abc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tradeready_gym.market import Candles
 from tradeready_gym.orders import Fill, Order
+from tradeready_gym.parameters import PlainArguments
 
 
-class Exchange(abc.ABC):
+class Exchange(metaclass=PlainArguments):
     """The contract of an exchange. Prices and amounts are in the quote currency, quantities in base units."""
 
     @property
     @abc.abstractmethod
     def symbols(self) -> tuple[str, ...]:
         """What can be traded here."""
+
+    @property
+    @abc.abstractmethod
+    def candles(self) -> Candles:
+        """Its market as far as it is known: the candles from the first of the data to the newest that has closed, read-only.
+
+        With several data sets, those of the one in which the account trades.
+        """
 
     @abc.abstractmethod
     def reset(self, start: int | str | None = None) -> None:

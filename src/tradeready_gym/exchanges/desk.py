@@ -207,6 +207,7 @@ def order_record(order: Order, symbols: tuple[str, ...]) -> Any:
     record.symbol = symbols.index(order.symbol.upper()) if order.symbol.upper() in symbols else -1
     record.side, record.kind = Side(_SIDES[side]), OrderType(_TYPES[kind])
     record.quantity = order.quantity
+    record.sized = int(order.cut)
     for name in ("price", "stop_price", "take_price"):
         value = getattr(order, name)
         # an impossible price must reach the exchange as one, to be refused as invalid_price; 0 stands for none

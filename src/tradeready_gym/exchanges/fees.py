@@ -8,10 +8,11 @@ from typing import Any
 
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.kernel import kernel
+from tradeready_gym.parameters import PlainArguments
 
 
 @dataclass(frozen=True)
-class FeeSchedule:
+class FeeSchedule(metaclass=PlainArguments):
     """The fee of a fill is `max(minimum, per_trade + rate x price x quantity)`.
 
     `rate` is a fraction (0.001 is 0.1 %); `maker_rate` takes its place for orders that rested before the candle opened, and

@@ -154,6 +154,18 @@ class SimulatedExchange(Exchange):
 
     # ---- the market ----
 
+    @property
+    def candles(self) -> Candles:
+        state, replayer = self._open_state()
+        row, whole = int(state.accounts[0].row), [replayer]
+        if len(replayer.candles) != len(replayer):  # several data sets, one after the other
+            whole = next(iter(self._replayers.values()))
+        for one in whole:
+            if row <= len(one):
+                return one.candles.between(None, one.candles.time_of(row))
+            row -= len(one)
+        raise EpisodeError("the exchange is behind the end of its data; reset() it")
+
     def load(self, start: Any = None, end: Any = None, history_bars: int = 0) -> list[DataReplayer]:
         """The replayers of the data sets, with `history_bars` candles before `start`; loaded once."""
         key = (str(start), str(end), history_bars)
@@ -355,7 +367,8 @@ class SimulatedExchange(Exchange):
         if self._history is None:
             table = np.array(self._curve, dtype=np.float64).reshape(-1, 4)
         else:
-            past = self._history[0, : account.row - account.start_row + 1]
+            # of a live account that began before the candles that are kept, the curve begins with them
+            past = self._history[0, : account.row - max(int(account.start_row), 1) + 1]
             table = np.column_stack([past[:, :3], past[:, 3:].sum(axis=1)])
         names = ("row", "equity", "cash", "position_value")
         return {name: table[:, k] for k, name in enumerate(names)}

@@ -19,9 +19,10 @@ from typing import Any, ClassVar, cast
 
 from tradeready_gym.errors import ConfigurationError, UnknownName, require_instance
 from tradeready_gym.kernel import kernel
+from tradeready_gym.parameters import PlainArguments
 
 
-class SlippageModel(abc.ABC):
+class SlippageModel(metaclass=PlainArguments):
     """The fraction by which the price moves against an order."""
 
     kernel: ClassVar[Callable[..., float] | None] = None

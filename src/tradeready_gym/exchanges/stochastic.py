@@ -7,6 +7,7 @@ from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.exchanges.simulated import SimulatedExchange
 from tradeready_gym.market import PriceProcess, Timeframe, stochastic
 from tradeready_gym.market.timeframe import TimeLike
+from tradeready_gym.parameters import plain
 
 
 def stochastic_exchange(
@@ -33,6 +34,7 @@ def stochastic_exchange(
         ConfigurationError: a number is outside its domain.
         TypeError: an argument that a `SimulatedExchange` does not take, or `data`.
     """
+    paths, bars, seed, price, steps_per_bar = map(plain, (paths, bars, seed, price, steps_per_bar))
     if isinstance(paths, bool) or not isinstance(paths, int) or paths < 1:
         raise ConfigurationError(f"paths must be an integer of at least 1; got {paths!r}")
     if "data" in costs:

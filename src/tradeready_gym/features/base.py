@@ -1,7 +1,7 @@
 """The contract of a market feature, and the view of one symbol that features compute on."""
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.parameters import PlainArguments
 
 if TYPE_CHECKING:
     from tradeready_gym.market.candles import Candles
@@ -19,7 +20,7 @@ FloatArray = NDArray[np.float64]
 LONGEST_PERIOD: Final = 100_000  # TA-Lib's limit
 
 
-class Feature(ABC):
+class Feature(metaclass=PlainArguments):
     """One or more columns of numbers that are known when a candle closes. Concrete features are frozen dataclasses.
 
     A feature has a `name` and `warmup_bars` (fields, class attributes or properties), and may have several columns.

@@ -2,8 +2,14 @@
 
 The feature is computed on prefixes of the candles and compared, row by row, with what it says when it sees them all. A
 centred average, `shift(-1)`, a z-score by the whole sample, a back-fill, or a daily high joined to the hours of that
-day differ, and are refused by name. What a function knows beside its argument (a table that was looked up elsewhere)
-cannot be seen from here.
+day differ, and are refused by name.
+
+Two kinds of prefixes are taken. A few are spread over all candles: what looks ahead in every row, or far, is seen by any of
+them. And each of the first 256 rows after the warm-up is once the last one that is there: so every row of them is proved, on
+these candles, not to depend on a later one, and a look-ahead that comes back at least every 256 rows (each 50th row, every
+Monday of hourly candles) is found. Not proved is what looks a few candles ahead in rare rows only that lie elsewhere, or only
+where prices do what they do not do here; nor can what a function knows beside its argument (a table that was looked up
+elsewhere, a column of one's own) be seen from here.
 """
 
 from collections.abc import Sequence
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from tradeready_gym.market.candles import Candles
 
 CUTS: Final = 16
+STRETCH: Final = 256
 GOLDEN_RATIO: Final = 0.6180339887498949  # its multiples modulo 1 spread evenly, in step with nothing
 MONDAY: Final = 4 * 86_400_000_000
 WEEK: Final = 7 * 86_400_000_000
@@ -39,13 +46,14 @@ def check_causality(
     Args:
         feature: a name, a `Feature` or a plain function of one symbol's candles.
         candles: any candles; the longer and the more gaps, the sharper the check.
-        cuts: on how many prefixes to compute it. A few end right after the warm-up and a few in gaps, where there are
-            any; most end inside every coarser candle. All prefixes are taken where the series has no more.
+        cuts: on how many prefixes to compute it, besides those that end in one of the first 256 rows after the warm-up. A
+            few end right after the warm-up and a few in gaps, where there are any; most end inside every coarser candle.
+            All prefixes are taken where the series has no more.
         tolerance: relative difference to forgive, against the larger of the two values and the column's median size. By
             default 0 (bit for bit) for the library's features and 1e-12 for all others.
 
     Returns:
-        The lengths of the prefixes, which all agreed.
+        The lengths of the `cuts` prefixes, which all agreed; so did those of the stretch.
 
     Raises:
         CausalityError: names the feature, the cut, the first row that differs and both values, and how to mend it.
@@ -53,7 +61,9 @@ def check_causality(
     """
     chosen = as_feature(feature, tuple(candles.columns))
     values = [feature_values(chosen, candles, index) for index in range(len(candles.symbols))]
-    return compare_prefixes(chosen, candles, values, cuts=cuts, tolerance=tolerance)
+    lengths = compare_prefixes(chosen, candles, values, cuts=cuts, tolerance=tolerance)
+    compare_stretch(chosen, candles, values, tolerance=tolerance)
+    return lengths
 
 
 def compare_prefixes(
@@ -64,9 +74,32 @@ def compare_prefixes(
     cuts: int = CUTS,
     tolerance: float | None = None,
 ) -> tuple[int, ...]:
-    """`check_causality` for who has computed the `values` on all candles already, one array per symbol."""
-    forgiven = feature.causality_tolerance if tolerance is None else tolerance
+    """The spread prefixes of `check_causality` for who has computed the `values` on all candles, one array per symbol."""
     lengths = prefix_lengths(candles, feature.warmup_on(candles), cuts)
+    _compare(feature, candles, values, lengths, tolerance)
+    return lengths
+
+
+def compare_stretch(
+    feature: Feature, candles: "Candles", values: Sequence[FloatArray], *, tolerance: float | None = None
+) -> None:
+    """The other prefixes: those that end in one of the first 256 rows after the warm-up."""
+    _compare(feature, candles, values, stretch_lengths(candles, feature.warmup_on(candles)), tolerance)
+
+
+def stretch_lengths(candles: "Candles", warmup_bars: int) -> range:
+    """The lengths of the consecutive prefixes, fewer where the candles end."""
+    return range(warmup_bars + 1, min(warmup_bars + 1 + STRETCH, len(candles)))
+
+
+def _compare(
+    feature: Feature,
+    candles: "Candles",
+    values: Sequence[FloatArray],
+    lengths: Sequence[int],
+    tolerance: float | None,
+) -> None:
+    forgiven = feature.causality_tolerance if tolerance is None else tolerance
     for length in reversed(lengths):  # a function that chokes on a short prefix hears of its look-ahead first
         part = prefix(candles, length)
         for index, whole in enumerate(values):
@@ -78,7 +111,6 @@ def compare_prefixes(
             differs = _differences(whole[:length], seen, whole, forgiven)
             if differs is not None:
                 _refuse(feature, candles, index, length, differs, seen, whole)
-    return lengths
 
 
 def prefix(candles: "Candles", length: int) -> "Candles":

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tradeready_gym.errors import ConfigurationError, DataError, UnknownName
 from tradeready_gym.features.account import ACCOUNT_CODES
 from tradeready_gym.features.base import Feature, FloatArray, feature_values
-from tradeready_gym.features.causality import compare_prefixes
+from tradeready_gym.features.causality import compare_prefixes, compare_stretch, stretch_lengths
 from tradeready_gym.features.custom import FeatureFunction
 from tradeready_gym.features.memory import RecentlyUsed
 from tradeready_gym.features.registry import as_feature, library_feature
@@ -24,6 +24,8 @@ RAW_FEATURES: Final = ("ohlcv", "balance", "position", "unrealized_pnl")
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 _checked: Final = RecentlyUsed[tuple[str, Feature], bool](entries=1024)
+# what comes back every so many rows comes back on any candles: how long a stretch was checked, per kind of market
+_stretched: Final = RecentlyUsed[tuple[Feature, str, tuple[str, ...], tuple[str, ...]], int](entries=1024)
 _tables: Final = RecentlyUsed[tuple[str, "FeaturePipeline"], NDArray[np.float32]](entries=32, size=256 * 2**20)
 
 
@@ -107,7 +109,8 @@ class FeaturePipeline:
         """The table of all symbols: float32[S, T, F], C-contiguous, read-only, clipped into the bounds.
 
         Row *i* is known at the close of candle *i*. Rows of a feature's warm-up are NaN, no others. The first time that
-        a feature meets these candles it goes through the causality check; recent tables are kept and shared.
+        a feature meets these candles it goes through the causality check (its consecutive rows once per symbols and timeframe);
+        recent tables are kept and shared.
 
         Raises:
             CausalityError: a feature looks ahead.
@@ -128,9 +131,7 @@ class FeaturePipeline:
             here = slice(column, column + feature.width)
             warmup_bars = feature.warmup_on(candles)
             values = [feature_values(feature, candles, index) for index in range(len(candles.symbols))]
-            if _checked.get((candles.fingerprint, feature)) is None:
-                compare_prefixes(feature, candles, values)
-                _checked.put((candles.fingerprint, feature), True)
+            _check(feature, candles, values)
             for index, series in enumerate(values):
                 _require_finite(feature, candles, index, series, warmup_bars)
                 table[index, :, here] = np.clip(series, low[here], high[here])
@@ -142,6 +143,17 @@ class FeaturePipeline:
     def _bounds(self, side: str) -> NDArray[np.float32]:
         bounds = [getattr(feature, side) for feature in self.market_features for _ in feature.column_names]
         return np.clip(np.array(bounds, dtype=np.float64), -_LARGEST, _LARGEST).astype(np.float32)
+
+
+def _check(feature: Feature, candles: "Candles", values: Sequence[FloatArray]) -> None:
+    if _checked.get((candles.fingerprint, feature)) is None:
+        compare_prefixes(feature, candles, values)
+        _checked.put((candles.fingerprint, feature), True)
+    market = (feature, candles.timeframe.label, candles.symbols, tuple(sorted(candles.columns)))
+    length = len(stretch_lengths(candles, feature.warmup_on(candles)))
+    if length > (_stretched.get(market) or 0):
+        compare_stretch(feature, candles, values)
+        _stretched.put(market, length)
 
 
 def _is_called(name: str, feature: Feature) -> bool:

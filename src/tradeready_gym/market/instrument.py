@@ -4,10 +4,11 @@ import math
 from dataclasses import dataclass
 
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.parameters import PlainArguments
 
 
 @dataclass(frozen=True)
-class Instrument:
+class Instrument(metaclass=PlainArguments):
     """An exchange's filters for one symbol; 0 means that there is none.
 
     `lot_size` is the step of quantities, `min_quantity` and `max_quantity` the least and the most of one order, all in base

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.parameters import PlainArguments
 
 _LARGEST_RATE = 1e6
 _NEVER_AT_THE_EDGE = ("hurst", "reversion", "variance", "variance_volatility")
 
 
-class PriceProcess(abc.ABC):
+class PriceProcess(metaclass=PlainArguments):
     """The logarithm of a price, relative to the price that it begins at."""
 
     @abc.abstractmethod

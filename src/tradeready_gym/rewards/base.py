@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.parameters import PlainArguments
 
 
-class RewardScheme(abc.ABC):
+class RewardScheme(metaclass=PlainArguments):
     """A frozen dataclass with its parameters and a kernel
 
         pay(previous_equity, equity, account, memory, parameters) -> float

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tradeready_gym.envs import TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.features import Feature
-from tradeready_gym.strategies.learned import Learned, spans_of
+from tradeready_gym.strategies.learned import Learned, spans_of, with_looks
 from tradeready_gym.strategies.native import NativeEnvironment, native_environment, vectorise
 from tradeready_gym.strategies.performance import Evaluation, Performance
 from tradeready_gym.strategies.playing import play
@@ -67,6 +67,10 @@ class TradingStrategy(abc.ABC):
     def begin(self, environment: TradingVectorEnvironment, seed: int) -> None:
         """Called before the accounts of `environment` begin their episodes: forget others, seed draws."""
 
+    def played_on(self, environment: NativeEnvironment, count: int) -> TradingVectorEnvironment:
+        """The vector environment of `count` accounts on which this strategy plays the environment: the same composition."""
+        return vectorise(environment, count)
+
     @abc.abstractmethod
     def decide(self, situation: Situation) -> npt.NDArray[Any]:
         """One action for each of the N accounts, as the vector environment takes them."""
@@ -84,13 +88,13 @@ class TradingStrategy(abc.ABC):
         """Where it has learned, or was chosen by how it did."""
         return self._learned
 
-    def mark_learned(self, environment: Any) -> None:
+    def mark_learned(self, environment: Any, looks: int = 0) -> None:
         """Count what an environment plays among what was learned from: its figures are in-sample from now on.
 
-        For whoever selects a strategy, or stops its training, by how it does there.
+        Whoever selects a strategy, or stops its training, by how it did there says by how many evaluations, `looks`. They are
+        added up in `Learned.looks`, and are on the result card.
         """
-        lessons = Learned.from_engine(native_environment(environment).engine)
-        self._learned = tuple(dict.fromkeys((*self._learned, *lessons)))
+        self._learned = with_looks(self._learned, native_environment(environment).engine, looks)
 
     def evaluate(
         self, environment: Any = None, *, episodes: int = 1, seed: int = 0, steps: int | None = None
@@ -100,15 +104,12 @@ class TradingStrategy(abc.ABC):
         `episodes` are played side by side, episode i as the environment plays it with `seed + i`; they differ only where the
         environment draws random windows, or the strategy draws. `steps` ends them early.
         """
-        if isinstance(episodes, bool) or not isinstance(episodes, int) or episodes < 1:
-            raise ConfigurationError(f"episodes must be an integer of at least 1; got {episodes!r}")
-        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-            raise ConfigurationError(
-                f"steps must be an integer of at least 1, or None for the whole episode; got {steps!r}"
-            )
+        _require_count("episodes", episodes)
+        if steps is not None:
+            _require_count("steps", steps, ", or None for the whole episode")
         native = self.environment if environment is None else native_environment(environment)
         self.check(native)
-        played = vectorise(native, episodes)
+        played = self.played_on(native, episodes)
         self.begin(played, seed)
         performances = play(self.decide, played, seed=seed, steps=steps)
         spans = spans_of(played.engine)
@@ -117,7 +118,8 @@ class TradingStrategy(abc.ABC):
             a.start < b.end and b.start < a.end for a in spans for b in fitted
         )
         optimistic = played.engine.spec.exchange.fill_at == "close"
-        return Evaluation(self.name, spans, in_sample, performances, optimistic)
+        scheme = repr(played.engine.spec.action_scheme)
+        return Evaluation(self.name, spans, in_sample, performances, optimistic, scheme)
 
     def run(
         self,
@@ -135,9 +137,14 @@ class TradingStrategy(abc.ABC):
 
         Raises:
             ValueError: neither steps nor episodes.
+            ConfigurationError: episodes below 1; or steps below 1, unless callbacks end the training.
         """
         if steps is None and episodes is None:
             raise ValueError("run() needs steps=, episodes= or both")
+        if episodes is not None:
+            _require_count("episodes", episodes)
+        if steps is not None and not (callbacks and not testing and steps == 0):
+            _require_count("steps", steps)
         if testing:
             return self._test(steps, episodes or 1, episode_callback)
         longest = max((s.end - s.start for s in spans_of(self.environment.engine)), default=0)
@@ -169,6 +176,11 @@ class TradingStrategy(abc.ABC):
             if callback is not None and callback(last) is False:
                 break
         return last
+
+
+def _require_count(name: str, value: Any, otherwise: str = "") -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name} must be an integer of at least 1{otherwise}; got {value!r}")
 
 
 def _fitted_spans(item: Any) -> list[Any]:

@@ -1,6 +1,8 @@
 """Rules that learn nothing: whoever learns has to beat them, on the same environment and at the same costs."""
 
-from typing import Any, Self
+import abc
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,43 +10,64 @@ import numpy.typing as npt
 from tradeready_gym.envs import TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.strategies.base import TradingStrategy
-from tradeready_gym.strategies.native import native_environment
-from tradeready_gym.strategies.performance import Evaluation, Performance
+from tradeready_gym.strategies.holdings import baseline_environment, says_all_and_nothing
+from tradeready_gym.strategies.native import NativeEnvironment
+from tradeready_gym.strategies.performance import Evaluation
 from tradeready_gym.strategies.situation import Situation
 from tradeready_gym.strategies.targets import actions_towards
 
-_ROUNDS = 8
-_CLOSE_ENOUGH = 0.03
-_ALL = 0.95  # somebody who holds this much when in holds everything, but for what rounding and costs leave
+_SMALLEST_TRADE = (
+    0.001  # of the equity: who is matched in turnover must not be kept from trading as little as the other
+)
 
 
-class BuyAndHold(TradingStrategy):
+class Rule(TradingStrategy):
+    """A strategy that wants shares of the equity, and says so in any action scheme.
+
+    Where the environment's scheme cannot say "everything" and "nothing" (orders, shorts only), it is played with `Holdings`
+    on the same market, exchange and clock.
+    """
+
+    def played_on(self, environment: NativeEnvironment, count: int) -> TradingVectorEnvironment:
+        if says_all_and_nothing(environment.engine.spec.action_scheme):
+            return super().played_on(environment, count)
+        return baseline_environment(environment, count)
+
+    @abc.abstractmethod
+    def targets(self, situation: Situation) -> npt.NDArray[np.float64]:
+        """The share of the equity that each of N accounts should have of each of S symbols, (N, S); NaN leaves a symbol."""
+
+    def decide(self, situation: Situation) -> npt.NDArray[Any]:
+        return actions_towards(self.targets(situation), situation)
+
+
+class BuyAndHold(Rule):
     """Buys with all the cash as fast as the actions allow, equal parts of several symbols, and never sells."""
 
     @property
     def name(self) -> str:
         return "Buy and hold"
 
-    def decide(self, situation: Situation) -> npt.NDArray[Any]:
-        symbols = len(situation.symbols)
+    def targets(self, situation: Situation) -> npt.NDArray[np.float64]:
+        symbols, held = len(situation.symbols), situation.weights.sum(axis=1)
         targets = np.full((situation.count, symbols), 1.0 / symbols)
-        if symbols > 1:  # what has been bought is left alone, whatever its share becomes
-            targets[situation.weights.sum(axis=1) > 0.0] = np.nan
-        return actions_towards(targets, situation)
+        # what has been bought is left alone, whatever its share becomes: also where interest and funding make it more than all
+        targets[held > (0.0 if symbols > 1 else 1.0)] = np.nan
+        return targets
 
 
-class Flat(TradingStrategy):
+class Flat(Rule):
     """Never buys anything."""
 
     @property
     def name(self) -> str:
         return "Flat"
 
-    def decide(self, situation: Situation) -> npt.NDArray[Any]:
-        return actions_towards(np.zeros((situation.count, len(situation.symbols))), situation)
+    def targets(self, situation: Situation) -> npt.NDArray[np.float64]:
+        return np.zeros((situation.count, len(situation.symbols)))
 
 
-class MovingAverageCross(TradingStrategy):
+class MovingAverageCross(Rule):
     """Holds a symbol while the mean of its last `fast` closes is above that of its last `slow` ones.
 
     Stays out until `slow` closes are visible. Several symbols get equal parts of the equity.
@@ -63,15 +86,14 @@ class MovingAverageCross(TradingStrategy):
     def name(self) -> str:
         return f"MA cross {self.fast}/{self.slow}"
 
-    def decide(self, situation: Situation) -> npt.NDArray[Any]:
+    def targets(self, situation: Situation) -> npt.NDArray[np.float64]:
         closes = situation.closes(self.slow)
         # a comparison with NaN, which stands for candles that are not there, is false
         above = closes[:, :, -self.fast :].mean(axis=2) > closes.mean(axis=2)
-        targets = above / len(situation.symbols)
-        return actions_towards(_wait_for_changes(targets, situation.weights), situation)
+        return _wait_for_changes(above / len(situation.symbols), situation.weights)
 
 
-class RSIReversal(TradingStrategy):
+class RSIReversal(Rule):
     """Buys a symbol that fell too far, and holds it until it has risen too far.
 
     Too far is a relative strength index of the last `period` changes of the close below `oversold`, or above `overbought`:
@@ -102,7 +124,7 @@ class RSIReversal(TradingStrategy):
     def begin(self, environment: TradingVectorEnvironment, seed: int) -> None:
         self._wants = None
 
-    def decide(self, situation: Situation) -> npt.NDArray[Any]:
+    def targets(self, situation: Situation) -> npt.NDArray[np.float64]:
         changes = np.diff(situation.closes(self.period + 1), axis=2)
         gains, losses = np.maximum(changes, 0.0).sum(axis=2), np.maximum(-changes, 0.0).sum(axis=2)
         moved = gains + losses > 0.0  # a comparison with NaN, which stands for candles that are not there, is false
@@ -110,27 +132,46 @@ class RSIReversal(TradingStrategy):
         before = np.zeros(strength.shape, np.bool_) if self._wants is None else self._wants
         held = before & ~situation.starts[:, None] & (strength <= self.overbought)
         self._wants = held | (strength < self.oversold)
-        targets = self._wants / strength.shape[1]
-        return actions_towards(_wait_for_changes(targets, situation.weights), situation)
+        return _wait_for_changes(self._wants / strength.shape[1], situation.weights)
 
 
-class RandomTrader(TradingStrategy):
-    """Trades without looking. `RandomTrader.like(evaluation, environment)` trades and holds as much as somebody else did.
+class RandomTrader(Rule):
+    """Trades without looking. `RandomTrader.like(evaluation, environment)` holds and trades as much as somebody else did.
 
     With probability `redraw` at each step and for each symbol it draws anew what it wants: with probability `invested` the
     share `size` of the equity (of the symbol's equal part), else nothing. Episodes with different seeds draw differently.
 
+    `holdings`, float64 (K, S), replace `invested` and `size`: what it draws is one of these rows, shares of the equity that may be
+    below 0 (short) or above 1 (borrowed), for all symbols at once; of `choices` rows drawn it takes the one that is furthest
+    from what it held, for somebody who goes to and fro.
+
     Raises:
-        ConfigurationError: a number outside [0, 1].
+        ConfigurationError: a number outside [0, 1], holdings of another shape or that are not finite, or choices below 1.
     """
 
-    def __init__(self, redraw: float = 0.02, invested: float = 0.5, size: float = 1.0, environment: Any = None) -> None:
+    def __init__(
+        self,
+        redraw: float = 0.02,
+        invested: float = 0.5,
+        size: float = 1.0,
+        environment: Any = None,
+        *,
+        holdings: Sequence[Sequence[float]] | npt.NDArray[np.float64] | None = None,
+        choices: int = 1,
+    ) -> None:
         for name, value in (("redraw", redraw), ("invested", invested), ("size", size)):
             if not 0.0 <= value <= 1.0:
                 raise ConfigurationError(f"{name} must be in [0, 1]; got {value!r}")
-        self.redraw, self.invested, self.size = float(redraw), float(invested), float(size)
+        if isinstance(choices, bool) or not isinstance(choices, int) or choices < 1:
+            raise ConfigurationError(f"choices must be an integer of at least 1; got {choices!r}")
+        self.redraw, self.invested, self.size, self.choices = float(redraw), float(invested), float(size), choices
+        self.holdings = None if holdings is None else np.array(holdings, np.float64)
+        if self.holdings is not None and not (self.holdings.ndim == 2 and self.holdings.size > 0):
+            raise ConfigurationError(f"holdings must have the shape (K, symbols); got {self.holdings.shape}")
+        if self.holdings is not None and not np.isfinite(self.holdings).all():
+            raise ConfigurationError("holdings must be finite shares of the equity; some are NaN or infinite")
         self._draws = np.random.default_rng(0)
-        self._wants: npt.NDArray[np.bool_] | None = None
+        self._wants: npt.NDArray[Any] | None = None
         super().__init__(environment)
 
     @property
@@ -138,38 +179,36 @@ class RandomTrader(TradingStrategy):
         return "Random"
 
     @classmethod
-    def like(cls, evaluation: Evaluation, environment: Any, *, seeds: int = 20) -> Self:
-        """A random trader that is invested as often and as much as the evaluated strategy, and has its turnover.
+    def like(cls, evaluation: Evaluation, environment: Any, *, seeds: int = 20) -> "RandomTrader":
+        """A random trader that holds what the evaluated strategy held, long or short, as often, and has its turnover.
 
-        The turnover is that of the mean of `seeds` episodes on the same environment, to within 3 per cent if that can be met:
-        somebody who is always invested trades without ever getting out, which this trader does not. Who is short is met by
-        somebody who is long as often and as much.
+        The turnover is that of the mean of `seeds` episodes on the same environment, to within 3 per cent if that can be met;
+        `strategies.matching` says how, and what cannot be.
         """
-        native = native_environment(environment)
-        wanted = float(np.nanmean(evaluation.metric("turnover")))
-        invested = float(np.clip(np.nanmean(evaluation.metric("exposure")), 0.0, 1.0))
-        weight = float(np.mean([_mean_held(episode) for episode in evaluation.episodes]))
-        size = min(weight / invested, 1.0) if invested > 0.0 else 0.0
-        size = 1.0 if size > _ALL else size
-        per_year = native.engine.market.periods_per_year / native.engine.spec.candles_per_action
-        changes = 2.0 * invested * (1.0 - invested) * size * per_year
-        redraw = min(wanted / changes, 1.0) if changes > 0.0 else 0.0
-        best, distance = cls(redraw, invested, size, native), np.inf
-        for _ in range(_ROUNDS if redraw > 0.0 else 0):
-            trader = cls(redraw, invested, size, native)
-            found = float(trader.evaluate(episodes=seeds).metric("turnover").mean())
-            if abs(found / wanted - 1.0) < distance:
-                best, distance = trader, abs(found / wanted - 1.0)
-            if found <= 0.0 or distance < _CLOSE_ENOUGH or (redraw == 1.0 and found < wanted):
-                break
-            redraw = min(redraw * wanted / found, 1.0)
-        return best
+        from tradeready_gym.strategies.matching import random_traders_like
+
+        return random_traders_like(evaluation, environment, seeds=seeds)[0]
+
+    def check(self, environment: NativeEnvironment) -> None:
+        symbols = len(environment.engine.symbols)
+        if self.holdings is not None and self.holdings.shape[1] != symbols:
+            raise ConfigurationError(
+                f"these random traders hold {self.holdings.shape[1]} symbols, the environment has {symbols}; "
+                f"make them for it: RandomTrader.like(evaluation, environment)"
+            )
+
+    def played_on(self, environment: NativeEnvironment, count: int) -> TradingVectorEnvironment:
+        if self.holdings is None:
+            return super().played_on(environment, count)
+        return baseline_environment(environment, count, threshold=_SMALLEST_TRADE)
 
     def begin(self, environment: TradingVectorEnvironment, seed: int) -> None:
         self._draws = np.random.default_rng(seed)
         self._wants = None
 
-    def decide(self, situation: Situation) -> npt.NDArray[Any]:
+    def targets(self, situation: Situation) -> npt.NDArray[np.float64]:
+        if self.holdings is not None:
+            return self._drawn_holdings(situation.count, self.holdings)
         shape = (situation.count, len(situation.symbols))
         drawn = self._draws.random(shape) < self.invested
         if self._wants is None:
@@ -178,13 +217,19 @@ class RandomTrader(TradingStrategy):
             again = self._draws.random(shape) < self.redraw
             self._wants = np.where(again, drawn, self._wants)
         targets = np.where(self._wants, self.size / len(situation.symbols), 0.0)
-        return actions_towards(_wait_for_changes(targets, situation.weights), situation)
+        return _wait_for_changes(targets, situation.weights)
 
-
-def _mean_held(episode: Performance) -> float:
-    # either way: the weight of who is short is negative
-    held = np.abs(episode.position_value[1:] / episode.net_worth[1:])
-    return float(held.mean()) if len(held) else 0.0
+    def _drawn_holdings(self, count: int, holdings: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        # always as many draws, so that traders who redraw a little more often do the same and a little more
+        again = self._draws.random(count) < self.redraw
+        rows = holdings[self._draws.integers(0, len(holdings), (count, self.choices))]
+        if self._wants is None:
+            self._wants = rows[:, 0].copy()
+            return self._wants
+        distance = np.abs(rows - self._wants[:, None]).sum(axis=2)
+        furthest = rows[np.arange(count), distance.argmax(axis=1)]
+        self._wants = np.where(again[:, None], furthest, self._wants)
+        return np.where(again[:, None], furthest, np.nan)
 
 
 def _wait_for_changes(targets: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -90,7 +90,8 @@ class EarlyStop(TrainingCallback):
         folder: where the best so far is saved; None keeps the last weights only.
 
     Whoever stops by a span has learned from it: its figures are in-sample from then on. `history` has (steps, value) of
-    every evaluation.
+    every evaluation. They are a choice within one trial, on a span that is not the test: the strategy, also the best one in
+    `folder`, says how many there were (`Learned.looks`), and so does its result card.
 
     Raises:
         ConfigurationError: an argument is outside its domain; or, when training begins, the spans overlap.
@@ -116,6 +117,7 @@ class EarlyStop(TrainingCallback):
         self.best_value = float("-inf")
         self._next = every
         self._waited = 0
+        self._since_best = 0
 
     def begin(self, strategy: Any) -> None:
         engine = self.environment.engine
@@ -131,15 +133,25 @@ class EarlyStop(TrainingCallback):
             return None
         self._next = (strategy.trained_steps // self.every + 1) * self.every
         value = score_of(strategy.evaluate(self.environment), self.metric)
-        strategy.mark_learned(self.environment)
+        strategy.mark_learned(self.environment, looks=1)
         self.history.append((strategy.trained_steps, value))
         if value > self.best_value:
-            self.best_value, self.best_steps, self._waited = value, strategy.trained_steps, 0
+            self.best_value, self.best_steps = value, strategy.trained_steps
+            self._waited = self._since_best = 0
             if self.folder is not None:
                 strategy.save(self.folder)
         else:
             self._waited += 1
+            self._since_best += 1
         return self._waited < self.patience
+
+    def end(self, strategy: Any) -> None:
+        # the best was chosen among those after it, too
+        if self.folder is not None and self.best_steps is not None and self._since_best:
+            best = type(strategy).load(self.folder)
+            best.mark_learned(self.environment, self._since_best)
+            best.save(self.folder)
+            self._since_best = 0
 
 
 def _checkpoints(folder: Path) -> list[Path]:

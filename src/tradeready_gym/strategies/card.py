@@ -15,13 +15,14 @@ from tradeready_gym.envs.composition import describe
 from tradeready_gym.errors import DataError
 from tradeready_gym.evaluation import (
     Interval,
+    curve_moments,
     deflated_sharpe,
     interquartile_mean,
     probabilistic_sharpe,
-    return_moments,
     stationary_bootstrap,
     t_interval,
 )
+from tradeready_gym.evaluation.stretches import returns_of
 from tradeready_gym.market import format_time
 from tradeready_gym.strategies.comparison import Comparison
 from tradeready_gym.strategies.details import details_of
@@ -47,7 +48,8 @@ def result_card(
 ) -> dict[str, Any]:
     """The card of a comparison on an environment, as plain data; numbers that do not exist are None.
 
-    `learned` is where the agents learned, `trials` what the store knows of this market and time (the agents' own among
+    `learned` is where the agents learned, with the spans by which their training was ended or they were chosen (early stopping,
+    tuning) and how many evaluations that took, one entry for each agent; `trials` what the store knows of this market and time (the agents' own among
     them), `costs` the agents' evaluations by multiple of the costs, `command` how to do it again.
     """
     engine = environment.engine
@@ -57,7 +59,8 @@ def result_card(
         "command": command,
         "data": describe_data(engine),
         "spans": {
-            "training": [str(lesson.span) for lesson in learned],
+            "training": list(dict.fromkeys(str(lesson.span) for lesson in learned if not lesson.looks)),
+            "selection": _selection(learned),
             "evaluation": [str(span) for span in spans_of(engine)],
             "in_sample": comparison.in_sample,
         },
@@ -66,11 +69,9 @@ def result_card(
         "seeds": list(seeds),
         "agents": [_agent(agent, engine, trials) for agent in comparison.agents],
         "across_seeds": across_seeds(comparison.agents),
-        "baselines": [
-            _figures(one, engine)
-            for one in (comparison.buy_and_hold, comparison.flat, comparison.moving_averages, comparison.random_traders)
-        ],
+        "baselines": [_figures(one, engine) for one in comparison.baselines],
         "ahead_of_random_traders": list(comparison.ahead_of_random),
+        "random_traders": comparison.random_match,
         "trials": describe_trials(trials, engine),
         "cost_multiples": {
             f"{times:g}": [_figures(one, engine) for one in found] for times, found in (costs or {}).items()
@@ -122,7 +123,7 @@ def believable(equity: npt.NDArray[np.float64], trials: Sequence[Trial], engine:
     if len(equity) < 4 or not (equity > 0.0).all():
         return found
     try:
-        moments = return_moments(np.diff(equity) / equity[:-1])
+        moments = curve_moments(equity)
     except DataError:
         return found  # it never traded: there is no ratio to speak of
     found["probabilistic_sharpe"] = probabilistic_sharpe(moments)
@@ -151,7 +152,7 @@ def sharpe_interval(evaluation: Evaluation, engine: Engine) -> Interval | None:
     if len(equity) < 22 or not (equity > 0.0).all() or np.ptp(equity) == 0.0:
         return None
     annual = float(np.sqrt(periods_per_year(engine)))
-    per_step = stationary_bootstrap(np.diff(equity) / equity[:-1], resamples=_RESAMPLES)
+    per_step = stationary_bootstrap(returns_of(equity), resamples=_RESAMPLES)
     return Interval(
         annual * per_step.estimate,
         annual * per_step.low,
@@ -203,4 +204,14 @@ def _figures(evaluation: Evaluation, engine: Engine) -> dict[str, Any]:
         values = evaluation.metric(name)
         known = values[np.isfinite(values)]
         metrics[name] = float(np.median(known)) if len(known) else None
-    return {"name": evaluation.strategy, "episodes": len(evaluation.episodes), "metrics": metrics}
+    return {
+        "name": evaluation.strategy,
+        "episodes": len(evaluation.episodes),
+        "action_scheme": evaluation.action_scheme,
+        "metrics": metrics,
+    }
+
+
+def _selection(learned: Sequence[Learned]) -> list[dict[str, Any]]:
+    # a choice within one trial, on a span that is not tested here: no trials, but not nothing
+    return [{"span": str(lesson.span), "evaluations": lesson.looks} for lesson in learned if lesson.looks]

@@ -8,7 +8,9 @@ import numpy as np
 
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.strategies.base import TradingStrategy
-from tradeready_gym.strategies.baselines import BuyAndHold, Flat, MovingAverageCross, RandomTrader
+from tradeready_gym.strategies.baselines import BuyAndHold, Flat, MovingAverageCross
+from tradeready_gym.strategies.holdings import baseline_environment
+from tradeready_gym.strategies.matching import describe_match, random_traders_like
 from tradeready_gym.strategies.native import native_environment
 from tradeready_gym.strategies.performance import Evaluation
 
@@ -20,6 +22,7 @@ class Comparison:
     """What strategies (of several seeds, usually) and the baselines did on one environment.
 
     `random` has an evaluation for each of the agents: random traders that trade and hold as much as this agent did.
+    The baselines have actions of their own, `Evaluation.action_scheme`, on the same market, exchange, costs and clock.
     """
 
     agents: tuple[Evaluation, ...]
@@ -32,6 +35,16 @@ class Comparison:
     def random_traders(self) -> Evaluation:
         """All random traders together."""
         return replace(self.random[0], episodes=tuple(episode for one in self.random for episode in one.episodes))
+
+    @property
+    def baselines(self) -> tuple[Evaluation, Evaluation, Evaluation, Evaluation]:
+        """The four, in the order of every table."""
+        return self.buy_and_hold, self.flat, self.moving_averages, self.random_traders
+
+    @property
+    def random_match(self) -> list[dict[str, Any]]:
+        """How well the random traders meet each agent: turnover and mean weight of both, as JSON takes them."""
+        return describe_match(self.agents, self.random)
 
     @property
     def in_sample(self) -> bool:
@@ -68,15 +81,39 @@ def compare(
         raise ConfigurationError("compare() needs at least one strategy")
     native = native_environment(environment)
     tell = progress or (lambda _: None)
+    results = []
+    for agent in agents:
+        tell(agent.name)
+        results.append(agent.evaluate(native))
+    return beside_baselines(results, native, random_seeds=random_seeds, progress=progress)
 
-    def played(strategy: TradingStrategy) -> Evaluation:
-        tell(strategy.name)
-        return strategy.evaluate(native)
 
-    results = tuple(played(agent) for agent in agents)
-    hold, flat, cross = played(BuyAndHold()), played(Flat()), played(MovingAverageCross())
+def beside_baselines(
+    agents: Sequence[Evaluation],
+    environment: Any,
+    *,
+    random_seeds: int = RANDOM_SEEDS,
+    progress: Callable[[str], None] | None = None,
+) -> Comparison:
+    """What agents did on an environment, beside the four baselines: every command and report has them from here."""
+    native = native_environment(environment)
+    tell = progress or (lambda _: None)
+    hold, flat, cross = play_rules(native, tell)
     random = []
-    for result in results:
-        tell(f"Random traders like {result.strategy}")
-        random.append(RandomTrader.like(result, native, seeds=random_seeds).evaluate(native, episodes=random_seeds))
-    return Comparison(results, hold, flat, cross, tuple(random))
+    for agent in agents:
+        tell(f"Random traders like {agent.strategy}")
+        random.append(random_traders_like(agent, native, seeds=random_seeds)[1])
+    return Comparison(tuple(agents), hold, flat, cross, tuple(random))
+
+
+def play_rules(
+    environment: Any, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Evaluation, Evaluation, Evaluation]:
+    """Buy and hold, flat and the moving averages beside whatever agent plays the environment, with actions of their own."""
+    beside = baseline_environment(native_environment(environment))
+
+    def played(rule: TradingStrategy) -> Evaluation:
+        tell(rule.name)
+        return rule.evaluate(beside)
+
+    return played(BuyAndHold()), played(Flat()), played(MovingAverageCross())

@@ -1,33 +1,45 @@
 """An agent at work: a trained strategy, a live feed, and the folder of its deployment (`live.deployments`)."""
 
-import json
+import gc
+import logging
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from tradeready_gym.envs.live import LiveTradingEnv
-from tradeready_gym.live import Feed, FeedEnded
+from tradeready_gym.errors import TradeReadyError
+from tradeready_gym.live import Feed, FeedEnded, JournaledFeed
+from tradeready_gym.live.decisions import DecisionLog
 from tradeready_gym.live.deployments import ORDERS, Deployment, write_json
 from tradeready_gym.live.expectation import Watch
 from tradeready_gym.live.lock import held
+from tradeready_gym.live.risk import AgentLimits
 from tradeready_gym.market.timeframe import format_time
 from tradeready_gym.orders import Order
 from tradeready_gym.registration import REGISTERED, make_live_environment
 from tradeready_gym.strategies.base import TradingStrategy
 from tradeready_gym.strategies.experiment import Experiment, find_folder
+from tradeready_gym.strategies.loading import load_agent
 from tradeready_gym.strategies.situation import Situation
 from tradeready_gym.tracking import clock
 
 _POLL_SECONDS = 0.25
 _PATIENCE = 10.0  # seconds to wait for a price at which to sell
 _DAY = 86_400_000_000
+COMPACT_BYTES = (
+    1024 * 1024
+)  # what is written into the journal until the account as it is takes its place: days of minutes
 _LOGGED = (
-    "equity", "decision_delay_ms", "quote_moved_pct", "bid_ask", "missed_candles", "gap", "filled_orders",
+    "equity", "decision_delay_ms", "quote_moved_pct", "bid_ask", "missed_candles", "passed_candles", "gap", "filled_orders",
+    "refused_by_limits",
 )  # fmt: skip
+_COUNTS = ("stale_times", "stale_candles", "refused_by_limits")
+_log = logging.getLogger(__name__)
 _PAST = {"data", "start_time", "end_time", "episode_length", "timeframe", "pairs", "track_training", "render_mode"}
 
 
@@ -35,21 +47,23 @@ def open_agent(deployment: Deployment, feed: Feed) -> tuple[LiveTradingEnv, Trad
     """The live environment of the run's composition, on this feed, and the agent.
 
     Raises:
-        ConfigurationError: the agent was made for other observations or actions.
+        ConfigurationError: the agent was made for other observations, actions or candles (`mismatch.refuse_mismatch`).
         StoreError: the run, or this session's journal, cannot be read.
     """
-    from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
-
     folder = find_folder(deployment.run)
     experiment = Experiment.load(folder)
-    strategy = StableBaselinesTradingStrategy.load(experiment.folder_of(folder, deployment.seed))
+    strategy = load_agent(experiment.folder_of(folder, deployment.seed), allow=deployment.allow)
     given = {name: value for name, value in experiment.arguments.items() if name not in _PAST}
+    features = given.get("observation_features") or ()
+    if not all(isinstance(feature, str) for feature in features) or isinstance(features, Mapping):
+        given["observation_features"] = strategy.feature_pipeline  # as they were fitted
     environment = make_live_environment(
         pairs=deployment.symbols,
         timeframe=deployment.timeframe,
         feed=feed,
         journal=deployment.folder / "session.journal",
         action_scheme=given.pop("action_scheme", REGISTERED[experiment.environment]["action_scheme"]),
+        limits=AgentLimits.from_plain(deployment.limits).of_orders,
         **{"track_training": False} | given | dict(deployment.arguments),
     )
     strategy.check(environment)
@@ -70,20 +84,30 @@ def work(deployment: Deployment, feed: Feed, *, steps: int | None = None) -> dic
         worker = _Worker(deployment, environment, strategy)
         try:
             return worker.run(steps)
+        except KeyboardInterrupt:
+            worker.take_back()
+            worker.say("stopped")
+            raise
         except BaseException as error:
             worker.say("failed", problem=f"{type(error).__name__}: {error}")
             raise
         finally:
-            environment.close()
+            worker.environment.close()
 
 
 class _Worker:
     def __init__(self, deployment: Deployment, environment: LiveTradingEnv, strategy: TradingStrategy) -> None:
-        self._deployment, self._environment, self._strategy = deployment, environment, strategy
+        self._deployment, self.environment, self._strategy = deployment, environment, strategy
         self._order: str | None = None
+        self._decisions = DecisionLog(deployment.folder)
+        seconds = AgentLimits.from_plain(deployment.limits).stale_after_seconds
+        self._stale_after = environment.feed.timeframe.microseconds if seconds is None else int(seconds * 1e6)
+        self._journal = deployment.folder / "session.journal"
+        self._compact_at = COMPACT_BYTES
         # of a day on which it was stopped or killed, the rest is the same day
         before = deployment.status
         self._day, self._day_equity = int(before.get("day", -1)), float(before.get("day_equity", 0.0))
+        self._counts = {name: int(before.get(name, 0)) for name in _COUNTS}
         self._info: dict[str, Any] = {}
         self._watch_equity = Watch(deployment.folder, environment.feed.timeframe.microseconds)
         self._verdict: dict[str, Any] | None = None
@@ -103,9 +127,11 @@ class _Worker:
             watcher.join()
 
     def _trade(self, steps: int | None) -> dict[str, Any]:
-        environment = self._environment
-        observation, self._info = environment.recover() or environment.reset(seed=self._deployment.account_seed)
-        self._watch_equity.begin(environment.clock_time, float(self._info["equity"]))
+        # what was killed before it was told is told now
+        observation, self._info = self.environment.recover(self._note) or self.environment.reset(
+            seed=self._deployment.account_seed
+        )
+        self._watch_equity.begin(self.environment.clock_time, float(self._info["equity"]))
         if self._lost_too_much():
             return self._end(flat=True, state="killed")
         self.say("running")
@@ -113,24 +139,64 @@ class _Worker:
         while steps is None or taken < steps:
             if self._order is not None:
                 return self._end(flat=self._order == "flatten", state="stopped")
-            situation = Situation(_batch(observation), environment.engine)
-            action = self._strategy.decide(situation)[0]
-            slot = environment.clock_time
-            observation, reward, terminated, truncated, self._info = environment.step(action)
-            taken += 1
-            self._log(slot, action, reward)
-            self._verdict = self._watch_equity.see(environment.clock_time, float(self._info["equity"]))
+            passed = self._let_pass_while_stale()
+            if self._order is not None:
+                continue
+            if passed is not None:
+                observation, self._info = passed
+            else:
+                observation = self._decide(observation)
+                taken += 1
+            self._verdict = self._watch_equity.see(self.environment.clock_time, float(self._info["equity"]))
             self.say("running")
-            if terminated or truncated:
+            if "episode_metrics" in self._info:
                 return self.say("ruined")
             if self._lost_too_much():
                 return self._end(flat=True, state="killed")
+            self._compact_if_large()
         return self.say("stopped")
 
+    def _decide(self, observation: Any) -> Any:
+        environment = self.environment
+        action = self._strategy.decide(Situation(_batch(observation), environment.engine))[0]
+        slot = environment.clock_time
+        observation, reward, _, _, self._info = environment.step(action)
+        self._note(slot, action, reward, self._info)
+        return observation
+
+    def _let_pass_while_stale(self) -> tuple[Any, dict[str, Any]] | None:
+        environment, waited = self.environment, False
+        while self._order is None and environment.feed.now() - environment.clock_time >= self._stale_after:
+            if not waited:
+                waited = True
+                self._counts["stale_times"] += 1
+            passed = environment.catch_up()
+            if passed is not None:
+                self._counts["stale_candles"] += passed[1]["missed_candles"]
+                return passed
+            self.say("running", stale=True)
+            time.sleep(_POLL_SECONDS)
+        return None
+
+    def _compact_if_large(self) -> None:
+        size = self._journal.stat().st_size
+        if size < self._compact_at:
+            return
+        # what fails now is tried again when the journal has grown
+        self._compact_at = size + COMPACT_BYTES
+        self._decisions.sync()
+        try:
+            self.environment = self.environment.compacted()
+            self._compact_at = self._journal.stat().st_size + COMPACT_BYTES
+            gc.collect()  # environment and exchange know one another; their arrays would wait for the collector for days
+        except (OSError, TradeReadyError):
+            _log.exception("the journal of %s could not be compacted", self._deployment.name)
+
     def _end(self, *, flat: bool, state: str) -> dict[str, Any]:
+        self.take_back()
         if not flat:
             return self.say(state)
-        exchange = self._environment.exchange
+        exchange = self.environment.exchange
         for order in exchange.open_orders:
             exchange.cancel(order["order_id"])
         refused = self._sell_everything()
@@ -143,15 +209,21 @@ class _Worker:
         problem = f"not everything could be sold ({said})" if refused else None
         return self.say(state if state == "killed" else "flat", problem=problem)
 
+    def take_back(self) -> None:
+        """Withdraw what waits for a candle: nothing happens behind the back of whoever stopped it."""
+        feed = self.environment.feed
+        if not (isinstance(feed, JournaledFeed) and feed.recovering):
+            self.environment.withdraw()
+
     def _sell_everything(self) -> list[tuple[str, str]]:
-        exchange = self._environment.exchange
+        exchange = self.environment.exchange
         sides = [(symbol, held) for symbol, held in exchange.portfolio.items() if held]
         orders = [Order(symbol, "sell" if held > 0.0 else "buy", abs(held)) for symbol, held in sides]
         answers = exchange.submit(orders) if orders else []
         return [(answer["symbol"], answer["reason"]) for answer in answers if answer["status"] != "filled"]
 
     def _lost_too_much(self) -> bool:
-        day = self._environment.clock_time // _DAY
+        day = self.environment.clock_time // _DAY
         equity = float(self._info["equity"])
         if day != self._day:
             self._day, self._day_equity = day, equity
@@ -166,24 +238,25 @@ class _Worker:
                 continue
             if order in ORDERS:
                 self._order = order
-                self._environment.feed.close()  # whoever waits for a candle wakes up
+                self.environment.feed.close()  # whoever waits for a candle wakes up
                 return
 
-    def _log(self, slot: int, action: Any, reward: float) -> None:
-        scheme = self._environment.engine.spec.action_scheme
+    def _note(self, slot: int, action: Any, reward: float, info: dict[str, Any]) -> None:
+        engine = self.environment.engine
         line = {
             "slot": format_time(slot),
             "action": np.asarray(action).tolist(),
-            "meaning": scheme.describe(action, self._environment.engine.symbols),
+            "meaning": engine.spec.action_scheme.describe(action, engine.symbols),
             "reward": reward,
-            **{name: self._info[name] for name in _LOGGED if name in self._info},
+            **{name: info[name] for name in _LOGGED if name in info},
         }
-        with open(self._deployment.folder / "decisions.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        if self._decisions.add(line):
+            self._counts["refused_by_limits"] += len(info.get("refused_by_limits", ()))
 
-    def say(self, state: str, problem: str | None = None) -> dict[str, Any]:
-        environment = self._environment
+    def say(self, state: str, problem: str | None = None, *, stale: bool = False) -> dict[str, Any]:
+        environment = self.environment
         status: dict[str, Any] = {"state": state, "pid": os.getpid(), "updated_at": clock.now(), "problem": problem}
+        status |= {"stale": stale, "limits": dict(self._deployment.limits), **self._counts}
         if environment.begun:
             exchange = environment.exchange
             start = exchange.starting_balance

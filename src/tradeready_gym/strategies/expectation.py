@@ -11,6 +11,7 @@ from tradeready_gym.live.expectation import FILE, Expectation
 from tradeready_gym.market import Timeframe, format_time, parse_time
 from tradeready_gym.strategies.experiment import Experiment, find_folder
 from tradeready_gym.strategies.learned import spans_of
+from tradeready_gym.strategies.loading import load_agent
 
 _LEAST = 48  # candles that are worth a fan
 _MOST = 10_000  # candles that are played: what was long ago is another market
@@ -41,15 +42,14 @@ def expectation_of(deployment: Deployment) -> Expectation:
     Raises:
         TradeReadyError: the run or its candles cannot be read, or it cannot be played on them.
     """
-    from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
-
     folder = find_folder(deployment.run)
     saved = Experiment.load(folder)
     arguments = {**saved.arguments, "pairs": list(deployment.symbols), **deployment.arguments}
     experiment = replace(saved, arguments=arguments)
     span = _span(experiment, deployment)
     environment = experiment.make(*span)
-    agent = StableBaselinesTradingStrategy.load(experiment.folder_of(folder, deployment.seed), environment)
+    place = experiment.folder_of(folder, deployment.seed)
+    agent = load_agent(place, environment, allow=deployment.allow)
     played = agent.evaluate()
     curve = np.asarray(played.episodes[0].net_worth)
     returns = np.diff(curve) / curve[:-1]

@@ -122,6 +122,11 @@ def find_folder(name: str | Path) -> Path:
     for folder in (Path(name).expanduser(), experiments_directory() / name):
         if (folder / _CARD).is_file():
             return folder
+        if (folder / "strategy.json").is_file():
+            raise StoreError(
+                f"{folder} holds a strategy without the experiment that it belongs to; save it as `experiment.folder_of(folder, seed)` "
+                f"beside `experiment.save(folder)`, as `tradeready train` does"
+            )
     known = sorted(card.parent.name for card in experiments_directory().glob(f"*/{_CARD}"))
     raise StoreError(
         f"no experiment {str(name)!r}: neither a folder with {_CARD}, nor one of those in {experiments_directory()} "

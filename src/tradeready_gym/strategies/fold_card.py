@@ -1,6 +1,6 @@
 """The card of a walk-forward: one JSON object with every fold, every seed, and what all tests say together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,10 +20,12 @@ from tradeready_gym.strategies.card import (
     versions,
 )
 from tradeready_gym.strategies.details import details_of
+from tradeready_gym.strategies.performance import Evaluation
 from tradeready_gym.strategies.trials import Trial
 from tradeready_gym.strategies.walk_forward import Fold, FoldResult, WalkForward
 
 FORMAT = "tradeready-walk-forward/1"
+RANDOM = "Random"
 ACROSS = ("roi_pct", "sharpe_ratio", "max_drawdown_pct")
 _OF_CHAIN = ("roi_pct", "sharpe_ratio", "sortino_ratio", "max_drawdown_pct", "max_drawdown_duration", *CURVE_METRICS)
 
@@ -57,10 +59,14 @@ def walk_forward_card(result: WalkForward, *, trials: Sequence[Trial] = (), comm
             "seeds": {
                 name: chain_metrics(equity, year) | believable(equity, trials, engine) for name, equity in seeds.items()
             },
-            "baselines": {rule: chain_metrics(equity, year) for rule, equity in rules.items()},
+            "baselines": {rule: chain_metrics(equity, year) for rule, equity in rules.items()}
+            | _chained_random(result, year),
             "across_seeds": {name: across([chain_metrics(e, year)[name] for e in seeds.values()]) for name in ACROSS},
             "interquartile_mean_of_tests": {name: as_plain(over_tests(result, name)) for name in ACROSS},
+            "ahead_of_random_traders": {str(seed): _ahead(result, seed) for seed in experiment.seeds},
         },
+        "baselines_played_with": {rule: _of_rule(result, rule).action_scheme for rule in result.rules},
+        "random_traders": [_match(one) for one in result.results if one.traders is not None],
         "trials": describe_trials(trials, engine),
         "versions": versions(),
     }
@@ -117,10 +123,40 @@ def _fold(result: WalkForward, fold: Fold, year: float) -> dict[str, Any]:
         "training": str(fold.training),
         "test": str(fold.test),
         "seeds": {str(one.seed): _metrics(one, year) for one in mine},
-        "baselines": {rule: _metrics(result.of_fold(fold, rule)[0], year) for rule in result.rules},
+        "baselines": {rule: _metrics(result.of_fold(fold, rule)[0], year) for rule in result.rules}
+        | _random([metrics for one in mine if one.traders is not None for metrics in one.traders.metrics]),
         "across_seeds": {name: across([one.performance.metrics[name] for one in mine]) for name in ACROSS},
     }
 
 
 def _metrics(one: FoldResult, year: float) -> dict[str, Any]:
     return details_of(one.evaluation, year) | dict(one.performance.metrics)
+
+
+def _of_rule(result: WalkForward, rule: str) -> Evaluation:
+    return result.of_fold(result.folds[0], rule)[0].evaluation
+
+
+def _random(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    # the medians over all random traders of all seeds, as in an evaluation
+    if not found:
+        return {}
+    known = {name: [one[name] for one in found if one[name] is not None] for name in found[0]}
+    return {RANDOM: {name: float(np.median(values)) if values else None for name, values in known.items()}}
+
+
+def _chained_random(result: WalkForward, year: float) -> dict[str, Any]:
+    curves = [curve for seed in result.experiment.seeds for curve in result.chained_traders(seed)]
+    return _random([chain_metrics(curve, year) for curve in curves])
+
+
+def _ahead(result: WalkForward, seed: int) -> float | None:
+    mine = result.chained(seed)[1]
+    theirs = np.array([curve[-1] / curve[0] for curve in result.chained_traders(seed)])
+    gain = mine[-1] / mine[0]
+    return float(np.mean((gain > theirs) + 0.5 * (gain == theirs))) if len(theirs) else None
+
+
+def _match(one: FoldResult) -> dict[str, Any]:
+    match = {} if one.traders is None else dict(one.traders.match)
+    return {"fold": one.fold.number + 1, "seed": one.seed} | match

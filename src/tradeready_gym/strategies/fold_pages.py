@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from tradeready_gym.rendering.report import Curve, FoldReport, FoldSpans
+from tradeready_gym.strategies.fold_card import RANDOM
 from tradeready_gym.strategies.glossary import WALK_FORWARD
-from tradeready_gym.strategies.pages import FILLS, costs_of, days, moved
+from tradeready_gym.strategies.pages import FILLS, costs_of, days, moved, turnover_words
 from tradeready_gym.strategies.walk_forward import Fold, WalkForward
 
 HOLD = "Buy and hold"
@@ -97,12 +98,25 @@ def remarks_of(result: WalkForward, card: Mapping[str, Any]) -> list[str]:
         f"Over {tests} tests, {days(result.span)}, {who} of {algorithm} {moved(median)}; {HOLD.lower()} {moved(hold)}.",
         f"{who[0].upper()}{who[1:]} was ahead of buy and hold in {ahead} of {tests} tests, and made money in {above}.",
         _gap_sentence(result),
+        *_random_sentence(card, algorithm),
     ]
     idle = [number for number, one in enumerate(card["folds"], 1) if not _traded(one)]
     if idle:
         lines.append(f"Nothing at all was traded in {_listed(idle)}: no seed of {algorithm} found a reason to.")
     lines += _doubts(card, algorithm)
     return lines
+
+
+def _random_sentence(card: Mapping[str, Any], algorithm: str) -> list[str]:
+    shares = [share for share in card["all_tests"]["ahead_of_random_traders"].values() if share is not None]
+    if not shares:
+        return []
+    returned = card["all_tests"]["baselines"][RANDOM]["roi_pct"]
+    said = ", ".join(f"{share:.0%}" for share in shares)
+    return [
+        f"Random traders that hold and trade as much in each test {moved(returned)} (median); {algorithm} was ahead of {said} of "
+        f"those like itself. {turnover_words(card['random_traders'])}"
+    ]
 
 
 def _doubts(card: Mapping[str, Any], algorithm: str) -> list[str]:

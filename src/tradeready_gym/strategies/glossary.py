@@ -35,6 +35,12 @@ _LUCK = (
     ),
 )
 
+_RANDOM = (
+    "Random traders",
+    "traders who hold what the agent held and trade as much, at the same costs, but when they do it is drawn by dice. Who is "
+    "not ahead of them has learned nothing that pays.",
+)
+
 EVALUATION = (
     *_RISK,
     _RATIOS,
@@ -47,11 +53,7 @@ EVALUATION = (
         "from the first buy to flat again; what the winning ones made for each unit that the others lost, after fees.",
     ),
     *_LUCK,
-    (
-        "Random traders",
-        "traders who trade as often as the agent but by dice, at the same costs. Who is not ahead of them has learned nothing "
-        "that pays.",
-    ),
+    _RANDOM,
 )
 
 WALK_FORWARD = (
@@ -76,4 +78,5 @@ WALK_FORWARD = (
         "what markets will do.",
     ),
     *_LUCK,
+    _RANDOM,
 )

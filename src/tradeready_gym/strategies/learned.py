@@ -1,14 +1,14 @@
 """Where somebody has learned, so that figures from there are called in-sample and nothing else is."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from tradeready_gym.engine import Engine
-from tradeready_gym.market import Span, format_time, parse_time
+from tradeready_gym.market import Candles, Span, format_time, parse_time
 
 _WITNESSES = 256
 
@@ -16,6 +16,8 @@ _WITNESSES = 256
 @dataclass(frozen=True)
 class Learned:
     """A span of a market, with some of its closes (by the time at which they were known) as witnesses.
+
+    `looks` is how often who learned was chosen, or its training ended, by how it did there; 0 where it was trained.
 
     Real candles of one symbol and time are the same market wherever they come from and whatever their timeframe, and so are
     prices at another level that move alike; synthetic ones of another seed are not.
@@ -25,6 +27,7 @@ class Learned:
     symbols: tuple[str, ...]
     times: tuple[int, ...]
     closes: tuple[tuple[float, ...], ...]
+    looks: int = 0
 
     @classmethod
     def from_engine(cls, engine: Engine) -> tuple[Self, ...]:
@@ -60,6 +63,20 @@ class Learned:
                 return True
         return False
 
+    def is_same_in(self, candles: Candles) -> bool | None:
+        """Whether other candles of this market have the same closes, to the last bit; None if it is another market, or has
+        fewer than two of the times.
+        """
+        common = [symbol for symbol in self.symbols if symbol in candles.symbols]
+        known = candles.times + candles.timeframe.microseconds
+        at = np.searchsorted(known, self.times)
+        there = (at < len(known)) & (known[np.minimum(at, len(known) - 1)] == self.times)
+        if not common or there.sum() < 2:
+            return None
+        closes = candles.close[[candles.symbols.index(symbol) for symbol in common]][:, at[there]].T
+        witnesses = np.asarray(self.closes)[there][:, [self.symbols.index(symbol) for symbol in common]]
+        return bool(np.array_equal(closes, witnesses)) if _same_market(closes, witnesses) else None
+
     def as_plain(self) -> dict[str, Any]:
         """As JSON takes it; `from_plain` reads it back."""
         return {
@@ -68,6 +85,7 @@ class Learned:
             "symbols": list(self.symbols),
             "times": list(self.times),
             "closes": [list(row) for row in self.closes],
+            "looks": self.looks,
         }
 
     @classmethod
@@ -78,7 +96,21 @@ class Learned:
             tuple(values["symbols"]),
             tuple(values["times"]),
             tuple(map(tuple, values["closes"])),
+            int(values.get("looks", 0)),
         )
+
+
+def with_looks(lessons: Sequence[Learned], engine: Engine, looks: int) -> tuple[Learned, ...]:
+    """The lessons and what an engine plays: what it was trained on, or, with `looks`, what so many more evaluations decided by."""
+    found = list(lessons)
+    for new in Learned.from_engine(engine):
+        same = [bool(lesson.looks) == bool(looks) and replace(lesson, looks=0) == new for lesson in found]
+        known = [k for k, is_same in enumerate(same) if is_same]
+        if known:
+            found[known[0]] = replace(new, looks=found[known[0]].looks + looks)
+        else:
+            found.append(replace(new, looks=looks))
+    return tuple(found)
 
 
 def _same_market(closes: npt.NDArray[np.float64], witnesses: npt.NDArray[np.float64]) -> bool:

@@ -81,6 +81,16 @@ def vectorise(environment: NativeEnvironment, num_envs: int, **changes: Any) -> 
     return made
 
 
+def expect_episodes(training: TradingVectorEnvironment, steps: int) -> None:
+    """Tell the tracker how many episodes so many steps, of all accounts together, are: those that no ruin ends early."""
+    spec = training.engine.spec
+    if training.tracker is None or spec.episode_length is None:
+        return
+    episodes = steps // training.num_envs // -(-spec.episode_length // spec.candles_per_action) * training.num_envs
+    if episodes:
+        training.tracker.expect(episodes)
+
+
 def interface_of(environment: NativeEnvironment) -> AgentInterface:
     """What an agent sees and does there: what a trained policy needs to find again."""
     engine = environment.engine
@@ -96,6 +106,7 @@ def interface_of(environment: NativeEnvironment) -> AgentInterface:
         action_space=repr(spec.action_scheme.action_space(len(engine.symbols))),
         action_scheme=repr(spec.action_scheme),
         steps_per_action=spec.candles_per_action,
+        account_type="spot" if spec.exchange.account is None else "margin",
     )
 
 

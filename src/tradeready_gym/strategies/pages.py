@@ -60,7 +60,7 @@ def comparison_report(
     candles = engine.replayers[0].candles
     span = spans_of(engine)[0]
     shown = slice(*np.searchsorted(candles.times, [span.start, span.end]).tolist())
-    baselines = (comparison.buy_and_hold, comparison.flat, comparison.moving_averages)
+    baselines = comparison.baselines[:3]
     curves = [_curve(agent, False) for agent in comparison.agents] + [_curve(one, True) for one in baselines]
     return Report(
         title=title,
@@ -76,7 +76,7 @@ def comparison_report(
         **_candles_of(candles, shown) if len(engine.symbols) == 1 else {},
         fills=_fills(traced) if len(engine.symbols) == 1 else [],
         rewards=traced.rewards,
-        actions=count_actions(traced.actions, engine.spec.action_scheme, len(engine.symbols)),
+        actions=count_actions(traced.actions, traced.action_scheme, len(engine.symbols)),
         glossary=EVALUATION,
         card=card,
     )
@@ -107,6 +107,21 @@ def moved(percent: float) -> str:
     if abs(percent) < 0.05:
         return "ended where it began"
     return f"{'gained' if percent > 0 else 'lost'} {abs(percent):.1f} %"
+
+
+def turnover_words(matches: Sequence[Mapping[str, Any]]) -> str:
+    """How well random traders met the turnover of their agents: `Their turnover is 0.98 to 1.02 times its own.`"""
+    ratios = [one["turnover_ratio"] for one in matches if one["turnover_ratio"] is not None]
+    if not ratios:
+        return "It never traded, and neither did they."
+    low, high = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
+    return f"Their turnover is {low if low == high else f'{low} to {high}'} times its own."
+
+
+def luck_words(deflated: float, trials: int) -> str:
+    """A deflated Sharpe ratio in words: `0.41 after 8 trials on this market and time. Luck is a sufficient explanation.`"""
+    verdict = "Luck alone would rarely do this." if deflated > 0.95 else "Luck is a sufficient explanation."
+    return f"{deflated:.2f} after {_counted(trials, 'trial')} on this market and time. {verdict}"
 
 
 def figures_row(evaluation: Evaluation) -> dict[str, str]:
@@ -149,39 +164,60 @@ def _badges(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, 
     if card["fills"]["optimistic"]:
         badges.append(("optimistic fills: at the close just seen", "bad"))
     if seeds < 10:
-        badges.append((f"{seeds} seed{'s' if seeds > 1 else ''}: an anecdote", "bad"))
-    count = card["trials"]["count"]
-    badges.append((f"{count} trial{'s' if count != 1 else ''} on this market and time", "plain"))
+        badges.append((f"{_counted(seeds, 'seed')}: an anecdote", "bad"))
+    badges.append((f"{_counted(card['trials']['count'], 'trial')} on this market and time", "plain"))
+    looks = sum(one["evaluations"] for one in card["spans"]["selection"])
+    if looks:
+        badges.append((f"chosen by {_counted(looks, 'evaluation')} on a validation span", "plain"))
     return badges
 
 
 def _facts(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    first, metrics = card["agents"][0], card["agents"][0]["metrics"]
+    agents, trials = card["agents"], card["trials"]["count"]
     hold = comparison.buy_and_hold.metric("roi_pct")[0]
-    interval = first["sharpe_interval"]
-    said = (
-        "it never traded"
-        if interval is None
-        else f"95 %: {interval['low']:.2f} to {interval['high']:.2f} (bootstrap over time)"
-    )
-    deflated = first["deflated_sharpe"]
-    years = metrics["max_drawdown_duration_days"]
-    who = f"{first['name']}; " if len(card["agents"]) > 1 else ""
+    several = len(agents) > 1
+    who = f"median of {len(agents)} seeds" if several else agents[0]["name"]
+    deflated = [one["deflated_sharpe"] for one in agents if one["deflated_sharpe"] is not None]
+    beside = f"{'best seed, ' if several else ''}{_counted(trials, 'trial')}"
     return [
-        ("Return", f"{metrics['roi_pct']:+.1f} %", f"{who}buy and hold {hold:+.1f} %"),
-        ("Sharpe ratio", _number(metrics["sharpe_ratio"]), said),
+        ("Return", f"{_middle(agents, 'roi_pct'):+.1f} %", f"{who}; buy and hold {hold:+.1f} %"),
+        ("Sharpe ratio", _number(_middle(agents, "sharpe_ratio")), _spread(card, who if several else "")),
         (
             "Deflated Sharpe",
-            _number(deflated),
-            f"{card['trials']['count']} trials; above 0.95, luck is not a sufficient explanation",
+            _number(max(deflated, default=None)),
+            f"{beside}; above 0.95, luck is not a sufficient explanation",
         ),
         (
             "Deepest drawdown",
-            f"{metrics['max_drawdown_pct']:.1f} %",
-            f"{years:.0f} days from the peak to recovery or the end",
+            f"{_middle(agents, 'max_drawdown_pct'):.1f} %",
+            f"{_middle(agents, 'max_drawdown_duration_days'):.0f} days from the peak to recovery or the end"
+            + (f"; {who}" if several else ""),
         ),
-        ("Trades", f"{metrics['total_trades']:.0f}", f"fees {metrics['fees_paid']:,.0f}"),
+        (
+            "Trades",
+            f"{_middle(agents, 'total_trades'):.0f}",
+            f"fees {_middle(agents, 'fees_paid'):,.0f}{f'; {who}' if several else ''}",
+        ),
     ]
+
+
+def _middle(agents: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    values = [one["metrics"][name] for one in agents if one["metrics"][name] is not None]
+    return float(np.median(values)) if values else None
+
+
+def _spread(card: Mapping[str, Any], who: str) -> str:
+    if who:
+        mean = card["across_seeds"].get("sharpe_ratio", {}).get("mean")
+        return who if mean is None else f"{who}; mean by 95 %: {mean['low']:.2f} to {mean['high']:.2f} across seeds"
+    interval = card["agents"][0]["sharpe_interval"]
+    if interval is None:
+        return "it never traded"
+    return f"95 %: {interval['low']:.2f} to {interval['high']:.2f} (bootstrap over time)"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _moment(us: int) -> str:

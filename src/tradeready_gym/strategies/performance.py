@@ -21,6 +21,9 @@ class Performance:
     `time` is datetime64[us] in UTC; `net_worth`, `balance` (available cash) and `position_value` are in the quote currency.
     `reward` is what the step that led to a row was paid, and `action` (steps + 1, or steps + 1 by A) what was decided for it;
     row 0, to which no step led, is NaN. Both are None where they are not known: actions that are not numbers are not kept.
+    `performance["net_worth"]` is a column, `performance[-5:]` the columns of these rows as a data frame takes them, and
+    `performance[-1]` one row; `to_pandas()` is the frame itself.
+
     `metrics` are those of `tradeready_gym.evaluation`, None where one does not exist. `fills` are records of
     `orders.FILL_DTYPE` in the order of their execution, or None where they are not known.
     """
@@ -36,6 +39,13 @@ class Performance:
 
     def __len__(self) -> int:
         return len(self.net_worth)
+
+    def __getitem__(self, key: str | slice | int) -> Any:
+        if isinstance(key, str):
+            if key not in self.columns:
+                raise UnknownName("column of a performance", key, tuple(self.columns))
+            return self.columns[key]
+        return {name: column[key] for name, column in self.columns.items()}
 
     def __repr__(self) -> str:
         roi = self.metrics["roi_pct"]
@@ -90,7 +100,7 @@ class Evaluation:
 
     `spans` are the spans they were drawn from. `in_sample` is True if the strategy, or a scaler among the features, has
     learned from any part of them: such figures say nothing about the future. `optimistic` is True if orders were filled at the
-    close that they were decided on (`fill_at="close"`).
+    close that they were decided on (`fill_at="close"`). `action_scheme` is what was played with, as it prints.
     """
 
     strategy: str
@@ -98,6 +108,7 @@ class Evaluation:
     in_sample: bool
     episodes: tuple[Performance, ...]
     optimistic: bool = False
+    action_scheme: str = ""
 
     def __repr__(self) -> str:
         where = ", ".join(map(str, self.spans))

@@ -2,7 +2,7 @@
 
 import importlib.util
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from tradeready_gym.agents import AgentBundle, AgentInterface, DataIdentity, versions_of
+from tradeready_gym.agents import AgentBundle, AgentInterface, versions_of
 from tradeready_gym.engine import Engine
 from tradeready_gym.envs import TradingVectorEnvironment
 from tradeready_gym.envs.composition import describe
@@ -19,6 +19,7 @@ from tradeready_gym.features import FeaturePipeline
 from tradeready_gym.strategies.base import Progress, TradingStrategy
 from tradeready_gym.strategies.callbacks import TrainingCallback
 from tradeready_gym.strategies.learned import Learned
+from tradeready_gym.strategies.mismatch import allowed_of, identities_of, refuse_mismatch
 from tradeready_gym.strategies.native import NativeEnvironment, arguments_of, interface_of
 from tradeready_gym.strategies.rollout_environment import ObservationScale, WorkerReport
 from tradeready_gym.strategies.scaling import observation_scale
@@ -117,6 +118,7 @@ class RLlibTradingStrategy(TradingStrategy):
         """What each worker played in the last rollout."""
         self._policy: Any = None
         self._bundle: AgentBundle | None = None
+        self._allow: frozenset[str] = frozenset()
         self._state: dict[str, Any] = {}
         self._returns: tuple[Mapping[str, Any], ...] = ()
         self._interrupted: dict[str, Any] | None = None
@@ -164,7 +166,7 @@ class RLlibTradingStrategy(TradingStrategy):
                 "RLlibTradingStrategy needs flat observations; this environment has a dict. Build it with flatten=True"
             )
         if self._bundle is not None:
-            self._bundle.interface.refuse(interface_of(environment))
+            refuse_mismatch(self._bundle, self._learned, environment, self._allow)
 
     def decide(self, situation: Situation) -> npt.NDArray[Any]:
         """The policy's most likely actions, without exploration."""
@@ -217,6 +219,7 @@ class RLlibTradingStrategy(TradingStrategy):
     ) -> None:
         import torch
 
+        from tradeready_gym.strategies.compiling import compile_ahead
         from tradeready_gym.strategies.generators import borrowed_generators
         from tradeready_gym.strategies.ray_session import ray_session
 
@@ -225,6 +228,8 @@ class RLlibTradingStrategy(TradingStrategy):
         threads = torch.get_num_threads()
         torch.set_num_threads(self.num_threads)
         try:
+            if self.env_runners:  # or each of them would compile the same on a cold cache
+                compile_ahead(self.environment, baselines=False)
             with ray_session(self.env_runners, self.ray_arguments), borrowed_generators():
                 self._learn(aim, progress, callbacks, interrupted)
         finally:
@@ -249,15 +254,20 @@ class RLlibTradingStrategy(TradingStrategy):
         return card.save(path, {_WEIGHTS: self._write_weights, _STATE: self._write_state})
 
     @classmethod
-    def load(cls, path: str | Path, environment: Any = None) -> Self:
+    def load(cls, path: str | Path, environment: Any = None, *, allow: str | Iterable[str] = ()) -> Self:
         """The strategy that was saved in `path`. Load only files that you trust: they hold pickled Python objects.
+
+        `allow` names what it shall not refuse or warn of, from now on: "data", "anchor" or "versions"
+        (`mismatch.refuse_mismatch`).
 
         Raises:
             StoreError: there is no strategy in `path`, or it is incomplete, damaged, or of another format or kind.
             ConfigurationError: `environment` is not like the one that it was trained on.
+            UnknownName: `allow` has another name.
         """
         require_rllib()
-        bundle = AgentBundle.load(path, KIND)
+        allowed = allowed_of(allow)
+        bundle = AgentBundle.load(path, KIND, allow=allowed)
         try:
             made = cls._from_bundle(bundle)
         except Exception as error:
@@ -265,6 +275,7 @@ class RLlibTradingStrategy(TradingStrategy):
             raise StoreError(
                 f"the strategy in {bundle.folder} cannot be read: {type(error).__name__}: {error}"
             ) from error
+        made._allow = allowed
         if environment is not None:
             made.environment = environment
         return made
@@ -395,7 +406,7 @@ class RLlibTradingStrategy(TradingStrategy):
             policy={"algorithm": "PPO", **{name: getattr(self, name) for name in names}},
             interface=interface_of(with_one),
             composition=dict(describe(engine.spec)),
-            data=tuple(DataIdentity.from_candles(replayer.candles) for replayer in engine.replayers),
+            data=identities_of(engine),
             trained_steps=self.trained_steps,
             seeds={"strategy": self.seed},
             pipeline=engine.pipeline,

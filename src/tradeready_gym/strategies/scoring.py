@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradeready_gym.errors import UnknownName
+from tradeready_gym.evaluation.stretches import returns_of
 from tradeready_gym.strategies.performance import Evaluation, Performance
 
 Metric = str | Callable[[Evaluation], float]
@@ -30,7 +31,7 @@ def score_of(evaluation: Evaluation, metric: Metric) -> float:
 def period_returns(performance: Performance) -> npt.NDArray[np.float64]:
     """The return of every step, (steps,); empty where the net worth was not always positive."""
     worth = performance.net_worth
-    return np.diff(worth) / worth[:-1] if (worth > 0.0).all() else np.zeros(0)
+    return returns_of(worth) if (worth > 0.0).all() else np.zeros(0)
 
 
 def period_sharpe(performance: Performance) -> float:

@@ -1,6 +1,6 @@
 """StableBaselinesTradingStrategy: an algorithm of Stable-Baselines3 on the compiled vector environment."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from tradeready_gym.agents import AgentBundle, AgentInterface, DataIdentity, versions_of
+from tradeready_gym.agents import AgentBundle, AgentInterface, versions_of
 from tradeready_gym.envs import TradingVectorEnvironment
 from tradeready_gym.envs.composition import describe
 from tradeready_gym.errors import ConfigurationError, NotFitted, StoreError
@@ -26,7 +26,8 @@ from tradeready_gym.strategies.base import Progress, TradingStrategy
 from tradeready_gym.strategies.callbacks import TrainingCallback
 from tradeready_gym.strategies.generators import borrowed_generators
 from tradeready_gym.strategies.learned import Learned
-from tradeready_gym.strategies.native import NativeEnvironment, interface_of, vectorise
+from tradeready_gym.strategies.mismatch import allowed_of, identities_of, refuse_mismatch
+from tradeready_gym.strategies.native import NativeEnvironment, expect_episodes, interface_of, vectorise
 from tradeready_gym.strategies.scaling import observation_scale
 from tradeready_gym.strategies.situation import Situation
 from tradeready_gym.strategies.training_state import TrainingState, read_replay, write_replay
@@ -99,6 +100,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         self.strategy_label = strategy_label
         self._model: Any = None
         self._bundle: AgentBundle | None = None
+        self._allow: frozenset[str] = frozenset()
         self._state: TrainingState | None = None
         self._capture: Callable[[], TrainingState] | None = None
         self._forgot_replay = False
@@ -154,7 +156,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
 
     def check(self, environment: NativeEnvironment) -> None:
         if self._bundle is not None:
-            self._bundle.interface.refuse(interface_of(environment))
+            refuse_mismatch(self._bundle, self._learned, environment, self._allow)
 
     def begin(self, environment: TradingVectorEnvironment, seed: int) -> None:
         self._memory = None
@@ -238,15 +240,20 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         return card.save(path, files)
 
     @classmethod
-    def load(cls, path: str | Path, environment: Any = None) -> Self:
+    def load(cls, path: str | Path, environment: Any = None, *, allow: str | Iterable[str] = ()) -> Self:
         """The strategy that was saved in `path`. Load only files that you trust: they hold pickled Python objects.
+
+        `allow` names what it shall not refuse or warn of, from now on: "data", "anchor" or "versions"
+        (`mismatch.refuse_mismatch`).
 
         Raises:
             StoreError: there is no strategy in `path`, or it is incomplete, damaged, or of another format.
             ConfigurationError: `environment` is not like the one that it was trained on.
+            UnknownName: `allow` has another name.
         """
         require_stable_baselines()
-        bundle = AgentBundle.load(path, KIND)
+        allowed = allowed_of(allow)
+        bundle = AgentBundle.load(path, KIND, allow=allowed)
         card = bundle.policy
         try:
             made = cls(
@@ -257,7 +264,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
                 window_bars=card["window_bars"],
                 strategy_label=card["strategy_label"],
             )
-            made._bundle = bundle
+            made._bundle, made._allow = bundle, allowed
             made._learned = tuple(map(Learned.from_plain, bundle.learned_from))
             with borrowed_generators():
                 made._model = made._algorithm.load(bundle.file(_MODEL), device=card["device"])
@@ -293,6 +300,8 @@ class StableBaselinesTradingStrategy(TradingStrategy):
             callback.begin(self)
         training = self._training_environment()
         self._run_id = None if training.tracker is None else training.tracker.run_id
+        if aim != _FOR_EVER:
+            expect_episodes(training, aim - self.trained_steps)
         differences = self._state.differences(training) if self._state is not None else []
         if exactly and differences:
             raise ConfigurationError(
@@ -375,7 +384,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
             policy=self._policy_card(),
             interface=interface_of(training),
             composition=dict(describe(engine.spec)),
-            data=tuple(DataIdentity.from_candles(replayer.candles) for replayer in engine.replayers),
+            data=identities_of(engine),
             trained_steps=self.trained_steps,
             seeds={"strategy": self.seed},
             pipeline=engine.pipeline,

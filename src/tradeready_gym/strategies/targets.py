@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from tradeready_gym.actions import ActionScheme, ContinuousOrder, HoldBuySell, PortfolioWeights, TargetPosition
 from tradeready_gym.actions.base import SPENDABLE
+from tradeready_gym.actions.holdings import Holdings
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.strategies.situation import Situation
 
@@ -24,6 +25,8 @@ def actions_towards(targets: Numbers, situation: Situation) -> npt.NDArray[Any]:
     """
     scheme = situation.action_scheme
     weights = situation.weights
+    if isinstance(scheme, Holdings):
+        return np.where(np.isnan(targets), weights, targets)
     if isinstance(scheme, PortfolioWeights):
         return np.where(np.isnan(targets), weights, targets).astype(np.float32)
     target, weight, missing = targets[:, 0], weights[:, 0], np.isnan(targets[:, 0])
@@ -48,6 +51,7 @@ def actions_towards(targets: Numbers, situation: Situation) -> npt.NDArray[Any]:
 
 def _unknown_scheme(scheme: ActionScheme) -> ConfigurationError:
     return ConfigurationError(
-        f"the baselines know hold/buy/sell, continuous, portfolio and target positions; this environment has "
-        f"{type(scheme).__name__}. Derive from TradingStrategy and write decide() for it"
+        f"targets can be said in hold/buy/sell, continuous, portfolio and target positions; this environment has "
+        f"{type(scheme).__name__}. Play it on strategies.holdings.baseline_environment(environment), or derive from "
+        f"TradingStrategy and write decide() for it"
     )

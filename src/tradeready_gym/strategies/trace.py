@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from tradeready_gym.actions import ActionScheme, HoldBuySell, TargetPosition
 from tradeready_gym.strategies.base import TradingStrategy
-from tradeready_gym.strategies.native import native_environment, vectorise
+from tradeready_gym.strategies.native import native_environment
 from tradeready_gym.strategies.situation import Situation
 
 _HOLD_BUY_SELL = ("hold", "buy", "sell")
@@ -18,7 +18,7 @@ _HOLD_BUY_SELL = ("hold", "buy", "sell")
 @dataclass(frozen=True, eq=False)
 class Trace:
     """`times` int64 (T + 1,) microseconds and `equity` (T + 1,); `rewards` (T,); `actions` (T, ...); `fills`, records of
-    `orders.FILL_DTYPE` in their order, with `fill_times` int64."""
+    `orders.FILL_DTYPE` in their order, with `fill_times` int64; `action_scheme` is what the actions mean."""
 
     times: npt.NDArray[np.int64]
     equity: npt.NDArray[np.float64]
@@ -26,13 +26,14 @@ class Trace:
     actions: npt.NDArray[Any]
     fills: npt.NDArray[Any]
     fill_times: npt.NDArray[np.int64]
+    action_scheme: ActionScheme
 
 
 def trace(strategy: TradingStrategy, environment: Any, *, seed: int = 0) -> Trace:
     """Play what `strategy.evaluate(environment, seed=seed)` plays, and keep everything."""
     native = native_environment(environment)
     strategy.check(native)
-    played = vectorise(native, 1)
+    played = strategy.played_on(native, 1)
     strategy.begin(played, seed)
     observations, infos = played.reset(seed=seed)
     times, equity = [int(infos["virtual_time"][0])], [float(infos["equity"][0])]
@@ -59,6 +60,7 @@ def trace(strategy: TradingStrategy, environment: Any, *, seed: int = 0) -> Trac
         np.array(actions),
         records,
         played.engine.times[records["row"]].astype(np.int64),
+        played.engine.spec.action_scheme,
     )
 
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from tradeready_gym.engine import Engine
 from tradeready_gym.engine.cache import home
 from tradeready_gym.errors import StoreError
+from tradeready_gym.evaluation.stretches import central_sums, returns_by_stretch
 from tradeready_gym.market import Span
 from tradeready_gym.strategies.learned import spans_of
 from tradeready_gym.strategies.performance import Evaluation
@@ -101,9 +102,9 @@ def trial_of_curve(equity: Any, engine: Engine, span: Span, agent: str, label: s
     curve = curve[: int(ends[0])] if len(ends) else curve
     if len(curve) < 3:
         return None
-    returns = np.diff(curve) / curve[:-1]
-    deviation = float(returns.std(ddof=1))
-    sharpe = float(returns.mean()) / deviation / step_seconds(engine) ** 0.5 if deviation > 0.0 else None
+    sums = central_sums(lambda: returns_by_stretch(curve))
+    deviation = (sums.second / (sums.number - 1)) ** 0.5
+    sharpe = sums.mean / deviation / step_seconds(engine) ** 0.5 if deviation > 0.0 else None
     return Trial(market_of(engine), span.start, span.end, agent, sharpe, label)
 
 

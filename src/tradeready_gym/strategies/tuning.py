@@ -144,7 +144,7 @@ class _Search:
         strategy.environment = self._training
         strategy.train(self._steps)
         evaluation = strategy.evaluate(self._validation)
-        strategy.mark_learned(self._validation)
+        strategy.mark_learned(self._validation, looks=1)
         value = score_of(evaluation, self._metric)
         tried = TunedTrial(trial.number, dict(trial.params), value, period_sharpe(evaluation.episodes[0]))
         self._trials.append(tried)
@@ -157,6 +157,8 @@ class _Search:
         if self._best is None:
             raise ConfigurationError("no trial was completed: every one failed or was stopped")
         strategy, evaluation, tried = self._best
+        if len(self._trials) > 1:  # its own look is counted
+            strategy.mark_learned(self._validation, len(self._trials) - 1)
         return Tuning(strategy, tried, evaluation, tuple(self._trials))
 
     def _count(self, tried: TunedTrial, evaluation: Evaluation) -> None:

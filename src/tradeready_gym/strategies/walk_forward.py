@@ -18,16 +18,19 @@ import numpy.typing as npt
 
 from tradeready_gym.evaluation.walk_forward import require_counts, walk_forward_splits
 from tradeready_gym.market import Span
-from tradeready_gym.strategies.baselines import BuyAndHold, Flat, MovingAverageCross
+from tradeready_gym.strategies.comparison import play_rules
+from tradeready_gym.strategies.compiling import compile_ahead
 from tradeready_gym.strategies.experiment import Experiment
 from tradeready_gym.strategies.learned import spans_of
+from tradeready_gym.strategies.matching import Traders, trade_like
 from tradeready_gym.strategies.native import NativeEnvironment
 from tradeready_gym.strategies.performance import Evaluation, Performance
 from tradeready_gym.strategies.trials import Trial, trial_of_curve
 
 Finished = Callable[["FoldResult"], None]
 FIRST_TRAINING_SHARE = 0.4
-Job = tuple[Experiment, "Fold", int]
+RANDOM_SEEDS = 10
+Job = tuple[Experiment, "Fold", int, int]
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,15 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class FoldResult:
-    """What one seed did in the test of one fold (`seed` is None for a baseline, whose name is `evaluation.strategy`)."""
+    """What one seed did in the test of one fold (`seed` is None for a baseline, whose name is `evaluation.strategy`).
+
+    `traders` are the random traders that hold and trade as much as this seed did in this test.
+    """
 
     fold: Fold
     seed: int | None
     evaluation: Evaluation
+    traders: Traders | None = None
 
     @property
     def performance(self) -> Performance:
@@ -94,6 +101,13 @@ class WalkForward:
     def chained_baseline(self, name: str) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
         """The same of a baseline."""
         return _chain([result.performance for result in self.baselines if result.evaluation.strategy == name])
+
+    def chained_traders(self, seed: int) -> list[npt.NDArray[np.float64]]:
+        """The equity of each of the random traders beside a seed over all tests; none where none were played."""
+        found = [result.traders for result in self.results if result.seed == seed]
+        if any(traders is None for traders in found):
+            return []
+        return [_chain_equity(curves) for curves in zip(*(one.equity for one in found if one is not None), strict=True)]
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -142,10 +156,13 @@ def walk_forward(
     rolling: bool = False,
     purge: int = 24,
     embargo: int = 0,
+    random_seeds: int = RANDOM_SEEDS,
     workers: int | None = None,
     finished: Finished | None = None,
 ) -> WalkForward:
-    """Train every seed of the experiment on every fold, and play the fold's test.
+    """Train every seed of the experiment on every fold, and play the fold's test, beside the four baselines.
+
+    Each seed meets `random_seeds` random traders in each test; 0 leaves them out.
 
     `workers` processes at a time, this one among them (one for every processor by default); the numbers do not depend on it. `finished` is called
     with each result as it comes.
@@ -154,7 +171,7 @@ def walk_forward(
         ConfigurationError: an argument is outside its domain, or there are not enough candles.
     """
     require_counts(folds=folds, steps=experiment.steps, workers=1 if workers is None else workers)
-    require_counts(0, purge=purge, embargo=embargo)
+    require_counts(0, purge=purge, embargo=embargo, random_seeds=random_seeds)
     count = min(workers or os.cpu_count() or 1, folds * len(experiment.seeds))
     with ExitStack() as stack:
         pool = _begin_pool(count - 1) if count > 1 else None
@@ -163,7 +180,9 @@ def walk_forward(
         whole = experiment.make(experiment.start, experiment.end)
         step = whole.engine.market.timeframe.microseconds
         planned = make_folds(spans_of(whole.engine)[0], step, folds, rolling=rolling, purge=purge, embargo=embargo)
-        jobs = [(experiment, fold, seed) for fold in planned for seed in experiment.seeds]
+        if pool is not None:
+            compile_ahead(whole)  # while the others import: they find it on disk
+        jobs = [(experiment, fold, seed, random_seeds) for fold in planned for seed in experiment.seeds]
         running = _run(jobs, pool)
         baselines = tuple(_play_baselines(experiment, planned))
         results = []
@@ -216,14 +235,16 @@ def _share(jobs: Sequence[Job], futures: Sequence[Future[FoldResult]]) -> Iterat
     yield from (future.result() for future in as_completed(open_still))
 
 
-def _train_and_test(experiment: Experiment, fold: Fold, seed: int) -> FoldResult:
+def _train_and_test(experiment: Experiment, fold: Fold, seed: int, random_seeds: int) -> FoldResult:
     from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
 
     with _one_thread():
         training = experiment.make(fold.training.start_time, fold.training.end_time)
         agent = StableBaselinesTradingStrategy(training, experiment.algorithm, seed=seed, track_training=False)
         agent.train(experiment.steps)
-        return FoldResult(fold, seed, agent.evaluate(experiment.make(fold.test.start_time, fold.test.end_time)))
+        test = experiment.make(fold.test.start_time, fold.test.end_time)
+        played = agent.evaluate(test)
+        return FoldResult(fold, seed, played, trade_like(played, test, random_seeds) if random_seeds else None)
 
 
 @contextmanager
@@ -242,16 +263,19 @@ def _one_thread() -> Iterator[None]:
 def _play_baselines(experiment: Experiment, folds: Sequence[Fold]) -> Iterator[FoldResult]:
     for fold in folds:
         environment = experiment.make(fold.test.start_time, fold.test.end_time)
-        for rule in (BuyAndHold(), Flat(), MovingAverageCross()):
-            yield FoldResult(fold, None, rule.evaluate(environment))
+        for played in play_rules(environment):
+            yield FoldResult(fold, None, played)
 
 
 def _chain(performances: Sequence[Performance]) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-    equity, times, level = [], [], performances[0].net_worth[0]
-    for place, performance in enumerate(performances):
-        first = 0 if place == 0 else 1
-        scaled = performance.net_worth * (level / performance.net_worth[0])
-        equity.append(scaled[first:])
-        times.append(performance.time[first:])
+    times = [one.time[0 if place == 0 else 1 :] for place, one in enumerate(performances)]
+    return np.concatenate(times), _chain_equity([one.net_worth for one in performances])
+
+
+def _chain_equity(curves: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    chained, level = [], curves[0][0]
+    for place, curve in enumerate(curves):
+        scaled = curve * (level / curve[0])
+        chained.append(scaled[0 if place == 0 else 1 :])
         level = scaled[-1]
-    return np.concatenate(times), np.concatenate(equity)
+    return np.concatenate(chained)

@@ -11,5 +11,6 @@ from tradeready_gym.testing.exchanges import check_exchange
 from tradeready_gym.testing.features import check_feature
 from tradeready_gym.testing.rewards import check_reward
 from tradeready_gym.testing.slippage import check_slippage
+from tradeready_gym.testing.strategies import check_strategy
 
-__all__ = ["check_action_scheme", "check_exchange", "check_feature", "check_reward", "check_slippage"]
+__all__ = ["check_action_scheme", "check_exchange", "check_feature", "check_reward", "check_slippage", "check_strategy"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from tradeready_gym.errors import CheckFailed, ConfigurationError
 from tradeready_gym.exchanges import Exchange
+from tradeready_gym.market import Candles
 from tradeready_gym.orders import REJECT_NAMES, Order
 
 _STATUSES = ("filled", "pending", "rejected", "cancelled")
@@ -22,7 +23,8 @@ def check_exchange(exchange: Exchange, *, steps: int = 40, margin: bool = False,
 
     `reset` brings back the balance and forgets everything; every order has one plain answer; a refusal names its reason and
     changes nothing; what cash does not pay for and unknown symbols are refused; fills are finite, and are what cash and
-    holdings move by, with their fees; `mark` returns the net worth and adds the one row of its step; views can be changed
+    holdings move by, with their fees; `mark` returns the net worth, at the last closes of `candles`, and adds the one row of its
+    step; `candles` has what has closed and grows by the one candle of the step, whose past stays as it was; views can be changed
     without changing the exchange; the same orders give the same account. With `margin` cash and holdings may be negative,
     and what borrowing costs may be missing from cash. Its data must hold `steps` candles and a few more.
 
@@ -57,10 +59,12 @@ class _Run:
         self.random = np.random.Generator(np.random.PCG64(seed))
         self.start = exchange.balance
         self.told: list[Any] = []
+        self.seen: Candles | None = None
 
     def play(self, steps: int) -> None:
         """Submit, match and mark."""
         self.start = self.exchange.balance
+        self._check_candles()
         for step in range(steps):
             for order in self._orders():
                 self._submit(order)
@@ -75,6 +79,7 @@ class _Run:
             equity = self.exchange.mark()
             _require(equity == self.exchange.net_worth, f"mark() must return net_worth; {equity!r} is not it")
             self._check_account(step + 1)
+            self._check_candles()
             self.told.append((equity, self.exchange.balance, dict(self.exchange.portfolio)))
 
     def settle(self) -> None:
@@ -98,6 +103,12 @@ class _Run:
         room = _TOLERANCE * max(self.start, abs(once))
         _require(off <= room, f"cash must move by fills and fees alone; {off:+g} has come from nowhere")
         _require(self.margin or off >= -room, f"cash must move by fills and fees alone; {-off:g} has gone")
+        last = [float(close) for close in self.exchange.candles.close[:, -1]]
+        at_last, by_default = self.exchange.mark(last), self.exchange.mark()
+        _require(
+            by_default == at_last,
+            f"mark() must value at the last closes of candles; it gives {by_default!r}, and {at_last!r} at those",
+        )
 
     def _orders(self) -> list[Order]:
         symbols = self.exchange.symbols
@@ -165,6 +176,21 @@ class _Run:
         if isinstance(view, dict):
             view.clear()
             _require(dict(self.exchange.portfolio) == held, "what portfolio hands out must not be the account itself")
+
+    def _check_candles(self) -> None:
+        found, before = self.exchange.candles, self.seen
+        _require(isinstance(found, Candles), f"candles must be a Candles object; it is {type(found).__name__}")
+        _require(
+            found.symbols == self.exchange.symbols, f"candles must be of {self.exchange.symbols}; got {found.symbols}"
+        )
+        if before is not None:
+            grown = len(found) - len(before)
+            _require(grown == 1, f"candles must grow by the one that match() has closed; it has {grown:+d} slots")
+            _require(
+                found.between(None, before.end) == before,
+                "candles that have closed must stay as they were; some have changed",
+            )
+        self.seen = found
 
     def _account(self) -> Any:
         return self.exchange.balance, self.exchange.net_worth, dict(self.exchange.portfolio)

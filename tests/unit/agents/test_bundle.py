@@ -25,6 +25,7 @@ INTERFACE = AgentInterface(
     action_space="Discrete(3)",
     action_scheme="HoldBuySell()",
     steps_per_action=1,
+    account_type="spot",
 )
 
 
@@ -169,6 +170,10 @@ def test_whenever_the_writer_stops_the_folder_holds_the_old_bundle_or_the_new_on
         ({"timeframe": "4h"}, "timeframe = 1h; the environment has 4h, in which its actions mean something else"),
         ({"action_scheme": "HoldBuySell(0.5)"}, "its actions mean something else"),
         ({"steps_per_action": 4}, "steps_per_action = 1; the environment has 4"),
+        (
+            {"account_type": "margin"},
+            "account_type = spot; the environment has margin, in which its actions mean something",
+        ),
         ({"action_space": "Discrete(4)"}, r"action_space = Discrete\(3\); the environment has Discrete\(4\)"),
     ],
 )
@@ -178,6 +183,6 @@ def test_another_interface_is_refused_by_what_differs(change: Mapping[str, Any],
 
 
 def test_a_market_of_another_name_and_features_that_nobody_can_compare_are_accepted() -> None:
-    other = replace(INTERFACE, symbols=("ETHUSDT",), features=(("returns", ""),))
+    other = replace(INTERFACE, symbols=("ETHUSDT",), features=(("returns", ""),), account_type="")
     INTERFACE.refuse(other)
     assert AgentInterface.from_plain(json.loads(json.dumps(other.as_plain()))) == other

@@ -83,6 +83,7 @@ def test_version_starts_without_the_engine_and_the_learners() -> None:
         (["walk-forward", "--data", "sample", "--purge", "-3"], "purge must be a whole number of at least 0"),
         (["walk-forward", "--data", "sample", "--folds", "0"], "folds must be a whole number of at least 1"),
         (["train", "--data", "sample", "--end", "2030-01-01T00:00:00Z"], "2024-01-01T00:00:00Z"),
+        (["train", "--context", "no-such-file.yaml"], "the context no-such-file.yaml does not exist"),
         (["train", "--data", "sample", "--steps", "0"], "--steps must be at least 1"),
         (
             ["data", "download", "BTCUSDT", "--start", "2024-02-01T00:00:00Z", "--end", "2024-01-01T00:00:00Z"],
@@ -202,17 +203,88 @@ def test_train_then_evaluate_print_an_honest_table(
 
     shutil.copytree(folder, home / "models" / "other")
     capsys.readouterr()
-    assert main(["compare", "try", "other", "--start", "2021-01-24T00:00:00Z"]) == 0
-    assert "A seed of try returns more than one of other with probability 0.5" in capsys.readouterr().out
+    assert main(["compare", "try", "other", "--start", "2021-01-24T00:00:00Z", "--random-seeds", "2"]) == 0
+    told = capsys.readouterr()
+    assert "A seed of try returns more than one of other with probability 0.5" in told.out
+    for row in (
+        "Buy and hold",
+        "Flat",
+        "MA cross 20/50",
+        "Random, 4 traders",
+        "Random traders hold and trade as much as",
+    ):
+        assert told.out.count(row) == 2
+    assert "Deflated Sharpe ratio of other, best seed: " in told.out
+    assert "after 4 trials on this market and time." in told.out
     # a copy is the same agent, but this is another span
     assert len(TrialStore().known("BTCUSDT", span)) == 4
+
+
+def test_a_context_says_what_was_not_typed_and_what_an_evaluation_changes(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = tmp_path / "context.json"
+    market = {"data": str(write_csv(tmp_path / "mine.csv")), "fee_rate": 0}
+    settings = {
+        "exchanges": market,
+        "features": ["returns", "position"],
+        "lookback_window": 5,
+        "rewards": {"name": "pnl"},
+    }
+    context.write_text(json.dumps({**settings, "actions": {"position_size": 1.0}, "end_time": "2021-01-22T00:00:00Z"}))
+    typed = ["--context", str(context), "--lookback", "4", "--steps", "500", "--label", "told"]
+    assert main(["train", *typed]) == 0
+    card = json.loads((home / "models" / "told" / "experiment.json").read_text())
+    assert (card["arguments"]["fee_rate"], card["arguments"]["lookback_window"]) == (0, 4)
+    assert card["arguments"]["action_scheme"] == {"name": "hold_buy_sell", "position_size": 1.0}
+    assert card["end"] == "2021-01-22T00:00:00Z"
+    capsys.readouterr()
+    assert main(["evaluate", "told", "--random-seeds", "2"]) == 0
+    assert "fee 0.00% of each fill" in capsys.readouterr().out
+    costs = tmp_path / "costs.yaml"
+    costs.write_text("exchanges: {fee_rate: 0.003}\nstart_time: 2021-01-24T00:00:00Z\n")
+    assert main(["evaluate", "told", "--random-seeds", "2", "--context", str(costs)]) == 0
+    told = capsys.readouterr().out
+    assert "fee 0.30% of each fill" in told and "2021-01-24T00:00:00Z .." in told
+    assert f"--context {costs}" in json.loads((home / "models" / "told" / "report.json").read_text())["command"]
+    costs.write_text("actions: {name: target_position}")
+    assert main(["evaluate", "told", "--context", str(costs)]) == 1
+    assert "trained with action_scheme = HoldBuySell" in capsys.readouterr().err
+
+
+def test_an_evaluation_on_revised_data_is_refused_until_it_is_allowed(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_csv(tmp_path / "mine.csv")
+    arguments = ["--data", str(file), "--lookback", "5", "--features", "returns,position", "--reward", "pnl"]
+    assert main(["train", "BTCUSDT", *arguments, "--steps", "500", "--label", "old"]) == 0
+    lines = file.read_text().splitlines()
+    fields = lines[100].split(",")
+    lines[100] = ",".join([*fields[:5], str(2.0 * float(fields[5]))])
+    file.write_text("\n".join(lines) + "\n")
+    capsys.readouterr()
+    assert main(["evaluate", "old", "--random-seeds", "2"]) == 1
+    assert "they were revised" in capsys.readouterr().err
+    assert main(["evaluate", "old", "--random-seeds", "2", "--allow", "data"]) == 0
+    assert "--allow data" in json.loads((home / "models" / "old" / "report.json").read_text())["command"]
 
 
 def test_walk_forward_leaves_a_page_a_card_and_its_trials(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write_csv(tmp_path / "mine.csv")
-    tokens = ["walk-forward", "BTCUSDT", "--data", str(file), "--lookback", "5", "--features", "returns,position"]
+    context = tmp_path / "context.json"
+    context.write_text('{"lookback_window": 5}')
+    tokens = [
+        "walk-forward",
+        "BTCUSDT",
+        "--data",
+        str(file),
+        "--features",
+        "returns,position",
+        "--context",
+        str(context),
+    ]
     tokens += ["--reward", "pnl", "--steps", "300", "--seeds", "2", "--folds", "2", "--workers", "1"]
     assert main([*tokens, "--purge", "4", "--embargo", "6", "--label", "walk"]) == 0
     told = capsys.readouterr()
@@ -222,7 +294,10 @@ def test_walk_forward_leaves_a_page_a_card_and_its_trials(
     card = json.loads((folder / "report.json").read_text())
     assert (card["purge_candles"], card["embargo_candles"], len(card["folds"])) == (4, 6, 2)
     assert "--embargo 6" in card["command"] and "--rolling" not in card["command"]
+    assert f"--context {context}" in card["command"]
     assert card["trials"]["count"] == 2
+    for rule in ("Buy and hold", "Flat", "MA cross 20/50", "Random"):
+        assert rule in card["all_tests"]["baselines"] and rule.split()[0] in told.out
     assert "What was learned from, and what was played" in (folder / "report.html").read_text()
 
 

@@ -143,6 +143,14 @@ def test_an_exchange_together_with_another_market_is_refused() -> None:
             gymnasium.make("TradeReady-BTC-v0", exchange=exchange, track_training=False, **another)
     with pytest.raises(TypeError, match="pairs="):
         gymnasium.make("TradeReady-BTC-v0", data="synthetic", symbols=("ETHUSDT",), track_training=False)
+    # also pairs that are those of an id, and the exchange does not trade
+    for identity, pairs in (("TradeReady-BTC-v0", ["SOLUSDT"]), ("TradeReady-ETH-v0", ("BTCUSDT",))):
+        with pytest.raises(TypeError, match="belongs to the exchange"):
+            gymnasium.make(identity, exchange=exchange, pairs=pairs, track_training=False)
+        with pytest.raises(TypeError, match="belongs to the exchange"):
+            gymnasium.make_vec(identity, exchange=exchange, pairs=pairs, track_training=False)
+    same: Any = gymnasium.make("TradeReady-BTC-v0", exchange=exchange, pairs="ETHUSDT", track_training=False)
+    assert same.unwrapped.exchange.symbols == ("ETHUSDT",)
     env = gymnasium.make("TradeReady-BTC-v0", exchange=exchange, track_training=False)
     assert isinstance(env.unwrapped, TradingEnvironment)
     assert env.unwrapped.exchange.symbols == ("ETHUSDT",)
@@ -233,3 +241,11 @@ def test_a_plain_composition_needs_no_id() -> None:
     env = TradingEnvironment(data=random_candles(60), feature_pipeline=RAW, interpreted=True)
 
     assert "TradingEnvironment(SimulatedExchange(" in repr(env)
+
+
+def test_a_simulated_market_by_name_has_the_pairs_that_were_asked_for() -> None:
+    market: dict[str, Any] = {"exchange": "gbm", "paths": 1, "bars": 200, "track_training": False}
+    ethereum: Any = gymnasium.make("TradeReady-ETH-v0", **market)
+    assert ethereum.unwrapped.exchange.symbols == ("ETHUSDT",)
+    solana: Any = gymnasium.make("TradeReady-BTC-v0", pairs=["SOLUSDT"], **market)
+    assert solana.unwrapped.exchange.symbols == ("SOLUSDT",)

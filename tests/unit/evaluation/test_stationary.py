@@ -2,11 +2,16 @@
 
 import math
 import time
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tradeready_gym.errors import DataError
 from tradeready_gym.evaluation import (
+    curve_moments,
     mean_of_rows,
     optimal_block,
     probabilistic_sharpe,
@@ -54,7 +59,7 @@ def test_a_long_series_by_stretches_has_the_width_of_theory(statistic: object) -
 
 def test_the_resamples_by_stretches_are_about_the_estimate() -> None:
     values = arma(7, 0.0, 0.0, 30_000) + 0.05
-    interval = stationary_bootstrap(values, resamples=500)
+    interval = stationary_bootstrap(values, resamples=2_000)
     assert 0.5 * (interval.low + interval.high) == pytest.approx(interval.estimate, abs=0.2 / math.sqrt(30_000))
     moments = return_moments(values)
     # the share of the probabilistic ratio at the lower end, by another theory, for independent returns
@@ -67,6 +72,47 @@ def test_a_million_returns_take_seconds() -> None:
     interval = stationary_bootstrap(values, resamples=200)
     assert time.process_time() - began < 5.0
     assert interval.low < 0.01 < interval.high
+
+
+def held_by(measured: Callable[[], Any]) -> int:
+    """The peak of what is allocated besides what was there."""
+    tracemalloc.start()
+    try:
+        measured()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_million_returns_are_described_without_a_copy_of_them() -> None:
+    values = np.random.default_rng(8).standard_t(4, 1_000_000) * 0.002
+    curve = 100.0 * np.cumprod(1.0 + np.concatenate([[0.0], values]))
+    copied = held_by(lambda: values - values.mean())
+    assert copied >= values.nbytes  # what is measured would see one
+    assert held_by(lambda: return_moments(values)) < 0.1 * values.nbytes
+    assert held_by(lambda: curve_moments(curve)) < 0.1 * values.nbytes
+    assert held_by(lambda: optimal_block(values)) < 0.1 * values.nbytes
+    for statistic in (sharpe_of_rows, mean_of_rows):
+        assert held_by(lambda s=statistic: stationary_bootstrap(values, s, resamples=100)) < 0.5 * values.nbytes  # type: ignore[misc]
+
+
+def test_the_moments_of_a_curve_are_those_of_its_returns_and_of_scipy() -> None:
+    values = np.random.default_rng(9).standard_t(6, 10_001) * 0.01 + 0.001
+    curve = 50.0 * np.cumprod(1.0 + np.concatenate([[0.0], values]))
+    one, other = return_moments(values), curve_moments(curve)
+    assert other.count == one.count == 10_001
+    assert other.sharpe == pytest.approx(one.sharpe, rel=1e-10)
+    assert one.sharpe == pytest.approx(values.mean() / values.std(ddof=1), rel=1e-12)
+    centred = values - values.mean()
+    for moments in (one, other):
+        assert moments.skewness == pytest.approx(np.mean(centred**3) / np.mean(centred**2) ** 1.5, rel=1e-8)
+        assert moments.kurtosis == pytest.approx(np.mean(centred**4) / np.mean(centred**2) ** 2, rel=1e-8)
+
+
+@pytest.mark.parametrize("curve", [[1.0, 2.0], [1.0, np.nan, 2.0, 3.0], [1.0, 0.0, 1.0, 2.0], [1.0] * 9, []])
+def test_a_curve_without_a_ratio_is_refused(curve: list[float]) -> None:
+    with pytest.raises(DataError):
+        curve_moments(curve)
 
 
 def covered(a: float, *, block: float | None, worlds: int = 300, count: int = 500) -> float:

@@ -286,3 +286,32 @@ def test_the_exchange_of_an_environment_is_reset_by_the_environment_alone() -> N
         pass
     with pytest.raises(EpisodeError, match="episode"):
         env.exchange.submit([Order("BTCUSDT", "buy", 1.0)])
+
+
+def test_candles_are_those_that_have_closed_at_the_clock() -> None:
+    whole = random_candles(60)
+    exchange = SimulatedExchange(whole, slippage="none")
+    with pytest.raises(EpisodeError, match="no account yet"):
+        exchange.candles  # noqa: B018
+    exchange.reset()
+    first = exchange.candles
+    assert first == whole.between(None, first.end)
+    exchange.match()
+    assert len(exchange.candles) == len(first) + 1
+    assert exchange.candles.close[0, -1] == whole.close[0, len(first)]
+    with pytest.raises(ValueError, match="read-only"):
+        exchange.candles.close[0, 0] = 1.0
+
+
+def test_an_environment_shows_the_candles_of_the_data_set_that_is_played() -> None:
+    sets = [random_candles(40, seed=0), random_candles(50, seed=1)]
+    env = small_env(sets)
+    played = set()
+    for seed in range(8):
+        env.reset(seed=seed)
+        env.step(0)
+        found = env.exchange.candles
+        (which,) = [k for k, one in enumerate(sets) if one.between(None, found.end) == found]
+        assert found.end == int(env.engine.times[int(env.engine.state.accounts["row"][0])])
+        played.add(which)
+    assert played == {0, 1}

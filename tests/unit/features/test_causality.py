@@ -19,7 +19,14 @@ from tradeready_gym.features import (
     check_later_anchor,
     feature,
 )
-from tradeready_gym.features.causality import prefix, prefix_lengths
+from tradeready_gym.features.base import feature_values
+from tradeready_gym.features.causality import (
+    compare_prefixes,
+    compare_stretch,
+    prefix,
+    prefix_lengths,
+    stretch_lengths,
+)
 from tradeready_gym.market.candles import Candles
 from tradeready_gym.market.timeframe import Timeframe
 
@@ -102,6 +109,78 @@ def test_a_pipeline_refuses_a_planted_look_ahead(
 ) -> None:
     with pytest.raises(CausalityError, match=defect.__name__):
         FeaturePipeline(["candles", defect]).build(random_market())
+
+
+def peek_every(rows: int, *, ahead: int = 1, phase: int = 0, warmup_bars: int = 0) -> CustomFeature:
+    """Returns, but for each so many-th row, which knows the next candle."""
+
+    def peeking(candles: SymbolCandles) -> Array:
+        logs = np.log(candles.close)
+        found = np.diff(logs, prepend=logs[0])
+        places = np.arange(phase, len(found) - ahead, rows)
+        found[places] = logs[places + ahead] - logs[places]
+        return found
+
+    return CustomFeature(f"peeks_every_{rows}", peeking, warmup_bars)
+
+
+@pytest.mark.parametrize("rows", [2, 7, 24, 50, 97, 168, 251, 256])
+@pytest.mark.parametrize("timeframe", ["1m", "1h", "1d"])
+def test_a_peek_that_comes_back_is_found_wherever_it_begins(
+    rows: int, timeframe: str, random_market: MakeMarket
+) -> None:
+    candles = random_market(rows=2000, timeframe=timeframe)
+    for phase in sorted({0, 1, rows // 2, rows - 1}):
+        with pytest.raises(CausalityError, match=f"'peeks_every_{rows}' looks ahead"):
+            check_causality(peek_every(rows, phase=phase, warmup_bars=30), candles)
+
+
+@pytest.mark.parametrize("rows", [50, 97])
+def test_a_pipeline_refuses_a_peek_that_comes_back(rows: int, random_market: MakeMarket) -> None:
+    peeking = peek_every(rows, phase=rows - 1)
+    for market in (random_market(rows=12), random_market(rows=400, gaps=False), random_market(rows=2000)):
+        # too short a market has shown nothing, and what was checked there is checked again
+        if len(market) <= rows:
+            FeaturePipeline([peeking]).build(market)
+            continue
+        with pytest.raises(CausalityError, match=f"'peeks_every_{rows}' looks ahead"):
+            FeaturePipeline([peeking]).build(market)
+
+
+def test_the_spread_cuts_alone_would_miss_it(random_market: MakeMarket) -> None:
+    candles = random_market(rows=2000)
+    peeking = peek_every(97, phase=40)
+    values = [feature_values(peeking, candles, 0)]
+    assert len(compare_prefixes(peeking, candles, values)) == 16
+    with pytest.raises(CausalityError):
+        compare_stretch(peeking, candles, values)
+
+
+def test_rows_beyond_the_stretch_are_proved_by_nothing(random_market: MakeMarket) -> None:
+    # the limit that the documentation states
+    check_causality(peek_every(10_000, phase=300), random_market(rows=2000, gaps=False))
+
+
+def test_the_stretch_is_as_long_as_the_candles_allow(random_market: MakeMarket) -> None:
+    assert list(stretch_lengths(random_market(rows=12), 3)) == [4, 5, 6, 7, 8, 9, 10, 11]
+    assert stretch_lengths(random_market(rows=2000), 30) == range(31, 31 + 256)
+
+
+def test_a_sound_feature_is_checked_along_the_stretch_once_per_kind_of_market(
+    random_market: MakeMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths: list[int] = []
+
+    def counted(candles: SymbolCandles) -> Array:
+        lengths.append(len(candles))
+        return candles.close
+
+    sound = CustomFeature("counted", counted)
+    FeaturePipeline([sound]).build(random_market(rows=600))
+    assert set(range(1, 257)) <= set(lengths)
+    lengths.clear()
+    FeaturePipeline([sound]).build(random_market(rows=900, seed=5))
+    assert len(lengths) <= 20
 
 
 @dataclass(frozen=True)

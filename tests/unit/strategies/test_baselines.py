@@ -1,29 +1,23 @@
 """The baselines do what their names say, on worlds where it is known what that earns."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
+from gymnasium import spaces
 
-from tradeready_gym.actions import TargetPosition
-from tradeready_gym.envs import TradingEnvironment
+from tradeready_gym.actions import AccountView, CustomActionScheme, TargetPosition
+from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.exchanges import MarginAccount, SimulatedExchange
 from tradeready_gym.market import Candles
 from tradeready_gym.market.sample import load_sample
 from tradeready_gym.market.worlds import halt, martingale, trend
-from tradeready_gym.strategies import (
-    BuyAndHold,
-    Flat,
-    MovingAverageCross,
-    RandomTrader,
-    RSIReversal,
-    Situation,
-    TradingStrategy,
-)
-from tradeready_gym.strategies.comparison import compare
+from tradeready_gym.orders import Order
+from tradeready_gym.strategies import BuyAndHold, Flat, MovingAverageCross, RandomTrader, RSIReversal, Situation
+from tradeready_gym.strategies.targets import actions_towards
 
 SCHEMES = ("hold_buy_sell", "continuous", "portfolio", "target_position")
 
@@ -153,27 +147,6 @@ def test_limits_that_no_strength_can_have_are_refused(arguments: dict[str, Any])
         RSIReversal(**arguments)
 
 
-class Short(TradingStrategy):
-    """Sells short all that it may, always."""
-
-    def decide(self, situation: Situation) -> npt.NDArray[Any]:
-        return np.zeros(situation.count, np.int64)
-
-
-def test_who_is_always_short_is_compared_with_random_traders_that_hold_as_much() -> None:
-    exchange = SimulatedExchange(trend(bars=200, seed=0), account=MarginAccount(leverage=2.0))
-    market = TradingEnvironment(
-        exchange=exchange,
-        action_scheme=TargetPosition(positions=(-1, 0, 1)),
-        feature_pipeline=["returns", "position"],
-        lookback_window=5,
-        interpreted=True,
-    )
-    result = compare([Short()], market, random_seeds=2)
-    assert result.agents[0].episodes[0].mean_weight < -0.9
-    assert all(episode.mean_weight > 0.9 for episode in result.random_traders.episodes)
-
-
 def test_random_trader_earns_nothing_in_fair_games() -> None:
     worlds = [martingale(bars=200, seed=seed) for seed in range(80)]
     returns = RandomTrader(0.1).evaluate(environment(worlds), episodes=320).metric("roi_pct")
@@ -205,22 +178,63 @@ def test_random_traders_repeat_with_their_seed_and_differ_between_seeds() -> Non
     assert once[0] != once[1]
 
 
-@pytest.mark.parametrize("rule", [BuyAndHold(), MovingAverageCross(2, 4)])
-def test_rules_refuse_an_action_scheme_that_they_do_not_know(rule: TradingStrategy) -> None:
-    from collections.abc import Sequence
+class Unheard(CustomActionScheme):
+    """Orders of its own that no rule can speak."""
 
-    from gymnasium import spaces
+    def action_space(self, symbols: int) -> spaces.Discrete:
+        return spaces.Discrete(2)
 
-    from tradeready_gym.actions import AccountView, CustomActionScheme
-    from tradeready_gym.orders import Order
+    def orders(self, action: Any, account: AccountView) -> Sequence[Order]:
+        return []
 
-    class Own(CustomActionScheme):
-        def action_space(self, symbols: int) -> spaces.Discrete:
-            return spaces.Discrete(2)
 
-        def orders(self, action: Any, account: AccountView) -> Sequence[Order]:
-            return []
+@pytest.mark.parametrize(
+    "scheme", [Unheard(), "discrete", "managed_risk", TargetPosition((0.0, 0.5)), TargetPosition((1.0, 0.5))]
+)
+def test_a_rule_whose_targets_the_actions_cannot_say_is_played_with_holdings(scheme: Any) -> None:
+    market = environment(trend(bars=120, seed=3), action_scheme=scheme, interpreted=True)
+    usual = environment(trend(bars=120, seed=3), interpreted=True)
+    for rule in (BuyAndHold(), Flat(), MovingAverageCross(2, 4)):
+        played, plain = rule.evaluate(market), rule.evaluate(usual)
+        assert played.action_scheme == "Holdings(threshold=0.01)"
+        assert plain.action_scheme.startswith("TargetPosition(")
+        assert np.array_equal(played.episodes[0].net_worth, plain.episodes[0].net_worth)
 
-    market = environment(trend(bars=100), action_scheme=Own(), interpreted=True)
-    with pytest.raises(ConfigurationError, match="Own"):
-        rule.evaluate(market)
+
+def test_targets_that_an_action_scheme_cannot_say_are_refused_with_what_to_do() -> None:
+    vector = TradingVectorEnvironment(
+        num_envs=1, data=trend(bars=100), action_scheme=Unheard(), interpreted=True, autoreset_mode="SAME_STEP"
+    )
+    observations, _ = vector.reset(seed=0)
+    with pytest.raises(ConfigurationError, match="Unheard.*baseline_environment"):
+        actions_towards(np.ones((1, 1)), Situation(observations, vector.engine))
+
+
+def test_buy_and_hold_on_a_margin_account_borrows_nothing_and_never_sells() -> None:
+    exchange = SimulatedExchange(trend(bars=200, seed=0), account=MarginAccount(leverage=3.0), fee_rate=0.001)
+    market = TradingEnvironment(
+        exchange=exchange, action_scheme=TargetPosition(positions=(-1, 3)), feature_pipeline=["returns"],
+        lookback_window=5, interpreted=True,
+    )  # fmt: skip
+    played = BuyAndHold().evaluate(market).episodes[0]
+    assert played.metrics["total_trades"] == 1
+    assert played.position_value[1] / played.net_worth[1] == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"redraw": 1.5}, "redraw must be in"),
+        ({"choices": 0}, "choices must be"),
+        ({"holdings": [0.5, 1.0]}, "shape"),
+        ({"holdings": [[np.nan]]}, "finite"),
+    ],
+)
+def test_random_traders_that_cannot_be_are_refused(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        RandomTrader(**arguments)
+
+
+def test_random_traders_refuse_a_market_of_another_number_of_symbols() -> None:
+    with pytest.raises(ConfigurationError, match="hold 2 symbols, the environment has 1"):
+        RandomTrader(holdings=[[0.5, 0.5]]).evaluate(environment(trend(bars=100), interpreted=True))

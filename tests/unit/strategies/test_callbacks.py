@@ -152,6 +152,9 @@ def test_early_stop_waits_for_a_new_best_and_keeps_it(tmp_path: Path) -> None:
     best = StableBaselinesTradingStrategy.load(tmp_path)
     assert best.trained_steps == 128
     assert best.evaluate(validation(), steps=2).in_sample
+    # it is the best of four, two of them later than itself
+    assert [lesson.looks for lesson in best.learned] == [0, 4]
+    assert [lesson.looks for lesson in strategy.learned] == [0, 4]
 
 
 def test_whoever_stops_by_a_span_has_learned_from_it_and_learns_nothing_else_from_it() -> None:

@@ -18,7 +18,8 @@ from tradeready_gym.strategies import BuyAndHold, Flat, MovingAverageCross
 from tradeready_gym.strategies.card import result_card
 from tradeready_gym.strategies.comparison import Comparison, compare
 from tradeready_gym.strategies.details import details_of
-from tradeready_gym.strategies.pages import comparison_report, details_rows
+from tradeready_gym.strategies.learned import Learned
+from tradeready_gym.strategies.pages import comparison_report, details_rows, turnover_words
 from tradeready_gym.strategies.performance import Evaluation, Performance
 from tradeready_gym.strategies.sensitivity import cost_sensitivity
 from tradeready_gym.strategies.trace import count_actions, trace
@@ -145,6 +146,57 @@ def test_another_price_anywhere_is_another_hash() -> None:
     one, other = (result_card(comparison, env) for env, comparison in worlds)
     assert one["data"]["sha256"] != other["data"]["sha256"]
     assert one["data"]["candles"] == other["data"]["candles"] == 300
+
+
+def test_the_card_says_what_the_baselines_were_played_with_and_how_well_random_traders_match() -> None:
+    env, comparison = compared()
+    card = result_card(comparison, env)
+    assert [one["name"] for one in card["baselines"]] == ["Buy and hold", "Flat", "MA cross 20/50", "Random"]
+    assert all(one["action_scheme"].startswith("Holdings(") for one in card["baselines"])
+    assert card["agents"][0]["action_scheme"] == repr(env.engine.spec.action_scheme)
+    assert [one["agent"] for one in card["random_traders"]] == [agent.strategy for agent in comparison.agents]
+    for one, agent in zip(card["random_traders"], comparison.agents, strict=True):
+        assert one["turnover"] == agent.metric("turnover")[0]
+        assert one["turnover_ratio"] == pytest.approx(1.0, abs=0.1)
+    said = turnover_words(card["random_traders"])
+    assert said.startswith("Their turnover is ") and said.endswith(" times its own.")
+    assert turnover_words([{"turnover_ratio": None}]) == "It never traded, and neither did they."
+
+
+def test_the_tiles_are_medians_of_the_seeds_and_say_so() -> None:
+    env = market()
+    comparison = compare([MovingAverageCross(3, 9), BuyAndHold(), MovingAverageCross(2, 20)], env, random_seeds=2)
+    card = result_card(comparison, env)
+    traced = trace(comparison_agent(), env)
+    facts = {name: (value, said) for name, value, said in comparison_report("x", comparison, env, traced, card).facts}
+    median = float(np.median([agent.metric("roi_pct")[0] for agent in comparison.agents]))
+    assert facts["Return"][0] == f"{median:+.1f} %"
+    assert "median of 3 seeds; buy and hold" in facts["Return"][1]
+    assert "median of 3 seeds; mean by 95 %" in facts["Sharpe ratio"][1]
+    alone = compare([MovingAverageCross(3, 9)], env, random_seeds=2)
+    one = comparison_report("x", alone, env, traced, result_card(alone, env))
+    assert one.facts[0][2].startswith("MA cross 3/9; buy and hold")
+    assert "bootstrap over time" in one.facts[1][2]
+    assert one.facts[2][2].startswith("0 trials;")
+
+
+def test_a_choice_by_a_validation_span_is_counted_on_the_card_and_the_page() -> None:
+    env, comparison = compared()
+    chooser = MovingAverageCross(3, 9)
+    validation = market(data=trend(bars=200, seed=9))
+    for _ in range(7):
+        chooser.mark_learned(validation, looks=1)
+    card = result_card(comparison, env, learned=chooser.learned)
+    (lesson,) = chooser.learned
+    assert card["spans"]["selection"] == [{"span": str(lesson.span), "evaluations": 7}]
+    assert card["spans"]["training"] == []
+    assert Learned.from_plain(json.loads(json.dumps(lesson.as_plain()))) == lesson
+    badges = comparison_report("x", comparison, env, trace(chooser, env), card).badges
+    assert ("chosen by 7 evaluations on a validation span", "plain") in badges
+    chooser.mark_learned(validation)  # and was trained there, too
+    assert [one.looks for one in chooser.learned] == [7, 0]
+    none = result_card(comparison, env)
+    assert none["spans"]["selection"] == []
 
 
 def test_an_agent_that_never_trades_has_no_ratio_and_still_a_page() -> None:

@@ -13,6 +13,7 @@ from tradeready_gym.strategies.baselines import Flat, MovingAverageCross
 from tradeready_gym.strategies.experiment import Experiment
 from tradeready_gym.strategies.fold_card import walk_forward_card
 from tradeready_gym.strategies.fold_pages import fold_rows, median_curve, remarks_of, total_rows, walk_forward_report
+from tradeready_gym.strategies.matching import trade_like
 from tradeready_gym.strategies.trials import Trial
 from tradeready_gym.strategies.walk_forward import Fold, FoldResult, WalkForward, walk_forward
 
@@ -29,14 +30,16 @@ FEW = {
 def walked() -> WalkForward:
     """Three seeds that are rules in fact, over four folds; in the second, none of them trades."""
 
-    def play(experiment: Experiment, fold: Fold, seed: int) -> FoldResult:
+    def play(experiment: Experiment, fold: Fold, seed: int, random_seeds: int) -> FoldResult:
         rule = Flat() if fold.number == 1 else MovingAverageCross(3 + seed, 12)
-        return FoldResult(fold, seed, rule.evaluate(experiment.make(fold.test.start_time, fold.test.end_time)))
+        test = experiment.make(fold.test.start_time, fold.test.end_time)
+        played = rule.evaluate(test)
+        return FoldResult(fold, seed, played, trade_like(played, test, random_seeds))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_train_and_test", play)
         experiment = Experiment("TradeReady-BTC-v0", FEW, steps=1, seeds=(0, 1, 2), label="rules")
-        return walk_forward(experiment, folds=4, workers=1, purge=5, embargo=3)
+        return walk_forward(experiment, folds=4, workers=1, purge=5, embargo=3, random_seeds=4)
 
 
 def card_of(walked: WalkForward, **changes: Any) -> dict[str, Any]:
@@ -62,7 +65,31 @@ def test_all_tests_as_one_are_the_product_of_the_tests(walked: WalkForward) -> N
     for seed in ("0", "1", "2"):
         growth = np.prod([1.0 + fold["seeds"][seed]["roi_pct"] / 100.0 for fold in card["folds"]])
         assert card["all_tests"]["seeds"][seed]["roi_pct"] == pytest.approx(100.0 * (growth - 1.0))
-    assert set(card["all_tests"]["baselines"]) == {"Buy and hold", "Flat", "MA cross 20/50"}
+    assert set(card["all_tests"]["baselines"]) == {"Buy and hold", "Flat", "MA cross 20/50", "Random"}
+
+
+def test_random_traders_of_every_seed_and_test_are_on_the_card_with_how_well_they_match(walked: WalkForward) -> None:
+    card = card_of(walked)
+    assert [(one["fold"], one["seed"]) for one in card["random_traders"]] == [
+        (k, s) for k in (1, 2, 3, 4) for s in (0, 1, 2)
+    ]
+    ratios = [one["turnover_ratio"] for one in card["random_traders"]]
+    assert ratios[3:6] == [None] * 3  # of the test in which nobody traded
+    assert [ratio for ratio in ratios if ratio is not None] == pytest.approx([1.0] * 9, abs=0.1)
+    curves = walked.chained_traders(1)
+    assert len(curves) == 4 and all(len(curve) == len(walked.chained(1)[1]) for curve in curves)
+    growth = [
+        np.prod([r.traders.equity[2][-1] / r.traders.equity[2][0] for r in walked.results if r.seed == 1 and r.traders])
+    ]
+    assert curves[2][-1] / curves[2][0] == pytest.approx(growth[0])
+    gain = walked.chained(1)[1][-1]
+    ahead = np.mean([(gain > curve[-1]) + 0.5 * (gain == curve[-1]) for curve in curves])
+    assert card["all_tests"]["ahead_of_random_traders"]["1"] == ahead
+    returns = [100.0 * (c[-1] / c[0] - 1.0) for seed in (0, 1, 2) for c in walked.chained_traders(seed)]
+    assert card["all_tests"]["baselines"]["Random"]["roi_pct"] == pytest.approx(np.median(returns))
+    assert card["folds"][1]["baselines"]["Random"]["total_trades"] == 0
+    assert set(card["baselines_played_with"].values()) == {"Holdings(threshold=0.01)"}
+    assert "of those like itself. Their turnover is" in " ".join(remarks_of(walked, card))
 
 
 def test_a_seed_is_deflated_by_every_trial_that_is_known(walked: WalkForward) -> None:
@@ -109,7 +136,7 @@ def test_the_page_says_what_was_not_traded_and_what_few_seeds_are_worth(walked: 
     assert "3 seeds are too few to rely on the intervals; take at least 10." in said
     assert "Over 4 tests" in lines[0] and "buy and hold" in lines[0]
     assert [row["strategy"] for row in total_rows(card)] == [
-        *(f"PPO, seed {seed}" for seed in range(3)), "Buy and hold", "Flat", "MA cross 20/50",
+        *(f"PPO, seed {seed}" for seed in range(3)), "Buy and hold", "Flat", "MA cross 20/50", "Random",
     ]  # fmt: skip
     page = render_fold_report(walk_forward_report("A walk", walked, card))
     assert "3 seeds: too few to rely on" in page and "no trade" in page and "Omega" in page

@@ -5,10 +5,11 @@ import sys
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 from small_worlds import trend_env
-from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.errors import ConfigurationError, UnknownName
 from tradeready_gym.market import Candles
 from tradeready_gym.market.worlds import trend
 from tradeready_gym.strategies import BuyAndHold, Situation, TradingStrategy
@@ -78,6 +79,33 @@ def test_a_performance_is_plain_data_as_well() -> None:
     assert plain["step"] == [0, 1, 2]
     assert plain["time"][0].endswith("Z")
     assert all(type(value) is float for value in plain["net_worth"])
+
+
+def test_a_performance_gives_columns_rows_and_a_row_as_a_frame_does() -> None:
+    result = Alternating(trend_env(action_scheme="hold_buy_sell")).run(steps=9, testing=True)
+    frame = result.to_pandas()
+    assert result["net_worth"].tolist() == frame.net_worth.tolist()
+    assert pandas.DataFrame(result[-3:]).equals(frame[-3:].reset_index(drop=True))
+    assert result[-1]["net_worth"] == frame.net_worth.iloc[-1]
+    assert len(result[2:5]["time"]) == 3 and result[4]["step"] == 4
+    with pytest.raises(UnknownName, match="Did you mean 'net_worth'"):
+        result["networth"]
+
+
+@pytest.mark.parametrize("testing", [True, False])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"episodes": 0}, "episodes must be an integer of at least 1; got 0"),
+        ({"episodes": -1}, "episodes must be"),
+        ({"episodes": True}, "episodes must be"),
+        ({"steps": 0}, "steps must be an integer of at least 1; got 0"),
+        ({"steps": 2.5}, "steps must be"),
+    ],
+)
+def test_a_run_of_nothing_is_refused_by_name(wrong: dict[str, Any], said: str, testing: bool) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        Alternating(trend_env(action_scheme="hold_buy_sell")).run(testing=testing, **wrong)
 
 
 def test_without_pandas_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,6 +162,8 @@ def test_training_is_written_to_the_journal_with_its_label() -> None:
     (run,) = [run for run in list_runs() if run.run_id not in known]
     assert (run.strategy_label, run.status) == ("kept", "completed")
     assert run.config["episode_end"] == "gymnasium"
+    # 125 steps of each of 32 accounts hold two episodes of 50; the algorithm goes on to the end of its rollout
+    assert run.config["episodes_total"] == 64
     assert len(read_run(run.path).episodes) >= 64
 
 

@@ -127,6 +127,10 @@ def test_the_best_has_learned_from_the_validation_span_and_not_from_the_test(tmp
     assert {(one.start_time, one.end_time) for one in played} == {CUTS}
     assert TradingStrategy.evaluate(result.best, span(*CUTS)).in_sample
     assert not TradingStrategy.evaluate(result.best, test).in_sample
+    # it is the best of six, and says so
+    assert [(lesson.span, lesson.looks) for lesson in result.best.learned] == [
+        (spans_of(span(None, CUTS[0]).engine)[0], 0), (spans_of(span(*CUTS).engine)[0], 6),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,20 @@
 """Walk-forward: what a fold has learned from lies before what it is tested on."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tradeready_gym.engine import engine
+from tradeready_gym.engine.fuse import fuse
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.evaluation import walk_forward_splits
 from tradeready_gym.market import Span
 from tradeready_gym.strategies import walk_forward as module
+from tradeready_gym.strategies.compiling import compile_ahead
 from tradeready_gym.strategies.experiment import Experiment
+from tradeready_gym.strategies.learned import spans_of
 from tradeready_gym.strategies.walk_forward import FoldResult, make_folds, walk_forward
 
 HOUR = 3_600_000_000
@@ -101,18 +106,66 @@ def test_agents_in_parallel_have_one_thread_each() -> None:
 
 def test_every_fold_and_seed_is_tested_on_what_nobody_had_seen_and_processes_change_nothing() -> None:
     seen: list[FoldResult] = []
-    alone = walk_forward(experiment(), folds=2, workers=1, finished=seen.append)
-    together = walk_forward(experiment(), folds=2, workers=2)
+    alone = walk_forward(experiment(), folds=2, workers=1, finished=seen.append, random_seeds=3)
+    together = walk_forward(experiment(), folds=2, workers=2, random_seeds=3)
 
     assert len(seen) == 4
     assert [(r.fold.number, r.seed) for r in together.results] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert not any(r.evaluation.in_sample for r in together.results)
     for one, other in zip(alone.results, together.results, strict=True):
         assert one.performance.net_worth.tolist() == other.performance.net_worth.tolist()
+        assert one.traders is not None and other.traders is not None
+        assert [c.tolist() for c in one.traders.equity] == [c.tolist() for c in other.traders.equity]
+    assert len(alone.chained_traders(1)) == 3
+
+
+def specialisations(monkeypatch: pytest.MonkeyPatch, play: Callable[[], Any]) -> set[Any]:
+    """Which sets of functions are compiled while something is played."""
+    found: set[Any] = set()
+
+    def noted(*functions: Any) -> Any:
+        found.add(functions)
+        return fuse(*functions)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "fuse", noted)
+        play()
+    return found
+
+
+@pytest.mark.parametrize("account", [None, "margin"])
+def test_what_workers_need_is_compiled_before_they_begin(account: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = experiment(arguments=dict(experiment().arguments) | ({"account": account} if account else {}), steps=64)
+    whole = made.make(None, None)
+    (fold,) = make_folds(spans_of(whole.engine)[0], 24 * HOUR, 1)
+    needed = specialisations(monkeypatch, lambda: module._train_and_test(made, fold, 0, 2))
+    ahead = specialisations(monkeypatch, lambda: compile_ahead(whole))
+    alone = specialisations(monkeypatch, lambda: compile_ahead(whole, baselines=False))
+    assert needed <= ahead
+    assert not needed <= alone  # of the random traders' actions
+
+
+def test_processes_are_given_nothing_to_do_before_it_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    class Pool:
+        def submit(self, function: Any, *job: Any) -> Any:
+            told.append("submitted")
+            raise KeyboardInterrupt
+
+        def shutdown(self, **arguments: Any) -> None:
+            told.append("shut down")
+
+    monkeypatch.setattr(module, "_begin_pool", lambda count: Pool())
+    monkeypatch.setattr(module, "compile_ahead", lambda environment: told.append("compiled"))
+    with pytest.raises(KeyboardInterrupt):
+        walk_forward(experiment(), folds=2, workers=2)
+    assert told == ["compiled", "submitted", "shut down"]
 
 
 def test_chained_tests_are_one_result() -> None:
-    result = walk_forward(experiment(steps=256, seeds=(0,)), folds=3, workers=1)
+    result = walk_forward(experiment(steps=256, seeds=(0,)), folds=3, workers=1, random_seeds=0)
+    assert result.chained_traders(0) == []
     times, equity = result.chained_baseline("Buy and hold")
     growth = [r.performance.net_worth[-1] / r.performance.net_worth[0] for r in result.baselines[::3]]
     assert equity[-1] / equity[0] == pytest.approx(np.prod(growth))

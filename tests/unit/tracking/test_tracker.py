@@ -392,3 +392,17 @@ def test_reports_of_both_kinds_keep_their_order(tmp_path: Path, clock: list[floa
 def test_what_is_no_packed_column_is_refused(column: dict[str, str]) -> None:
     with pytest.raises(ValueError):
         unpacked({"roi_pct": column})
+
+
+def test_what_is_planned_is_registered_with_the_run(tmp_path: Path) -> None:
+    run = TrainingTracker("planned", directory=tmp_path, config={"seed": 1})
+    run.expect(40)
+    run.register_run()
+    registered = journal.read(run.path).records[0]
+    assert registered["body"]["config"] == {"strategy_label": "planned", "seed": 1, "episodes_total": 40}
+
+
+@pytest.mark.parametrize("episodes", [0, -1])
+def test_nobody_plans_less_than_an_episode(tmp_path: Path, episodes: int) -> None:
+    with pytest.raises(ConfigurationError, match="at least one episode"):
+        TrainingTracker(directory=tmp_path).expect(episodes)

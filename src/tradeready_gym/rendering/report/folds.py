@@ -140,7 +140,9 @@ def equity_chart(report: FoldReport) -> str:
     looks = [(HOLD, 1.4), *[(SEED, 0.8)] * (len(curves) - 2), (MEDIAN, 2.6)]
     for (times, share), (colour, width) in zip(shares, looks, strict=True):
         plot.line(times, share, colour, width)
-    return plot.to_svg(f"Equity of {len(report.seeds)} seeds over {len(report.folds)} tests, and of {report.hold.name}")
+    seeds, tests = len(report.seeds), len(report.folds)
+    who = f"{seeds} seed{'' if seeds == 1 else 's'} over {tests} test{'' if tests == 1 else 's'}"
+    return plot.to_svg(f"Equity of {who}, and of {report.hold.name}")
 
 
 def returns_chart(report: FoldReport) -> str:
