@@ -13,6 +13,7 @@
     ├── EpisodeError (RuntimeError)
     │   └── ResetNeeded                   step() before reset(), or after the end
     ├── CheckFailed (AssertionError)      a checker's finding about somebody's environment or component
+    ├── AccountsDisagree              an account here and the one on the platform that should be the same are not
     ├── PlatformUnavailable               api_key= was given and no platform answers
     └── PlatformRefused                   it answers, and does not take the key
 
@@ -102,6 +103,10 @@ class ResetNeeded(EpisodeError):
 
 class CheckFailed(TradeReadyError, AssertionError):
     """A checker's finding about an environment or a component."""
+
+
+class AccountsDisagree(TradeReadyError):
+    """An account in this process and the one on the platform that should be the same are not; says the first difference."""
 
 
 class PlatformUnavailable(TradeReadyError):

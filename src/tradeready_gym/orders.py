@@ -51,7 +51,7 @@ class Order:
 
     `quantity` is in base units. `price` is the limit of a limit order and the trigger of a stop or take-profit; market
     orders have none. `stop_price` and `take_price` make a bracket: two exits that activate when this order fills, one
-    cancelling the other.
+    cancelling the other. A market order with `cut` is cut to what the account affords or holds, instead of being refused.
     """
 
     symbol: str
@@ -61,6 +61,7 @@ class Order:
     price: float | None = None
     stop_price: float | None = None
     take_price: float | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,13 @@ import gymnasium
 _SINGLE = "tradeready_gym.registration:make_environment"
 _VECTOR = "tradeready_gym.registration:make_vector_environment"
 
-PAIRS = {"BTC": ("BTCUSDT",), "ETH": ("ETHUSDT",), "SOL": ("SOLUSDT",)}
-PORTFOLIO_PAIRS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+
+class OwnPairs(tuple[str, ...]):
+    """The pairs of an id itself, which nobody gave."""
+
+
+PAIRS = {"BTC": OwnPairs(["BTCUSDT"]), "ETH": OwnPairs(["ETHUSDT"]), "SOL": OwnPairs(["SOLUSDT"])}
+PORTFOLIO_PAIRS = OwnPairs(["BTCUSDT", "ETHUSDT", "SOLUSDT"])
 
 REGISTERED: dict[str, dict[str, Any]] = {
     "TradeReady-BTC-v0": {"pairs": PAIRS["BTC"], "action_scheme": "hold_buy_sell"},
@@ -46,26 +51,33 @@ def make_environment(**arguments: Any) -> Any:
 
 def make_live_environment(
     *,
-    pairs: Any = ("BTCUSDT",),
-    timeframe: str = "1m",
-    venue: str = "binance",
+    pairs: Any = None,
+    timeframe: str | None = None,
+    venue: str | None = None,
     feed: Any = None,
     action_scheme: Any = None,
     observation_features: Any = None,
     reward_function: Any = None,
     position_size: float | None = None,
     track_training: bool = True,
+    limits: Any = None,
+    paper_account: bool = False,
     **others: Any,
 ) -> Any:
-    """What `gymnasium.make("TradeReady-Live-v0")` calls: a `LiveTradingEnv` on Binance's public streams, on another `venue` by
-    its name in ccxt, or on `feed`; a `BookTradingEnv` with `fill_at="book"`."""
+    """What `gymnasium.make("TradeReady-Live-v0")` calls: a `LiveTradingEnv` on Binance's public streams, with `api_key=` on the
+    feed of that platform, on a `venue` by its name in ccxt, or on `feed`; a `BookTradingEnv` with `fill_at="book"`, a `LimitedTradingEnv` with
+    `limits`, a `PaperTradingEnv` with `paper_account=True`. Pairs and timeframe are those of a `feed` that is given, else BTCUSDT and 1m by default.
+
+    Raises:
+        ConfigurationError: `feed` has other pairs, or another timeframe, than those that were given with it.
+    """
     from tradeready_gym.envs.live import LiveTradingEnv
     from tradeready_gym.errors import ConfigurationError
     from tradeready_gym.live.feeds import make_feed
 
-    if feed is not None and venue != "binance":
+    if feed is not None and venue is not None:
         raise TypeError("venue= names a feed and feed= is one; give one of them")
-    symbols = (pairs,) if isinstance(pairs, str) else tuple(pairs)
+    symbols, timeframe = _of_feed(feed, pairs, timeframe)
     if len(symbols) > 1 and action_scheme is None:
         raise ConfigurationError(
             f"hold/buy/sell trades one pair; got {list(symbols)}. Give action_scheme= for more, such as 'portfolio'"
@@ -81,13 +93,69 @@ def make_live_environment(
     )
     for name in ("data", "symbols"):
         documented.pop(name, None)
-    if feed is None:
-        feed = make_feed("binance" if venue == "binance" else f"ccxt:{venue}", symbols, timeframe)
+    if paper_account and (others.get("api_key") is None or venue is not None or feed is not None or limits is not None):
+        raise ConfigurationError(
+            "paper_account=True trades on the account that api_key= has on a platform, at its feed and within its limits: give "
+            "api_key=, and neither venue=, feed= nor limits="
+        )
+    own: Any = None
+    if feed is None and venue is None and others.get("api_key") is not None:
+        from tradeready_gym.live.platform_feed import PlatformFeed
+
+        own = PlatformFeed(others.get("base_url"), others["api_key"], symbols, timeframe)
+    elif feed is None:
+        own = make_feed("binance" if venue in (None, "binance") else f"ccxt:{venue}", symbols, timeframe)
+    made: type[LiveTradingEnv] = LiveTradingEnv
     if documented.get("fill_at") == "book":
         from tradeready_gym.envs.live_book import BookTradingEnv
 
-        return BookTradingEnv(feed, **documented)
-    return LiveTradingEnv(feed, **documented)
+        made = BookTradingEnv
+    elif limits is not None:
+        from tradeready_gym.envs.live_limits import LimitedTradingEnv
+
+        made = LimitedTradingEnv
+    if limits is not None:
+        documented["limits"] = limits
+    try:
+        if paper_account:
+            return _on_paper(own, documented)
+        return made(feed if own is None else own, **documented)
+    except BaseException:
+        if own is not None:
+            own.close()
+        raise
+
+
+def _on_paper(feed: Any, documented: dict[str, Any]) -> Any:
+    from tradeready_gym.envs.live_paper import PaperTradingEnv
+    from tradeready_gym.live.platform_account import PlatformAccount
+
+    paper = PlatformAccount(documented.get("base_url"), documented["api_key"])
+    try:
+        return PaperTradingEnv(feed, paper=paper, **documented)
+    except BaseException:
+        paper.close()
+        raise
+
+
+def _of_feed(feed: Any, pairs: Any, timeframe: str | None) -> tuple[tuple[str, ...], str]:
+    from tradeready_gym.errors import ConfigurationError
+    from tradeready_gym.market import Timeframe
+
+    given = None if pairs is None else (pairs,) if isinstance(pairs, str) else tuple(pairs)
+    if feed is None:
+        return given or ("BTCUSDT",), timeframe or "1m"
+    # as in ccxt, too: BTC/USDT is BTCUSDT
+    if given is not None and tuple(pair.upper().replace("/", "") for pair in given) != feed.symbols:
+        raise ConfigurationError(
+            f"pairs={list(given)} were asked for, and feed= brings {list(feed.symbols)}; leave pairs= out, or give a feed of them"
+        )
+    if timeframe is not None and Timeframe.parse(timeframe) != feed.timeframe:
+        raise ConfigurationError(
+            f"timeframe={timeframe!r} was asked for, and feed= brings candles of {feed.timeframe.label}; leave timeframe= out, or "
+            f"give a feed of that timeframe"
+        )
+    return feed.symbols, feed.timeframe.label
 
 
 def make_vector_environment(**arguments: Any) -> Any:
@@ -147,8 +215,10 @@ def _documented(
     if reward is not None:  # what an id leaves open is the context's, or the default
         composed["reward_scheme"] = reward
     symbols = (pairs,) if isinstance(pairs, str) else tuple(pairs)
-    if exchange is not None:
-        if symbols not in (*PAIRS.values(), PORTFOLIO_PAIRS):
+    if isinstance(exchange, str) and exchange != "simulated":
+        return composed | {"exchange": exchange, "symbols": symbols} | ({} if data is None else {"data": data})
+    if exchange is not None and not isinstance(exchange, str):
+        if not isinstance(pairs, OwnPairs) and symbols != tuple(getattr(exchange, "symbols", ())):
             raise TypeError(
                 f"pairs={list(symbols)!r} belongs to the exchange; give symbols= there or leave out exchange="
             )

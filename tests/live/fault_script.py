@@ -8,6 +8,7 @@ What is wrong afterwards is counted, not raised, so that a table can say it by f
     other              an observation, equity or clock that differs; a request within the time for which the venue had refused
 """
 
+import dataclasses
 import functools
 import threading
 from collections import Counter
@@ -26,6 +27,7 @@ from tradeready_gym.market import Candles, synthetic
 START = "2024-01-02T01:00:00Z"
 HISTORY, PLAYED, SPEED, STILL = 1500, 1200, 240.0, 0.001
 SECOND, MINUTE = 1_000_000, 60_000_000
+CLOCK_TOLERANCE = 600.0  # seconds of the venue's, at this speed 2.5 of ours
 SLOTS, DECISIONS = 24, 16
 CLOCK_FAULTS = {"clock_ahead": 120, "clock_behind": -120, "clock_set_forward": 90, "clock_set_back": -90}
 HALTS = {"halt_1": 1, "halt_5": 5, "halt_500": 500}
@@ -43,6 +45,7 @@ DESCRIBED = {
     "late": "late candle",
     "swap": "candles out of order",
     "correction": "corrected candle",
+    "future": "event time an hour ahead",
     "drop": "candle lost by the stream",
     "outage_1": "out of reach for 1 candle",
     "outage_5": "out of reach for 5 candles",
@@ -118,9 +121,9 @@ class Plan:
 
 
 def plan_of(seed: int) -> Plan:
-    """Three kinds of trouble at random, and one long one for every third seed."""
+    """Three kinds of trouble at random, one long one for every third seed, and a wrong time for every fifth."""
     generator = np.random.default_rng(seed)
-    short = [name for name in (*STREAM_FAULTS, *MIDWAY_FAULTS, *REST_FAULTS) if name not in LONG]
+    short = [name for name in (*STREAM_FAULTS, *MIDWAY_FAULTS, *REST_FAULTS) if name not in (*LONG, "future")]
     faults = {
         slot: [str(name) for name in generator.choice(short, generator.integers(1, 4))]
         for slot in range(SLOTS)
@@ -129,6 +132,8 @@ def plan_of(seed: int) -> Plan:
     halt = None if seed % 2 else ("halt_1", "halt_5", "halt_500")[seed // 2 % 3]
     if seed % 4 == 1:
         faults.setdefault(12, []).append(("outage_500", "leap_500")[seed // 4 % 2])
+    if seed % 5 == 2:
+        faults.setdefault(3, []).append("future")
     clock = list(CLOCK_FAULTS)[seed % 4]
     return Plan(faults, halt, clock, halt_slot=int(generator.integers(3, 10)))
 
@@ -155,7 +160,17 @@ def play(plan: Plan, decisions: int = DECISIONS, seed: int = 0) -> Outcome:
         finally:
             live.close()
         health = feed.health
-    for name in ("reconnects", "backfilled", "duplicates", "corrections", "late", "malformed", "declared_gaps"):
+    counted = (
+        "reconnects",
+        "backfilled",
+        "duplicates",
+        "corrections",
+        "late",
+        "malformed",
+        "declared_gaps",
+        "wrong_times",
+    )
+    for name in counted:
         outcome.counted[name] += getattr(health, name)
     outcome.note("other", "a request came while the venue refused", replica.told.impatient)
     outcome.injected.update(
@@ -171,12 +186,10 @@ def _compare(
     seen, info = live.reset(seed=seed)
     candles, begin = replica.candles, live.clock_time
     anchor = live._market.candles_so_far().start
-    backtest = TradingEnvironment(
-        data=candles.between(anchor, None), symbols="BTCUSDT", timeframe="1m", slippage=0.0005,
-        start_time=info["virtual_time"], episode_end="gymnasium", instruments=dict(live.feed.instruments()),
-        feature_pipeline=FEATURES,
-    )  # fmt: skip
+    begun = info["virtual_time"]
+    backtest = _backtest(live, candles.between(anchor, None), begun)
     expected, told = backtest.reset(seed=seed)
+    trail: list[tuple[list[Any], Any]] = []
     backtest.action_space.seed(seed)
     replica.clock.run(SPEED)  # what had to be compiled took no time there
     fills: dict[str, list[dict[str, Any]]] = {"live": [], "backtest": []}
@@ -186,20 +199,56 @@ def _compare(
             clock.shift(CLOCK_FAULTS[plan.clock] * SECOND)
         action = backtest.action_space.sample()
         seen, _, _, _, info = _step(live, action)
-        for passing in [0] * info["missed_candles"] + [action]:
+        trail.append(([0] * info["missed_candles"] + [action], seen))
+        for passing in trail[-1][0]:
             expected, _, _, _, told = backtest.step(passing)
             fills["backtest"] += told["filled_orders"]
         fills["live"] += info["filled_orders"]
         clocks.append(live.clock_time)
         outcome.counted["missed candles"] += info["missed_candles"]
+        ahead = (live.feed.now() - replica.clock.now()) / SECOND
+        outcome.note(
+            "other", f"step {k}: the venue's clock is {ahead:.0f} s ahead of the venue", ahead > CLOCK_TOLERANCE
+        )
         same = all(info[name] == told[name] for name in ("equity", "step", "virtual_time"))
         outcome.note("other", f"step {k}: {info['equity']} at {info['virtual_time']}, not {told['equity']}", not same)
-        # a correction that comes in time is what the agent sees, and the recording does not have it
+        # a correction that comes in time is what the agent sees; the recording gets it afterwards
         outcome.note("other", f"step {k}: another observation", not (corrected or np.array_equal(seen, expected)))
+    if corrected:
+        again = _backtest(live, as_corrected(live, candles).between(anchor, None), begun)
+        again.reset(seed=seed)
+        have = live.market_so_far.candles_so_far()
+        outcome.counted["corrected slots"] += int((have.volume == float(CORRECTED_VOLUME)).sum())
+        _judge_observations(again, trail, outcome)
     outcome.counted["decisions"] += decisions
     _judge_fills(fills["live"], fills["backtest"], outcome)
     outcome.note("duplicate orders", f"clocks {clocks}", len(clocks) - len(set(clocks)))
     _judge_slots(live, candles, begin, outcome)
+
+
+def _backtest(live: LiveTradingEnv, candles: Candles, begun: str) -> TradingEnvironment:
+    return TradingEnvironment(
+        data=candles, symbols="BTCUSDT", timeframe="1m", slippage=0.0005, start_time=begun, episode_end="gymnasium",
+        instruments=dict(live.feed.instruments()), feature_pipeline=FEATURES,
+    )  # fmt: skip
+
+
+def as_corrected(live: LiveTradingEnv, candles: Candles) -> Candles:
+    """The recording with those corrections that came before their slot was handed out; what came later changes nothing."""
+    have = live.market_so_far.candles_so_far()
+    volume = candles.volume.copy()
+    there = volume[:, candles.row_of(have.start) :][:, : len(have)]
+    there[:] = np.where(have.volume == float(CORRECTED_VOLUME), have.volume, there)
+    return dataclasses.replace(candles, volume=volume)
+
+
+def _judge_observations(backtest: TradingEnvironment, trail: list[tuple[list[Any], Any]], outcome: Outcome) -> None:
+    for k, (actions, seen) in enumerate(trail):
+        for action in actions:
+            expected = backtest.step(action)[0]
+        outcome.note(
+            "other", f"step {k}: another observation than of corrected data", not np.array_equal(seen, expected)
+        )
 
 
 def _step(live: LiveTradingEnv, action: Any) -> Any:

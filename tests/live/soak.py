@@ -6,6 +6,7 @@ Prints what happened; exits with 1 if a candle was lost, doubled or filled other
 """
 
 import argparse
+import gc
 import os
 import resource
 import sys
@@ -69,7 +70,7 @@ def _played(seed: int) -> Outcome:
 
 
 def month(days: int) -> bool:
-    """Decide every minute of `days`, journalled; prints memory, open files and the journal's size by day."""
+    """Decide every minute of `days`, journalled, and compacted once a day; prints memory, open files and the journal's size."""
     candles = synthetic(
         symbols=("BTCUSDT",), timeframe="1m", start="2024-01-01T00:00:00Z", bars=(days + 2) * DAY, seed=1
     )
@@ -77,11 +78,15 @@ def month(days: int) -> bool:
         path = Path(folder) / "session.journal"
         env = LiveTradingEnv(ReplayFeed(candles, "2024-01-03T00:00:00Z"), journal=path)
         env.reset(seed=1)
-        curve = []
+        curve, decided, largest = [], list[int](), 0
         for day in range(days):
             begin = time.perf_counter()
             for k in range(DAY):
                 info = env.step({0: 1, 360: 2}.get(k % 720, 0))[4]
+            largest = max(largest, path.stat().st_size)
+            decided += [record["slot"] for record in journal.read(path).records if record["message"] == "decide"]
+            env = env.compacted()
+            gc.collect()
             memory = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
             files = len(os.listdir("/proc/self/fd"))
             curve.append((memory, files))
@@ -90,16 +95,17 @@ def month(days: int) -> bool:
                 f"{1000 * (time.perf_counter() - begin) / DAY:.2f} ms a decision, equity {info['equity']:.2f}\n"
             )
             sys.stdout.flush()
-        decided = [record["slot"] for record in journal.read(path).records if record["message"] == "decide"]
         once = len(decided) == len(set(decided)) == days * DAY
         equity = info["equity"]
+        begin = time.perf_counter()
         again = LiveTradingEnv(ReplayFeed(candles, "2024-01-03T00:00:00Z"), journal=path)
         recovered = again.recover()
+        seconds = time.perf_counter() - begin
         same = recovered is not None and recovered[1]["equity"] == equity
     grown = curve[-1][0] - curve[min(1, len(curve) - 1)][0]
     sys.stdout.write(
         f"{days} days: {grown:+.1f} MB since the second day, {curve[-1][1] - curve[0][1]:+d} files; every slot decided once: "
-        f"{once}; recovered to the same equity: {same}\n"
+        f"{once}; the journal had {largest / 2**20:.2f} MB at most; recovered to the same equity: {same}, in {seconds:.1f} s\n"
     )
     return once and same and grown < 25.0 and curve[-1][1] <= curve[0][1]
 

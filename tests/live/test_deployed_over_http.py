@@ -1,5 +1,6 @@
 """An agent that the dashboard deploys: a process of its own, which outlives the server and is found again."""
 
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import pytest
 from serving import Served, another_key, client_of, serving
 from test_deployment import _home, run
 
+from tradeready_gym.errors import UnknownName
 from tradeready_gym.live.deployments import Deployment
 from tradeready_gym.live.lock import held
 from tradeready_gym.live.processes import _environment
@@ -160,6 +162,55 @@ def test_as_many_agents_work_as_the_limit_allows(server: Served) -> None:
         answer = server.client.post(PATH, json={"run_id": RUN, "feed": "replay"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "TOO_MANY_DEPLOYMENTS")
     assert server.client.post(PATH, json={"run_id": RUN, "feed": "replay"}).status_code == 201
+
+
+def test_limits_are_taken_shown_and_held_to_their_domain(server: Served) -> None:
+    limits = {"max_position_size_pct": 25.0, "orders_per_minute": 2, "stale_after_seconds": 90.0}
+    body = {"run_id": RUN, "feed": "replay", "name": "one"}
+    made = server.client.post(PATH, json=body | limits).json()
+    assert (made["limits"], made["refused_by_limits"], made["stale"], made["stale_candles"]) == (limits, 0, False, 0)
+    card = Deployment.load("one", server.platform.deployments.directory)
+    assert card.limits == limits
+    answer = server.client.post(PATH, json=body | {"name": "two", "max_order_size_pct": 0})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "VALIDATION_ERROR")
+    status = {"state": "stopped", "refused_by_limits": 3, "stale": True, "stale_candles": 7, "equity": 1.0, "cash": 1.0}
+    status |= {"roi_pct": 0.0, "step": 1, "positions": {}, "open_orders": 0, "virtual_time": "2022-01-01T00:00:00Z"}
+    health = {"state": "live", "reconnects": 0, "declared_gaps": 0}
+    (card.folder / "status.json").write_text(json.dumps(status | {"feed": health, "problem": None}))
+    page = server.client.get("/live/one").text
+    for said in ("Refused by its limits", "max position size % 25", "7 candles without a decision", "<dd>stale</dd>"):
+        assert said in page
+
+
+def test_what_is_not_at_work_is_removed_and_its_name_is_free(server: Served) -> None:
+    body = {"run_id": RUN, "feed": "replay", "name": "one"}
+    for page in (False, True):
+        assert server.client.post(PATH, json=body).status_code == 201
+        folder = server.platform.deployments.directory / "one"
+        assert server.stranger.delete(f"{PATH}/one").status_code == 404
+        (folder / "status.json").write_text('{"state": "running"}')
+        with held(folder):
+            assert server.client.delete(f"{PATH}/one").json()["error"]["code"] == "DEPLOYMENT_RUNNING"
+        if page:
+            answer = server.client.post("/live/one/ask", data={"order": "remove"})
+        else:
+            answer = server.client.delete(f"{PATH}/one")
+        assert answer.status_code == (303 if page else 204)
+        assert not folder.exists()
+    assert server.client.delete(f"{PATH}/one").status_code == 404
+
+
+def test_a_venue_that_lacks_what_the_agent_trades_is_a_named_refusal(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks(*_: object, **__: object) -> None:
+        raise UnknownName("symbol of Binance", "BTCUSDT", ())
+
+    monkeypatch.setattr("tradeready_gym.live.binance_rest.BinanceRest.instruments", lacks)
+    answer = server.client.post(PATH, json={"run_id": RUN, "feed": "binance", "name": "one"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_DEPLOYMENT")
+    assert "BTCUSDT" in answer.json()["error"]["message"]
+    assert not (server.platform.deployments.directory / "one").exists()
 
 
 def test_the_process_gets_no_secret_of_the_servers_environment(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,34 @@ def test_an_agent_of_another_timeframe_is_refused(run: Path) -> None:
     four = candles().resample("4h")
     with pytest.raises(ConfigurationError, match="timeframe"):
         work(deployment(run, timeframe="4h"), ReplayFeed(four, END), steps=1)
+
+
+def test_an_agent_that_learned_from_candles_which_were_revised_is_not_deployed(run: Path) -> None:
+    known = candles()
+    begin = "2021-05-20T00:00:00Z"  # so that some of what it learned from is the history
+    values: dict[str, Any] = {name: getattr(known, name) * 1.0001 for name in ("open", "high", "low", "close")}
+    revised = replace(known, **values)
+    with pytest.raises(ConfigurationError, match=r"learned from BTCUSDT 1h of sample.*revised.*allow='data'"):
+        work(deployment(run), ReplayFeed(revised, begin), steps=1)
+    allowed = deployment(run, name="allowed", allow=("data",))
+    assert Deployment.load("allowed") == allowed
+    assert work(allowed, ReplayFeed(revised, begin), steps=1)["state"] == "stopped"
+
+
+def test_an_agent_whose_features_never_forget_is_deployed_where_they_began_only(tmp_path: Path) -> None:
+    features = ["returns", {"name": "talib", "function": "OBV"}, "position"]
+    experiment = Experiment("TradeReady-BTC-v0", {**ARGUMENTS, "observation_features": features}, end=END)
+    sizes = {"n_steps": 16, "batch_size": 64}
+    strategy = StableBaselinesTradingStrategy(
+        experiment.make(None, END), model_kwargs=sizes, num_envs=4, track_training=False
+    )
+    strategy.train(64)
+    strategy.save(experiment.folder_of(tmp_path / "sums", 0))
+    experiment.save(tmp_path / "sums", trained_on=_span())
+    assert work(deployment(tmp_path / "sums", name="whole"), ReplayFeed(candles(), END), steps=1)["step"] == 1
+    later = candles().between("2021-04-01T00:00:00Z")
+    with pytest.raises(ConfigurationError, match=r"'talib:OBV'.*begin at the anchor 2021-01-01.*begin at 2021-04-01"):
+        work(deployment(tmp_path / "sums", name="later"), ReplayFeed(later, END), steps=1)
 
 
 def _stir(strategy: StableBaselinesTradingStrategy) -> None:

@@ -3,17 +3,21 @@
 import logging
 import subprocess
 import sys
+import time as wall
 from collections import Counter
 from pathlib import Path
 
+import fault_script
 import kill_script
 import pytest
 import soak
 from fault_script import DESCRIBED, Outcome, Plan, plan_of, play
 
-from tradeready_gym.live import BinanceFeed, journal
+from tradeready_gym.envs.live import LiveTradingEnv
+from tradeready_gym.live import BinanceFeed, Slot, journal
 from tradeready_gym.live.binance_rest import BinanceRest
 from tradeready_gym.live.orders import OrderRecords
+from tradeready_gym.market import Candles
 from tradeready_gym.tracking import journal as records
 
 MINUTE = 60_000_000
@@ -56,7 +60,49 @@ def test_the_table_blames_the_runs_of_a_fault() -> None:
     ]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_an_event_time_in_the_future_moves_no_clock(seed: int) -> None:
+    outcome = play(Plan({1 + seed: ["future"], 3 + seed: ["future", "duplicate"]}, clock=CLOCKS[seed]), 7, seed)
+    assert not outcome.wrong, outcome.first
+    assert outcome.injected["future"] >= 1
+    assert outcome.counted["wrong_times"] >= 1
+
+
+CLOCKS = [None, "clock_ahead", "clock_behind", "clock_set_forward", "clock_set_back"]
+
 # ---- planted defects ----
+
+
+def test_a_feed_that_believes_every_event_time_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def believing(self: BinanceFeed, moment: int) -> None:
+        self._seen = max(self._seen, moment)
+
+    monkeypatch.setattr(BinanceFeed, "_compare_clocks", believing)
+    outcome = play(Plan({1: ["future"]}), 3)
+    assert "ahead of the venue" in outcome.first
+
+
+def test_an_observation_that_lacks_a_correction_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    genuine, since = BinanceFeed._taken, dict[int, float]()
+
+    def leisurely(self: BinanceFeed, time: int) -> Slot | None:
+        # as when another symbol's candle is late: what is corrected meanwhile comes in time
+        there = self._assembler is not None and time in self._assembler._waiting
+        if there and since.setdefault(time, wall.monotonic()) > wall.monotonic() - 0.02:
+            return None
+        return genuine(self, time)
+
+    monkeypatch.setattr(BinanceFeed, "_taken", leisurely)
+    plan = Plan({slot: ["correction"] for slot in range(6)})
+    outcome = play(plan, 6)
+    assert not outcome.wrong, outcome.first
+    assert outcome.counted["corrected slots"]
+
+    def forgetful(live: LiveTradingEnv, candles: Candles) -> Candles:
+        return candles
+
+    monkeypatch.setattr(fault_script, "as_corrected", forgetful)
+    assert "corrected" in play(plan, 6).first
 
 
 def test_a_feed_that_declares_gaps_without_asking_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The live id under Gymnasium's own checker."""
 
 import warnings
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -29,3 +30,18 @@ def test_more_than_one_pair_needs_a_scheme_of_its_own() -> None:
     )
     env.reset(seed=1)
     assert env.step(env.action_space.sample())[4]["equity"] > 0.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"pairs": ["ETHUSDT"]}, r"pairs=\['ETHUSDT'\] were asked for, and feed= brings \['BTCUSDT'\]"),
+        ({"timeframe": "1m"}, "timeframe='1m' was asked for, and feed= brings candles of 1h"),
+    ],
+)
+def test_a_feed_of_something_else_than_was_asked_for_is_refused(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        gym.make("TradeReady-Live-v0", feed=ReplayFeed(market(), START), track_training=False, **asked)
+    asked = {"pairs": "BTC/USDT", "timeframe": "1h"}
+    env = gym.make("TradeReady-Live-v0", feed=ReplayFeed(market(), START), track_training=False, **asked)
+    assert env.unwrapped.feed.symbols == ("BTCUSDT",)  # type: ignore[attr-defined]

@@ -284,3 +284,62 @@ def test_a_cancellation_and_a_new_account_take_a_waiting_decision_back_too(tmp_p
 
     assert {name: info[name] for name in KEPT} == {name: told[name] for name in KEPT}
     assert not env.withdraw()
+
+
+# ---- candles that pass without a decision ----
+
+
+def late(path: Path, hours: int, wait_fails_at: int = 0) -> LiveTradingEnv:
+    """A session that has decided twice, and whose feed went on for some hours meanwhile."""
+    feed = Interrupted(market(), START, at=wait_fails_at, error=KeyboardInterrupt)
+    env = LiveTradingEnv(feed, journal=path, action_scheme="managed_risk", slippage="uniform")
+    env.reset(seed=3)
+    for k in (1, 2):
+        env.step(_action(env, k))
+    feed.clock.advance_to(feed.now() + hours * 3_600_000_000)
+    return env
+
+
+def test_candles_that_are_let_pass_are_told_and_recovered(tmp_path: Path) -> None:
+    path = tmp_path / "session.journal"
+    env = late(path, 5)
+    passed = env.catch_up()
+    assert passed is not None
+    seen, info = passed
+    assert (info["missed_candles"], info["step"], env.catch_up()) == (5, 7, None)
+    whole = LiveTradingEnv(ReplayFeed(market(), START), action_scheme="managed_risk", slippage="uniform")
+    whole.reset(seed=3)
+    paid, fills = [], []
+    for action in [_action(env, 1), _action(env, 2), 0, 0, 0, 0, 0, 0]:
+        expected, reward, _, _, other = whole.step(action)
+        paid.append(reward)
+        fills.append(other["filled_orders"])
+        if len(paid) == 7:
+            assert np.array_equal(seen, expected)
+    again = LiveTradingEnv(ReplayFeed(market(), START), journal=path, action_scheme="managed_risk", slippage="uniform")
+    recovered = again.recover()
+    assert recovered is not None
+    assert np.array_equal(recovered[0], seen)
+    for one in (env, again):
+        observation, reward, _, _, told = one.step(0)
+        assert np.array_equal(observation, expected)
+        # what was earned and filled meanwhile is told now
+        assert reward == pytest.approx(sum(paid[2:]), rel=1e-12)
+        assert told["filled_orders"] == [fill for one_step in fills[2:] for fill in one_step]
+        assert (told["passed_candles"], told["missed_candles"]) == (5, 0)
+        assert one.step(0)[4]["passed_candles"] == 0
+    assert env.exchange.trades == again.exchange.trades
+
+
+@pytest.mark.parametrize("at", [3, 5])
+def test_a_catch_up_that_is_interrupted_recovers(at: int, tmp_path: Path) -> None:
+    path = tmp_path / "session.journal"
+    env = late(path, 5, wait_fails_at=at)
+    with pytest.raises(KeyboardInterrupt):
+        env.catch_up()
+    told = [env.step(action)[4] for action in (3, 0)]
+    again = LiveTradingEnv(ReplayFeed(market(), START), journal=path, action_scheme="managed_risk", slippage="uniform")
+    last = again.recover()
+    assert last is not None
+    assert {name: last[1][name] for name in KEPT} == {name: told[-1][name] for name in KEPT}
+    assert again.exchange.trades == env.exchange.trades

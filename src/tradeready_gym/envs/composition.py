@@ -17,6 +17,7 @@ from tradeready_gym.envs.parts import (
 from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.features import FeaturePipeline
 from tradeready_gym.market.sources.platform import PlatformCandles
+from tradeready_gym.parameters import plain
 from tradeready_gym.rewards import RewardScheme
 from tradeready_gym.tracking import check_platform, platform_url
 
@@ -42,8 +43,8 @@ def compose(
     if context is not None and not isinstance(context, TradingContext):
         raise TypeError(f"context must be a TradingContext; got {type(context).__name__}")
     settings = settings_in_force(context)
-    given = {name: value for name, value in arguments.items() if name in ENVIRONMENT_KEYS}
-    shorthands = {name: value for name, value in arguments.items() if name in EXCHANGE_KEYS}
+    given = {name: plain(value) for name, value in arguments.items() if name in ENVIRONMENT_KEYS}
+    shorthands = {name: plain(value) for name, value in arguments.items() if name in EXCHANGE_KEYS}
     environment = {**settings.environment, **given}
     if "steps_per_action" in environment:
         environment["candles_per_action"] = environment.pop("steps_per_action")

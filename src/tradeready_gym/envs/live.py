@@ -1,7 +1,7 @@
 """LiveTradingEnv: the environment's own step, one closed candle at a time, as the market makes them."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class LiveTradingEnv(TradingEnvironment):
     Observations, fills, rewards and infos are those of a `TradingEnvironment` over the same candles, to the last digit,
     because it is one: the candles come from `feed` instead of a file. `reset` begins an account at the feed's clock.
 
-    The info has, besides: `decision_delay_ms` (how long after its candle opened the decision came), `quote_moved_pct` (how far
+    The info has, besides: `passed_candles` (which were let pass before the decision, by `catch_up`), `decision_delay_ms` (how long after its candle opened the decision came), `quote_moved_pct` (how far
     the price had moved from that open by then, by symbol; None where the feed does not know), `missed_candles` (which closed
     before it came: they pass without a decision, and the action applies to the next), `gap`, and `feed`. `total_steps` and
     `progress_pct` are None: only ruin ends an episode.
@@ -49,6 +49,8 @@ class LiveTradingEnv(TradingEnvironment):
 
     # a session that goes on for months keeps its actions in its journal
     keeps_actions = False
+    # what orders of the action are held to, by those who do; see `envs.live_limits`
+    limits: Any = None
 
     def __init__(
         self,
@@ -59,9 +61,13 @@ class LiveTradingEnv(TradingEnvironment):
         feature_pipeline: Any = DEFAULT_FEATURES,
         lookback_window: int = 30,
         capacity: int = CAPACITY,
-        journal: str | Path | None = None,
+        journal: str | Path | SessionJournal | None = None,
         **arguments: Any,
     ) -> None:
+        self._given = arguments | {
+            "action_scheme": action_scheme, "feature_pipeline": feature_pipeline, "lookback_window": lookback_window,
+            "capacity": capacity,
+        }  # fmt: skip
         for name in (
             "data",
             "exchange",
@@ -81,8 +87,9 @@ class LiveTradingEnv(TradingEnvironment):
                 "action_scheme": action_scheme,
                 "feature_pipeline": feature_pipeline,
                 "lookback_window": lookback_window,
-            }
-            feed = JournaledFeed(feed, SessionJournal(journal), _described(feed, {**arguments, **parts}))
+            } | self._limited()
+            file = journal if isinstance(journal, SessionJournal) else SessionJournal(journal)
+            feed = JournaledFeed(feed, file, _described(feed, {**arguments, **parts}))
         self.feed = feed
         needed = lookback_window + max(_warmup(feature_pipeline), max(1, 86_400 // feed.timeframe.seconds) + 1)
         market = GrowingReplayer(feed.history(max(needed, history_bars or 0)), capacity)
@@ -104,6 +111,8 @@ class LiveTradingEnv(TradingEnvironment):
         self._seen: dict[str, tuple[float, float]] = {}
         self._seen_then: dict[str, tuple[float, float]] | None = None
         self._pending = False
+        self._earned, self._passed = 0.0, 0  # in candles that were let pass since the last decision
+        self._refused: list[dict[str, Any]] = []
         self._own_table()
 
     def __repr__(self) -> str:
@@ -115,6 +124,11 @@ class LiveTradingEnv(TradingEnvironment):
         return self._market.clock
 
     @property
+    def market_so_far(self) -> GrowingReplayer:
+        """The candles that have closed, and the room for more."""
+        return self._market
+
+    @property
     def begun(self) -> bool:
         """Whether an account has begun."""
         return self._total > 0
@@ -124,12 +138,13 @@ class LiveTradingEnv(TradingEnvironment):
         if seed is None and not self._seeded:
             seed = int(self.np_random.integers(1 << 62))
         moment = self._began("reset", seed=seed)
-        self._ready = False
+        self._ready, self._earned, self._passed = False, 0.0, 0
         while self._market.clock + self.feed.timeframe.microseconds <= moment:
             self._append_next()
         segment = self.engine.segments[0]
         segment["first_row"] = self._market.closed
         segment["end_row"] = segment["data_end_row"] = len(self._market)
+        self.engine.settings["keep_history"] = 1
         observation, info = super().reset(seed=seed, options=options)
         return observation, self._live_info(info, 0.0, 0, False)
 
@@ -152,28 +167,77 @@ class LiveTradingEnv(TradingEnvironment):
         moment = self._began("decide", slot=self._market.clock, **body)
         self._pending = True
         earned, missed = self._let_missed_candles_pass(moment)
+        earned, self._earned = earned + self._earned, 0.0
         if self.engine.state.accounts[0].done:
             self._pending = False
-            return self._end_without_decision(earned, missed)
+            ended = self._without_decision(earned, missed)
+            self._end_episode(ended[4])
+            return ended
         delay = max(0, moment - self._market.clock) / 1000.0
         gap = self._append_next()
         self._pending = False
         observation, reward, terminated, truncated, info = super().step(action)
-        return observation, earned + reward, terminated, truncated, self._live_info(info, delay, missed, gap)
+        self._note_history()
+        info = self._live_info(info, delay, missed, gap)
+        self._passed = 0
+        return observation, earned + reward, terminated, truncated, info
 
     def withdraw(self) -> bool:
-        """Take back the decision of a step that was interrupted while it waited; returns whether there was one."""
+        """Take back the decision of a step, or a `catch_up`, that was interrupted while it waited; returns whether there was one."""
         if not self._pending:
             return False
         self._pending = False
         self._began("withdraw")
         return True
 
-    def recover(self) -> tuple[Any, dict[str, Any]] | None:
+    def catch_up(self) -> tuple[Any, dict[str, Any]] | None:
+        """Let every candle that has closed by the feed's clock pass without a decision; None if none has.
+
+        Returns the observation and the info that the next decision is taken by; `missed_candles` says how many have passed. What
+        was filled and earned in them is told by the next step. Whoever waits, as on a feed that was away, calls it before deciding, so that nothing is decided by what was seen before.
+
+        Raises:
+            ResetNeeded: before the first `reset`, or after the end of the episode.
+            FeedEnded: there will be no further candle.
+        """
+        if not self._ready:
+            raise ResetNeeded("the episode is over or has not begun; call reset() first")
+        doing_again = isinstance(self.feed, JournaledFeed) and self.feed.doing_again
+        if not doing_again and self._market.clock + self.feed.timeframe.microseconds > self.feed.now():
+            return None
+        moment = self._began("pass")
+        self._pending = True
+        earned, missed = self._let_missed_candles_pass(moment)
+        self._pending = False
+        self._earned, self._passed = self._earned + earned, self._passed + missed
+        observation, _, terminated, truncated, info = self._without_decision(earned, missed)
+        if terminated or truncated:
+            self._end_episode(info)
+        return observation, info | {"filled_orders": [], "rejected_orders": []}
+
+    def compacted(self) -> "LiveTradingEnv":
+        """An environment that goes on from here with a small journal; see `envs.live_compaction`.
+
+        Raises:
+            ConfigurationError: it has no journal, or cannot be compacted; everything is as it was.
+            OSError: the disk refuses; everything is as it was.
+        """
+        from tradeready_gym.envs.live_compaction import compacted
+
+        return compacted(self)
+
+    def sibling(self, feed: Feed, journal: SessionJournal) -> "LiveTradingEnv":
+        """An environment of the same composition on `feed`, which continues `journal`, and reports to no tracker."""
+        return type(self)(feed, journal=journal, **self._given | self._limited() | {"track_training": False})
+
+    def recover(
+        self, decided: Callable[[int, Any, float, dict[str, Any]], object] = lambda *_: None
+    ) -> tuple[Any, dict[str, Any]] | None:
         """Do again what the journal says was done; returns the last observation and info, None if no account had begun.
 
         A decision whose candle had not closed when the process ended is completed now, not taken again. Afterwards `step`
-        goes on; the candles that closed meanwhile pass without a decision.
+        goes on; the candles that closed meanwhile pass without a decision. `decided` is called with the slot, the action, the
+        reward and the info of each decision of the journal.
 
         Raises:
             StoreError: the journal contradicts itself.
@@ -184,9 +248,20 @@ class LiveTradingEnv(TradingEnvironment):
                 last = self.reset(seed=record["seed"])
             elif record["message"] == "decide":
                 self._seen_then = {s: (bid, ask) for s, (bid, ask) in record.get("quotes", {}).items()}
+                action, slot = _action_of(record["action"], self.action_space), self._market.clock
                 try:
-                    observation, _, _, _, info = self.step(_action_of(record["action"], self.action_space))
-                    last = observation, info
+                    observation, reward, _, _, info = self.step(action)
+                except DecisionWithdrawn:
+                    continue
+                last = observation, info
+                decided(slot, action, reward, info)
+            elif record["message"] == "snapshot":
+                from tradeready_gym.envs.live_compaction import restore
+
+                last = restore(self, record)
+            elif record["message"] == "pass":
+                try:
+                    last = self.catch_up() or last
                 except DecisionWithdrawn:
                     continue
             elif record["message"] == "withdraw":
@@ -216,6 +291,9 @@ class LiveTradingEnv(TradingEnvironment):
         if self.feed.recovering and not self.feed.doing_again:
             raise EpisodeError("the journal holds a session that goes on; call recover() before anything else")
         return self.feed.did(kind, **body)
+
+    def _limited(self) -> dict[str, Any]:
+        return {} if self.limits is None else {"limits": self.limits}
 
     def _look(self) -> dict[str, tuple[float, float]]:
         # the newest price stands for both
@@ -254,17 +332,25 @@ class LiveTradingEnv(TradingEnvironment):
                 account.fills = account.rejects = account.reported = 0
             seams.trade(self.engine, 0, self._pay)
             seams.pay(self.engine, 0, self._pay)
+            self._note_history()
             earned += float(account.reward)
             missed += 1
         return earned, missed
 
-    def _end_without_decision(self, earned: float, missed: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def _without_decision(self, earned: float, missed: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         observation = self._next_observation()
         self._refresh_report()
         info = self._build_info()
         terminated, truncated = self._done()
-        self._end_episode(info)
         return observation, earned, terminated, truncated, self._live_info(info, 0.0, missed, False)
+
+    def _note_history(self) -> None:
+        # of an account that began before the candles that are kept, the engine does not know where in the curve it is
+        engine, account = self.engine, self.engine.state.accounts[0]
+        if account.start_row < 1:
+            past, row = engine.history[0, account.row - 1], int(account.row)
+            past[:3] = row, account.equity, account.cash
+            past[3:] = engine.state.positions[0]["quantity"] * engine.rows[row - 1]["close"]
 
     def _require_legal(self, action: Any) -> None:
         if self.engine.python_scheme:
@@ -278,7 +364,10 @@ class LiveTradingEnv(TradingEnvironment):
     def _live_info(self, info: dict[str, Any], delay: float, missed: int, gap: bool) -> dict[str, Any]:
         info["total_steps"] = info["progress_pct"] = None
         info["decision_delay_ms"], info["missed_candles"], info["gap"] = delay, missed, gap
+        info["passed_candles"] = self._passed
         info["feed"] = self.feed.health.state.value
+        if self.limits is not None:
+            info["refused_by_limits"], self._refused = self._refused, []
         info["quote_moved_pct"] = self._moved()
         return info
 

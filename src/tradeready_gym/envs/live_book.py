@@ -6,9 +6,11 @@ from typing import Any
 from tradeready_gym.engine import FILL, QUOTE
 from tradeready_gym.envs import seams
 from tradeready_gym.envs.live import LiveTradingEnv
+from tradeready_gym.envs.live_limits import keep_within
 from tradeready_gym.errors import ConfigurationError, DownloadError
 from tradeready_gym.exchanges.execution import MARKET, MARKET_CLOSED, record_reject
 from tradeready_gym.live import Feed
+from tradeready_gym.live.risk import OrderLimits
 from tradeready_gym.orders import Order
 
 
@@ -25,13 +27,15 @@ class BookTradingEnv(LiveTradingEnv):
 
     Args:
         feed: one with an order book, such as `BinanceFeed` or `CcxtFeed`.
+        limits: what orders of the action are held to, as in `LimitedTradingEnv`.
         arguments: those of `LiveTradingEnv`.
 
     Raises:
         ConfigurationError: the feed has no order book.
     """
 
-    def __init__(self, feed: Feed, **arguments: Any) -> None:
+    def __init__(self, feed: Feed, *, limits: OrderLimits | None = None, **arguments: Any) -> None:
+        self.limits = limits
         if not feed.has_book:
             raise ConfigurationError(
                 f"fill_at='book' needs a feed with an order book, of Binance or ccxt; {type(feed).__name__} has none"
@@ -49,6 +53,8 @@ class BookTradingEnv(LiveTradingEnv):
             self._actions[:] = self._discrete(action) if self._count else self._box(action)
         seams.act(engine, 0, action)
         self._ready = False
+        if self.limits is not None:
+            self._refused = keep_within(self, self.limits)
         if engine.python_slippage:
             seams.quote_orders(engine, 0)
         else:

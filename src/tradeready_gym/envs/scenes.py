@@ -18,8 +18,9 @@ def scene_of(engine: Engine, fills: Sequence[bytes]) -> Scene:
     first = max(0, row + 1 - SHOWN_CANDLES)
     candles = replayer.candles
     shown = slice(first, row + 1)
-    steps = int(account.row - account.start_row)
-    history = engine.history[0, : steps + 1]
+    # of a live account that began before the candles that are kept, the curve begins with them
+    begin = max(int(account.start_row), 1)
+    history = engine.history[0, : int(account.row) - begin + 1]
     equity = history[:, 1]
     values = history[:, 3:].T
     # an order of a person may have been filled at the open of the candle that begins at the clock, which is not drawn yet
@@ -36,7 +37,7 @@ def scene_of(engine: Engine, fills: Sequence[bytes]) -> Scene:
             SceneFill(int(engine.times[fill["row"]]), int(fill["symbol"]), int(fill["side"]), float(fill["price"]))
             for fill in np.frombuffer(b"".join(fills[-4 * SHOWN_CANDLES :]), FILL_DTYPE)
         ],
-        equity_times=engine.times[account.start_row - 1 : account.row] + engine.market.timeframe.microseconds,
+        equity_times=engine.times[begin - 1 : account.row] + engine.market.timeframe.microseconds,
         equity=equity,
         position_share=np.divide(values, equity, out=np.zeros_like(values), where=equity > 0.0),
         starting_balance=engine.spec.exchange.starting_balance,

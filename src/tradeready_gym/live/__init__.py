@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tradeready_gym.live.feed import Feed, FeedEnded, FeedHealth, FeedState, Slot
     from tradeready_gym.live.journal import JournaledFeed, SessionJournal
     from tradeready_gym.live.market import GrowingReplayer, LiveExchange
+    from tradeready_gym.live.platform_account import PlatformAccount
+    from tradeready_gym.live.platform_feed import PlatformFeed
     from tradeready_gym.live.replay import ReplayFeed
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "GrowingReplayer",
     "JournaledFeed",
     "LiveExchange",
+    "PlatformAccount",
+    "PlatformFeed",
     "ReplayFeed",
     "SessionJournal",
     "Slot",
@@ -43,6 +47,8 @@ _FILES = {
     "feed": ("Feed", "FeedEnded", "FeedHealth", "FeedState", "Slot"),
     "journal": ("JournaledFeed", "SessionJournal"),
     "market": ("GrowingReplayer", "LiveExchange"),
+    "platform_account": ("PlatformAccount",),
+    "platform_feed": ("PlatformFeed",),
     "replay": ("ReplayFeed",),
 }
 

@@ -24,7 +24,6 @@ STREAM_URL = "wss://data-stream.binance.vision"
 _DECLARE_AFTER = 8  # times the patience
 _SILENCE = 30.0  # seconds without a message after which a connection is given up
 _POLL = 0.25
-_DAY = 86_400_000_000
 _log = logging.getLogger(__name__)
 
 
@@ -78,11 +77,12 @@ class BinanceFeed(Feed):
         self._opens: dict[str, tuple[int, float]] = {}
         self._prices: dict[str, tuple[int, float]] = {}
         self._state = FeedState.CONNECTING
-        self._counts = {"reconnects": 0, "backfilled": 0, "malformed": 0, "gaps": 0}
+        self._counts = {"reconnects": 0, "backfilled": 0, "malformed": 0, "gaps": 0, "wrong_times": 0}
         self._problem: str | None = None
         self._denied: dict[int, int] = {}
         self._next_chase = 0
         self._thread: threading.Thread | None = None
+        self._never: ConfigurationError | None = None
 
     # ---- the contract ----
 
@@ -115,6 +115,8 @@ class BinanceFeed(Feed):
             while True:
                 if self._closing.is_set():
                     raise FeedEnded("the feed was closed")
+                if self._never is not None:
+                    raise self._never
                 slot = self._taken(time)
                 if slot is not None:
                     return slot
@@ -169,6 +171,7 @@ class BinanceFeed(Feed):
                 corrections=arrivals.corrections if arrivals else 0,
                 malformed=self._counts["malformed"] + self._rest.malformed,
                 declared_gaps=self._counts["gaps"],
+                wrong_times=self._counts["wrong_times"],
                 clock_offset_us=self._offset,
                 last_problem=self._problem,
             )
@@ -190,6 +193,8 @@ class BinanceFeed(Feed):
             return None
         if self._assembler.next != time:
             raise slot_out_of_turn(self._assembler.next, time)
+        if time + self.timeframe.microseconds > self.now() + self._patience:
+            return None  # whoever said that it has closed was wrong about the time
         slot = self._assembler.take()
         if slot is not None:
             self._denied = {moment: at for moment, at in self._denied.items() if moment > time}
@@ -210,6 +215,11 @@ class BinanceFeed(Feed):
                 self._follow()
                 failures = 0
             except _Closing:
+                return
+            except ConfigurationError as error:
+                # such as a symbol that the venue does not have any more: no other connection mends it
+                self._note(FeedState.CLOSED, f"{type(error).__name__}: {error}")
+                self._never = error
                 return
             except Exception as error:
                 # whatever a network can do ends here: it is kept as the last problem, and the next connection is tried; one
@@ -268,7 +278,7 @@ class BinanceFeed(Feed):
         with self._changed:
             if closed:
                 self._offer(symbol, time, values)
-            elif symbol in self.symbols and self._opens.get(symbol, (0, 0.0))[0] <= time:
+            elif symbol in self.symbols and self._opens.get(symbol, (0, 0.0))[0] <= time <= self.now() + self._patience:
                 self._opens[symbol], self._prices[symbol] = (time, values[0]), (time, values[3])
         return False
 
@@ -338,14 +348,22 @@ class BinanceFeed(Feed):
         return there
 
     def _compare_clocks(self, moment: int) -> None:
-        """Learn the venue's time from an event; when ours has moved away from it, measure anew."""
-        ahead = moment - (self._clock.now() + self._offset)
-        if abs(ahead) < _DAY:
-            self._seen = max(self._seen, moment)
-        if abs(ahead) > self._patience and wall.monotonic() >= self._measure_again:
+        """Learn the venue's time from an event; one that disagrees is believed only if a measurement agrees with it."""
+        if abs(self._ahead(moment)) > self._patience and wall.monotonic() >= self._measure_again:
             self._measure_again = wall.monotonic() + _POLL
             with contextlib.suppress(DownloadError):  # the next event tries again
                 self._measure_clock(attempts=1)
+        if self._ahead(moment) <= self._patience:
+            self._seen = max(self._seen, moment)
+            return
+        # what moves the clock forward moves it for good
+        self._counts["wrong_times"] += 1
+        self._problem = (
+            f"an event of {moment} us came at {self.now()} us by the venue's clock; its time is not believed"
+        )
+
+    def _ahead(self, moment: int) -> int:
+        return moment - self._clock.now() - self._offset
 
     def _note(self, state: FeedState, problem: str | None) -> None:
         with self._changed:

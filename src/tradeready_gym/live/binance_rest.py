@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import numpy as np
@@ -26,6 +26,7 @@ _LONGEST_WAIT = 60.0
 _LONGEST_WAY = 5_000_000  # microseconds there and back
 _SHARE_OF_WEIGHT = 0.8
 _log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 
 class BinanceRest:
@@ -56,8 +57,14 @@ class BinanceRest:
         a candle that ended before it is closed.
         """
         asked: list[int] = []
-        answer = self._get("/api/v3/time", {}, attempts, before=lambda: asked.append(clock.now()))
-        there, now = int(answer["serverTime"]) * 1000, clock.now()
+        there = self._read(
+            "/api/v3/time",
+            {},
+            attempts,
+            lambda answer: int(answer["serverTime"]) * 1000,
+            before=lambda: asked.append(clock.now()),
+        )
+        now = clock.now()
         way = now - asked[-1]
         return there, there - now + (way // 2 if 0 <= way <= _LONGEST_WAY else 0)
 
@@ -77,18 +84,18 @@ class BinanceRest:
                 "endTime": end // 1000 - 1,
                 "limit": PAGE,
             }
-            page = self._get("/api/v3/klines", query, attempts)
-            for row in page:
-                values = tuple(float(row[k]) for k in (1, 2, 3, 4, 5))
-                found.append((int(row[0]) * 1000, int(row[6]) * 1000, values))  # type: ignore[arg-type]
+            page = self._read("/api/v3/klines", query, attempts, _rows_of)
+            found += page
             if len(page) < PAGE:
                 break
             start = found[-1][0] + timeframe.microseconds
         return found
 
-    def instruments(self, symbols: tuple[str, ...]) -> dict[str, Instrument]:
+    def instruments(self, symbols: tuple[str, ...], attempts: int = ATTEMPTS) -> dict[str, Instrument]:
         """The venue's filters; its limit on weight is respected from then on."""
-        info = self._get("/api/v3/exchangeInfo", {"symbols": _listed(symbols)})
+        return self._read("/api/v3/exchangeInfo", {"symbols": _listed(symbols)}, attempts, self._rules_of)
+
+    def _rules_of(self, info: Any) -> dict[str, Instrument]:
         for limit in info.get("rateLimits", ()):
             if limit.get("rateLimitType") == "REQUEST_WEIGHT" and limit.get("interval") == "MINUTE":
                 self.weight_limit = int(limit["limit"])
@@ -110,16 +117,20 @@ class BinanceRest:
 
     def quotes(self, symbols: tuple[str, ...], attempts: int = 1) -> dict[str, tuple[float, float]]:
         """The best bid and ask of each symbol, now."""
-        found = self._get("/api/v3/ticker/bookTicker", {"symbols": _listed(symbols)}, attempts)
-        return {entry["symbol"]: (float(entry["bidPrice"]), float(entry["askPrice"])) for entry in found}
+        return self._read("/api/v3/ticker/bookTicker", {"symbols": _listed(symbols)}, attempts, _quotes_of)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def _get(
-        self, path: str, query: dict[str, Any], attempts: int = ATTEMPTS, before: Callable[[], object] = lambda: None
-    ) -> Any:
+    def _read(
+        self,
+        path: str,
+        query: dict[str, Any],
+        attempts: int,
+        read: Callable[[Any], Answer],
+        before: Callable[[], object] = lambda: None,
+    ) -> Answer:
         problem = ""
         for attempt in range(attempts):
             self._wait_for_leave(path, attempts)
@@ -138,10 +149,10 @@ class BinanceRest:
                 problem = self._refusal(path, query, answer, attempt)
             if not problem:
                 try:
-                    return answer.json()
-                except ValueError as error:
+                    return read(answer.json())
+                except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
                     self.malformed += 1
-                    problem = f"no JSON: {error}"
+                    problem = f"its answer is none of the documented ones: {type(error).__name__}: {error}"
                     self._hold(self._backoff(attempt))
         raise DownloadError(f"{path} did not answer {attempts} times; the last time: {problem}")
 
@@ -185,6 +196,18 @@ class BinanceRest:
         self._wait(seconds)
 
 
+def _rows_of(page: Any) -> list[tuple[int, int, Values]]:
+    rows = []
+    for row in page:
+        open, high, low, close, volume = (float(row[k]) for k in (1, 2, 3, 4, 5))
+        rows.append((int(row[0]) * 1000, int(row[6]) * 1000, (open, high, low, close, volume)))
+    return rows
+
+
+def _quotes_of(entries: Any) -> dict[str, tuple[float, float]]:
+    return {entry["symbol"]: (float(entry["bidPrice"]), float(entry["askPrice"])) for entry in entries}
+
+
 def _listed(symbols: tuple[str, ...]) -> str:
     return "[" + ",".join(f'"{symbol}"' for symbol in symbols) + "]"
 
@@ -194,6 +217,7 @@ def _refused(path: str, query: dict[str, Any], answer: httpx2.Response) -> Excep
         said = answer.json()
     except ValueError:
         said = {}
+    said = said if isinstance(said, dict) else {}
     if said.get("code") == -1121:
         return UnknownName("symbol of Binance", query.get("symbol", query.get("symbols")), ())
     return DownloadError(f"{path} refused {query}: HTTP {answer.status_code} {said.get('msg', '')}")

@@ -26,6 +26,11 @@ class VirtualClock:
         self._time, self._speed = start, speed
         self._origin = time.monotonic()
 
+    @property
+    def speed(self) -> float | None:
+        """How many times as fast as the wall's it runs; None if it jumps."""
+        return self._speed
+
     def now(self) -> int:
         """Microseconds since 1970, UTC."""
         with self._lock:

@@ -2,7 +2,7 @@
 
 TRADEREADY_HOME/live/NAME/card.json         what was deployed
                           session.journal   every decision, order and candle, before its effect
-                          decisions.jsonl   one line a decision, for people
+                          decisions.jsonl   one line a decision, for people; older ones in decisions-SLOT.jsonl
                           status.json       how it is now
                           control           what somebody asked of it: stop or flatten
                           expectation.json  what its backtest lets expect
@@ -13,6 +13,7 @@ TRADEREADY_HOME/live/NAME/card.json         what was deployed
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,11 +21,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from tradeready_gym.errors import ConfigurationError, StoreError
-from tradeready_gym.live.lock import is_held
+from tradeready_gym.live.decisions import read_decisions
+from tradeready_gym.live.lock import held, is_held
+from tradeready_gym.live.risk import AgentLimits
 
 STATES = ("starting", "running", "stopped", "flat", "killed", "ruined", "feed ended", "failed")
 ORDERS = ("stop", "flatten")
-_TAIL_BYTES = 262_144
 _LOG_BYTES = 16_384
 _NOT_WRITTEN = ("directory",)
 
@@ -34,9 +36,11 @@ class Deployment:
     """What is at work, or was.
 
     `run` is the experiment's folder, `seed` which of its agents. `feed` says where candles come from, in words.
-    `daily_loss_pct` is the kill switch: a loss of so much of the day's first equity (UTC) sells everything and ends it.
-    `owner` is the account of a platform that deployed it, `training_run` the run that the agent came out of. `directory` is
-    where deployments are kept, `live` under `TRADEREADY_HOME` by default.
+    `daily_loss_pct` is the kill switch: a loss of so much of the day's first equity (UTC) sells everything and ends it. `limits`
+    are those of `AgentLimits`, by name: none by default, but for decisions by what was seen a candle ago.
+    `allow` names the mismatches that the agent accepts, as its `load` does. `owner` is the account of a platform that deployed
+    it, `training_run` the run that the agent came out of. `directory` is where deployments are kept, `live` under
+    `TRADEREADY_HOME` by default.
     """
 
     name: str
@@ -48,6 +52,8 @@ class Deployment:
     account_seed: int = 0
     daily_loss_pct: float = 20.0
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    allow: tuple[str, ...] = ()
     owner: str | None = None
     training_run: str | None = None
     directory: Path | None = field(default=None, compare=False, repr=False)
@@ -57,6 +63,7 @@ class Deployment:
             raise ConfigurationError(f"a deployment's name has letters, digits, '-', '_' and '.'; got {self.name!r}")
         if not 0.0 < self.daily_loss_pct <= 100.0:
             raise ConfigurationError(f"daily_loss_pct must be in (0, 100]; got {self.daily_loss_pct!r}")
+        AgentLimits.from_plain(self.limits)
 
     @property
     def folder(self) -> Path:
@@ -84,7 +91,8 @@ class Deployment:
         path = (directory or deployments_directory()) / name / "card.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**values | {"symbols": tuple(values["symbols"]), "directory": directory})
+            tuples = {"symbols": tuple(values["symbols"]), "allow": tuple(values.get("allow", ()))}
+            return cls(**values | tuples | {"directory": directory})
         except FileNotFoundError as error:
             known = ", ".join(deployment.name for deployment in list_deployments(directory)) or "none yet"
             raise StoreError(f"no deployment {name!r} in {path.parent.parent}; there are: {known}") from error
@@ -117,6 +125,21 @@ class Deployment:
         except OSError:
             return ""
 
+    def remove(self) -> None:
+        """Throw away its folder, with its account, journal and log; the name is free again.
+
+        Raises:
+            ConfigurationError: it is at work; stop it first.
+        """
+        if self.status["alive"]:
+            raise ConfigurationError(f"{self.name} is at work; `tradeready live stop {self.name}` first")
+        if self.folder.is_symlink():
+            raise ConfigurationError(f"{self.folder} is a link; remove by hand what it points to")
+        with held(self.folder):
+            # without its card it is none any more, whatever happens next
+            (self.folder / "card.json").unlink(missing_ok=True)
+            shutil.rmtree(self.folder)
+
     def ask(self, order: str) -> None:
         """Ask the process to `stop`, or to `flatten`: sell everything, then stop.
 
@@ -126,8 +149,20 @@ class Deployment:
         if order not in ORDERS:
             raise ConfigurationError(f"a deployment can be asked to {' or '.join(ORDERS)}; got {order!r}")
         if not self.status["alive"]:
-            raise ConfigurationError(f"{self.name} is not running ({self.status['state']}); there is nobody to ask")
+            raise ConfigurationError(f"{self.name} is not running ({self.status['state']}); {self._instead(order)}")
         write_text(self.folder / "control", order)
+
+    def _instead(self, order: str) -> str:
+        positions = self.status.get("positions") or {}
+        if order == "stop":
+            return "there is nobody to ask"
+        if not positions and not self.status.get("open_orders"):
+            return "it holds nothing, and there is nobody to ask"
+        holds = ", ".join(f"{quantity:.6g} {symbol}" for symbol, quantity in positions.items()) or "resting orders"
+        return (
+            f"it still holds {holds}, and only its process can sell them: `tradeready live resume {self.name} --background`, then "
+            f"`tradeready live flatten {self.name}`"
+        )
 
 
 def deployments_directory() -> Path:
@@ -143,14 +178,7 @@ def list_deployments(directory: Path | None = None) -> list[Deployment]:
 
 def decisions_of(deployment: Deployment, last: int) -> list[dict[str, Any]]:
     """The newest decisions, oldest first: `last` of them, or as many as the newest 256 KiB of the log hold."""
-    try:
-        with open(deployment.folder / "decisions.jsonl", "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL_BYTES))
-            lines = file.read().splitlines()[int(size > _TAIL_BYTES) :]
-    except FileNotFoundError:
-        return []
-    return [json.loads(line) for line in lines[-last:] if line.endswith(b"}")]
+    return read_decisions(deployment.folder, last)
 
 
 def _is_alive(pid: Any) -> bool:

@@ -28,7 +28,8 @@ class FeedState(enum.StrEnum):
 
 @dataclass(frozen=True)
 class FeedHealth:
-    """A feed at one moment. Counters count since it was made; `clock_offset_us` is the venue's clock minus ours."""
+    """A feed at one moment. Counters count since it was made; `clock_offset_us` is the venue's clock minus ours, `wrong_times` are
+    moments that the venue told and that its own clock does not know yet."""
 
     state: FeedState
     newest_slot: int | None = None
@@ -39,6 +40,7 @@ class FeedHealth:
     corrections: int = 0
     malformed: int = 0
     declared_gaps: int = 0
+    wrong_times: int = 0
     clock_offset_us: int = 0
     last_problem: str | None = None
 

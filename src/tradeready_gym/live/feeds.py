@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.errors import ConfigurationError, DownloadError
 from tradeready_gym.live.feed import Feed
+from tradeready_gym.market.timeframe import Timeframe
 
 
 def make_feed(name: str, symbols: Sequence[str], timeframe: str) -> Feed:
@@ -32,6 +33,30 @@ def make_feed(name: str, symbols: Sequence[str], timeframe: str) -> Feed:
     data, start, speed = replay_parts(name)
     candles = resolve(data, symbols=tuple(symbols), timeframe=timeframe)[0]
     return ReplayFeed(candles, start, speed=speed)
+
+
+def check_feed(name: str, symbols: Sequence[str], timeframe: str) -> None:
+    """Raise what no waiting would mend, before anything is built on it; a venue that is away now is not held against it.
+
+    Raises:
+        ConfigurationError: there is no such feed.
+        UnknownName: there is no such venue, or it has no such symbol or timeframe.
+        DataError: the recording has no such start.
+    """
+    try:
+        if name == "binance":
+            from tradeready_gym.live.binance_rest import BinanceRest
+
+            Timeframe.parse(timeframe)
+            rest = BinanceRest()
+            try:
+                rest.instruments(tuple(symbol.upper() for symbol in symbols), attempts=1)
+            finally:
+                rest.close()
+        else:
+            make_feed(name, symbols, timeframe).close()
+    except DownloadError:
+        return
 
 
 def replay_parts(name: str) -> tuple[str, str, float | None]:

@@ -5,6 +5,7 @@ import threading
 import time as wall
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,23 @@ class FeedHub(Feed):
         return self.newest.time + self._step
 
     @property
+    def oldest(self) -> int:
+        """When the oldest slot that is kept opened."""
+        with self._changed:
+            return next(iter(self._slots))
+
+    @property
+    def ended(self) -> bool:
+        """Whether no further candle will come: the recording is over, or the feed was closed."""
+        return self._ended is not None
+
+    def kept_from(self, time: int, most: int) -> list[Slot]:
+        """The slots that are kept from `time` on, oldest first, at most so many."""
+        with self._changed:
+            skipped = max(0, -((next(iter(self._slots)) - time) // self._step))
+            return list(islice(self._slots.values(), skipped, skipped + most))
+
+    @property
     def live(self) -> bool:
         """Whether further candles may come, and none is missing."""
         return self._ended is None and self.health.state is FeedState.LIVE
@@ -225,7 +243,9 @@ class FeedHub(Feed):
         while not self._closing.is_set():
             try:
                 slot = self._feed.wait(self._next, _WAIT)
-            except FeedEnded as error:
+            except (FeedEnded, ConfigurationError) as error:
+                # no further question would be answered otherwise
+                _log.error("the feed has ended: %s", error)
                 self._end(str(error))
                 return
             except Exception:

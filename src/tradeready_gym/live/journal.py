@@ -7,7 +7,10 @@ The file is one of checked records (`tracking.journal`), each on the disk (fsync
     decide    an action, at this slot, at this moment of the venue's clock
     order     an order of a person or client, at these opening prices
     cancel    a resting order was cancelled
+    withdraw  the decision before it was taken back while it waited
+    pass      what had closed by then passed without a decision
     slot      a slot closed: its candles
+    snapshot  what the account was; the journal of a compacted session begins with the candles that it still needs, and this
 
 An account is a function of these records, so reading them back gives the same account to the last digit: an order cannot be
 doubled or lost, and a slot for which a decision is written down is not decided again.
@@ -100,6 +103,8 @@ class JournaledFeed(Feed):
     While `recovering`, slots are those of the journal; then the feed goes on where the journal ends. What the venue closed
     while nobody listened is fetched by the feed and passes without a decision.
 
+    `source` is the feed that new candles come from, `journal` the file.
+
     Args:
         feed: where new candles come from.
         journal: the file of the session; one that exists is continued.
@@ -110,7 +115,7 @@ class JournaledFeed(Feed):
     """
 
     def __init__(self, feed: Feed, journal: SessionJournal, description: Mapping[str, Any]) -> None:
-        self._feed, self._journal = feed, journal
+        self.source, self.journal = feed, journal
         self.symbols, self.timeframe = feed.symbols, feed.timeframe
         self._description = dict(description)
         self._script = list(journal.records)
@@ -152,7 +157,7 @@ class JournaledFeed(Feed):
             return None
         record = self._script.pop(0)
         if record["message"] == "slot":
-            raise StoreError(f"{self._journal.path} has a slot that nobody asked for; it cannot be continued")
+            raise StoreError(f"{self.journal.path} has a slot that nobody asked for; it cannot be continued")
         self._again = record
         return record
 
@@ -166,7 +171,7 @@ class JournaledFeed(Feed):
             self._again = None
             return moment
         moment = self.now()
-        self._journal.write(kind, at=moment, **body)
+        self.journal.write(kind, at=moment, **body)
         return moment
 
     # ---- the contract ----
@@ -176,10 +181,10 @@ class JournaledFeed(Feed):
         if self._script:
             begun = _candles(self._script.pop(0)["history"])
             # the slots before a snapshot are not asked for again, and a recording must not play them
-            self._feed.passed(int(begun.times[-1]))
+            self.source.passed(int(begun.times[-1]))
             return begun
-        candles = self._feed.history(bars)
-        self._journal.write("begin", description=self._description, history=_plain(candles))
+        candles = self.source.history(bars)
+        self.journal.write("begin", description=self._description, history=_plain(candles))
         return candles
 
     def wait(self, time: int, timeout: float | None = None) -> Slot | None:
@@ -190,50 +195,50 @@ class JournaledFeed(Feed):
                 raise StoreError(
                     f"the journal has the slot {record['time']} where {time} should be; it cannot be continued"
                 )
-            self._feed.passed(time)
+            self.source.passed(time)
             return Slot(time, np.array(record["values"], np.float64), np.array(record["gaps"], np.bool_))
         if self.next_kind == "withdraw":
             raise DecisionWithdrawn(f"the decision that waits for the slot {time} was taken back")
         if self._script:
             raise StoreError(f"the journal lacks the slot {time}; it cannot be continued")
-        slot = self._feed.wait(time, timeout)
+        slot = self.source.wait(time, timeout)
         if slot is not None:
-            self._journal.write("slot", time=time, values=slot.values.tolist(), gaps=slot.gaps.tolist())
+            self.journal.write("slot", time=time, values=slot.values.tolist(), gaps=slot.gaps.tolist())
         return slot
 
     def now(self) -> int:
         """The venue's clock."""
-        return self._feed.now()
+        return self.source.now()
 
     def opening_prices(self) -> Mapping[str, float]:
         """Those of the feed."""
-        return self._feed.opening_prices()
+        return self.source.opening_prices()
 
     def prices(self) -> Mapping[str, float]:
         """Those of the feed."""
-        return self._feed.prices()
+        return self.source.prices()
 
     def quotes(self) -> Mapping[str, tuple[float, float]]:
         """Those of the feed."""
-        return self._feed.quotes()
+        return self.source.quotes()
 
     @property
     def has_book(self) -> bool:
         """As the feed."""
-        return self._feed.has_book
+        return self.source.has_book
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Those of the feed."""
-        return self._feed.instruments()
+        return self.source.instruments()
 
     @property
     def health(self) -> FeedHealth:
         """That of the feed."""
-        return self._feed.health
+        return self.source.health
 
     def close(self) -> None:
         """Close the feed; the journal has no handle to close."""
-        self._feed.close()
+        self.source.close()
 
 
 def _cut_torn_end(path: Path) -> None:

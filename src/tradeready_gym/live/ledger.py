@@ -17,7 +17,7 @@ from tradeready_gym.exchanges import SimulatedExchange
 from tradeready_gym.live.feed import Feed, Slot
 from tradeready_gym.live.journal import JournaledFeed
 from tradeready_gym.live.market import GrowingReplayer, LiveExchange
-from tradeready_gym.live.orders import OrderRecords, PaperOrder
+from tradeready_gym.live.orders import Arrival, OrderRecords, PaperOrder
 from tradeready_gym.live.risk import RiskLimits
 from tradeready_gym.live.snapshot import first_kept_row, plain_state, restore_state
 from tradeready_gym.market import Instrument
@@ -27,6 +27,22 @@ from tradeready_gym.orders import Order
 CAPACITY = 4096
 MINUTE = 60_000_000
 _KEPT = ("started_at", "killed_at", "opened_at", "minute", "accepted", "_day", "_day_equity")
+
+
+@dataclass(frozen=True)
+class MarketSeen:
+    """What was known of a symbol's running candle when an order came: its open, and the newest price (the middle of the book)."""
+
+    open: float | None = None
+    price: float | None = None
+
+    @property
+    def moved_pct(self) -> float | None:
+        """How far the price had moved from the open, in per cent; None where one of them is not known."""
+        return None if not self.open or self.price is None else 100.0 * (self.price / self.open - 1.0)
+
+
+NOTHING_SEEN = MarketSeen()
 
 
 @dataclass(frozen=True)
@@ -49,7 +65,7 @@ class PaperLedger:
     Args:
         feed: the candles of the account's symbols.
         name: what the ids of its orders are made of.
-        made_of: `starting_balance`, `fee_rate`, `slippage`, `limits`, `instruments`, as plain data.
+        made_of: `starting_balance`, `fee_rate`, `slippage`, `limits`, `instruments`, `fill_at`, as plain data.
         capacity: candles that there is room for at first.
     """
 
@@ -71,6 +87,7 @@ class PaperLedger:
             market, self._announce, self._announce_cancel, symbols=feed.symbols, timeframe=feed.timeframe,
             starting_balance=opened["starting_balance"], fee_rate=opened["fee_rate"], slippage=opened["slippage"],
             instruments={symbol: Instrument(**rule) for symbol, rule in opened["instruments"].items()},
+            fill_at=opened["fill_at"],
         )  # fmt: skip
         self._begin(self.clock)
         self._recover()
@@ -81,6 +98,11 @@ class PaperLedger:
     def clock(self) -> int:
         """When the newest closed candle ended, microseconds since 1970."""
         return self.exchange.live_market.clock
+
+    @property
+    def fill_at(self) -> str:
+        """Where market orders fill: "next_open", the open of the running candle, or "book", the best bid or ask."""
+        return self.exchange.fill_at
 
     @property
     def account(self) -> Any:
@@ -101,12 +123,23 @@ class PaperLedger:
     # ---- what is done to it ----
 
     def execute(
-        self, order: Order, prices: Mapping[str, float], cause: str = "client", client_order_id: str | None = None
+        self,
+        order: Order,
+        prices: Mapping[str, float],
+        cause: str = "client",
+        client_order_id: str | None = None,
+        seen: MarketSeen = NOTHING_SEEN,
     ) -> list[PaperOrder]:
-        """Submit an order at the opens of the candles that are running; it, and the orders that changed with it."""
-        self._prices, self._about = dict(prices), {"cause": cause, "client_order_id": client_order_id}
+        """Submit an order at the opens of the candles that are running, or at the book; it, and the orders that changed with it."""
+        self._prices = dict(prices)
+        self._about = {"cause": cause, "client_order_id": client_order_id, "seen": asdict(seen)}
         answer = self.exchange.submit([order])[0]
-        record = self.records.add(order, answer, self.clock, self._moment, cause, client_order_id)
+        if self.fill_at == "book" and answer["status"] == "filled" and seen.open:
+            worse = 1.0 if order.side.lower() == "buy" else -1.0
+            answer = {**answer, "slippage_pct": worse * 100.0 * (answer["price"] / seen.open - 1.0)}
+        delay = max(0, self._moment - self.clock) / 1000.0
+        arrival = Arrival(self._moment, cause, client_order_id, delay, seen.moved_pct)
+        record = self.records.add(order, answer, self.clock, arrival)
         if record.status != "rejected":
             minute = self._moment // MINUTE
             self.accepted = self.accepted + 1 if minute == self.minute else 1
@@ -196,7 +229,8 @@ class PaperLedger:
     def _opened(self, made_of: dict[str, Any]) -> dict[str, Any]:
         if self._journaled is not None and self._journaled.next_kind == "open":
             record = self._journaled.next_record() or {}
-            made_of = {name: record[name] for name in made_of}
+            # what a journal of an earlier version does not say was so
+            made_of = {name: record[name] if name != "fill_at" else record.get(name, "next_open") for name in made_of}
         self._did("open", **made_of)
         return made_of
 
@@ -221,7 +255,8 @@ class PaperLedger:
             self._restore(record)
         elif kind == "order":
             order = Order(**record["orders"][0])
-            self.execute(order, record["prices"], record["cause"], record["client_order_id"])
+            seen = MarketSeen(**record.get("seen", {}))
+            self.execute(order, record["prices"], record["cause"], record["client_order_id"], seen)
 
     def _restore(self, record: Mapping[str, Any]) -> None:
         self._did("snapshot")
@@ -273,5 +308,5 @@ class PaperLedger:
         changed = []
         for order in self.sales():
             answer = SimulatedExchange.submit(self.exchange, [order])[0]
-            changed.append(self.records.add(order, answer, candle, candle, "kill_switch", None))
+            changed.append(self.records.add(order, answer, candle, Arrival(candle, "kill_switch")))
         return changed

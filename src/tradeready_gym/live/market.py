@@ -129,6 +129,11 @@ class LiveExchange(SimulatedExchange):
         self.live_market = market
         self._announce, self._announce_cancel = announce, announce_cancel
 
+    @property
+    def candles(self) -> Candles:
+        """Everything that has closed."""
+        return self.live_market.candles_so_far()
+
     def submit(self, orders: Sequence[Order]) -> list[dict[str, Any]]:
         """Take orders, at the opens of the candles that are running."""
         state, market = self._open_state()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tradeready_gym.errors import TradeReadyError
 from tradeready_gym.orders import Fill, Order
 
 _IDS = uuid.UUID("5b0c7f0e-6d0a-5c1b-9a54-1f4f0f6f2c11")
@@ -17,7 +18,9 @@ class PaperOrder:
     """An order of a paper account. `status` is pending, filled, cancelled or rejected; times are microseconds since 1970.
 
     `number` is the exchange's own id. `cause` is "client", "bracket" for an exit that came with another order, or
-    "kill_switch". `filled_at` is the open of the candle in which it was filled.
+    "kill_switch". `filled_at` is the open of the candle in which it was filled; `created_at` is when it came by the venue's clock.
+    `decision_delay_ms` is how long its candle had been open then, `quote_moved_pct` how far the price had moved from that candle's
+    open; None where it is not known. `stop_price` and `take_price` are those of the bracket that was asked for.
     """
 
     order_id: str
@@ -40,11 +43,45 @@ class PaperOrder:
     filled_at: int | None = None
     cancelled_at: int | None = None
     reason: str | None = None
+    decision_delay_ms: float | None = None
+    quote_moved_pct: float | None = None
+    stop_price: float | None = None
+    take_price: float | None = None
+
+    def is_that_of(self, order: Order) -> bool:
+        """Whether this is what became of an order that asks for the same."""
+        mine = self.symbol, self.side, self.type, self.quantity, self.price, self.stop_price, self.take_price
+        return mine == (
+            order.symbol.upper(), order.side.lower(), order.type.lower(), float(order.quantity), order.price,
+            order.stop_price, order.take_price,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """From whom an order came and when, and what it met; see `PaperOrder`."""
+
+    at: int
+    cause: str = "client"
+    client_order_id: str | None = None
+    decision_delay_ms: float | None = None
+    quote_moved_pct: float | None = None
+
+
+class ClientOrderIdTaken(TradeReadyError):
+    """An id that a client gave to one order names another one now; nothing has happened. `order` is what has the id."""
+
+    def __init__(self, order: PaperOrder) -> None:
+        super().__init__(
+            f"the client order id {order.client_order_id!r} is that of another order: {order.side} {order.quantity:.12g} "
+            f"{order.symbol}, {order.type}. Take an id that is new for each order; the same order again has the same answer"
+        )
+        self.order = order
 
 
 @dataclass(frozen=True)
 class PaperFill:
-    """One execution; `executed_at` is the open of its candle."""
+    """One execution; `executed_at` is the open of its candle. The last three are those of its order."""
 
     trade_id: str
     order_id: str
@@ -57,6 +94,9 @@ class PaperFill:
     slippage_pct: float
     realized_pnl: float
     executed_at: int
+    created_at: int | None = None
+    decision_delay_ms: float | None = None
+    quote_moved_pct: float | None = None
 
 
 def order_id_of(account: str, candle: int, sequence: int) -> str:
@@ -84,21 +124,21 @@ class OrderRecords:
         """The order to which a client gave this id."""
         return None if client_order_id is None else self._by_client.get(client_order_id)
 
-    def add(
-        self, order: Order, answer: Mapping[str, Any], candle: int, at: int, cause: str, client_order_id: str | None
-    ) -> PaperOrder:
+    def add(self, order: Order, answer: Mapping[str, Any], candle: int, arrival: Arrival) -> PaperOrder:
         """Write down what the exchange answered."""
         if candle != self._candle:
             self._candle, self._sequence = candle, 0
         self._sequence += 1
         record = PaperOrder(
             order_id_of(self._account, candle, self._sequence), int(answer["order_id"]), order.symbol.upper(),
-            order.side.lower(), order.type.lower(), float(order.quantity), order.price, answer["status"], at, cause,
-            client_order_id, reason=answer.get("reason"),
+            order.side.lower(), order.type.lower(), float(order.quantity), order.price, answer["status"], arrival.at,
+            arrival.cause, arrival.client_order_id, reason=answer.get("reason"),
+            decision_delay_ms=arrival.decision_delay_ms, quote_moved_pct=arrival.quote_moved_pct,
+            stop_price=order.stop_price, take_price=order.take_price,
         )  # fmt: skip
         self.orders[record.order_id] = record
-        if client_order_id is not None:
-            self._by_client[client_order_id] = record
+        if record.client_order_id is not None:
+            self._by_client[record.client_order_id] = record
         if record.status == "pending":
             record.locked = float(answer["locked"])
             self.resting[record.number] = record
@@ -129,7 +169,7 @@ class OrderRecords:
             seen.add(entry["order_id"])
             if entry["order_id"] not in self.resting:
                 leg = Order(entry["symbol"], entry["side"], entry["quantity"], entry["type"], entry["price"])
-                changed.append(self.add(leg, {"status": "pending", **entry}, candle, at, "bracket", None))
+                changed.append(self.add(leg, {"status": "pending", **entry}, candle, Arrival(at, "bracket")))
         for record in [record for number, record in self.resting.items() if number not in seen]:
             self.cancelled(record, at, "ended_with_position")
             changed.append(record)
@@ -166,8 +206,12 @@ class OrderRecords:
         what = {name: float(fill[name]) for name in ("quantity", "price", "fee", "slippage_pct", "realized_pnl")}
         trade_id = f"{record.order_id}-{self._count}"
         self.fills.append(
-            PaperFill(trade_id, record.order_id, record.symbol, record.side, record.type, executed_at=candle, **what)
-        )
+            PaperFill(
+                trade_id, record.order_id, record.symbol, record.side, record.type, **what, executed_at=candle,
+                created_at=record.created_at, decision_delay_ms=record.decision_delay_ms,
+                quote_moved_pct=record.quote_moved_pct,
+            )
+        )  # fmt: skip
 
     def _drop_oldest(self) -> None:
         if len(self.orders) <= self._kept + len(self.resting):

@@ -8,15 +8,15 @@ import time as wall
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from tradeready_gym.errors import TradeReadyError
+from tradeready_gym.errors import ConfigurationError, DataUnavailable, DownloadError, TradeReadyError
 from tradeready_gym.exchanges.desk import order_record
 from tradeready_gym.live.feed import Feed, FeedEnded
 from tradeready_gym.live.hub import Selected
 from tradeready_gym.live.journal import JournaledFeed, SessionJournal
-from tradeready_gym.live.ledger import CAPACITY, MINUTE, ClosedSession, PaperLedger
-from tradeready_gym.live.orders import PaperOrder
+from tradeready_gym.live.ledger import CAPACITY, MINUTE, ClosedSession, MarketSeen, PaperLedger
+from tradeready_gym.live.orders import ClientOrderIdTaken, PaperOrder
 from tradeready_gym.live.risk import Exposure, RiskLimits, refusal
 from tradeready_gym.orders import Order
 
@@ -31,8 +31,9 @@ Listener = Callable[[str, PaperOrder | None], object]
 class PaperAccount:
     """One account that trades at a feed's candles, from the newest closed one on.
 
-    A market order fills at the open of the candle that is running; others rest, and are matched with every candle that
-    closes, as in a backtest. Methods may be called from any thread.
+    A market order fills at the open of the candle that is running, however late in it it came: its `decision_delay_ms` and
+    `quote_moved_pct` say by how much that flatters. Others rest, and are matched with every candle that closes, as in a backtest.
+    Methods may be called from any thread.
 
     Args:
         feed: where candles come from.
@@ -41,13 +42,14 @@ class PaperAccount:
         journal: a file in which everything is written before it has an effect; one that exists is continued, with what is
             written there instead of the arguments below. It is compacted now and then.
         starting_balance, fee_rate, slippage: as in `SimulatedExchange`.
+        fill_at: "book" fills market orders at the best bid and ask that the venue tells when they come; no backtest equals it.
         limits: what it may do.
         compact_bytes: how much is written into the journal until it is replaced by the account as it is.
         patience: seconds for which an order waits for the newest candle or an opening price.
         listener: called with ("order", order) after a change of an order, and ("portfolio", None) after a candle.
 
     Raises:
-        ConfigurationError: the journal is that of another account.
+        ConfigurationError: the journal is that of another account; there is no book behind the feed.
         DataUnavailable: the feed has too few candles.
     """
 
@@ -61,12 +63,15 @@ class PaperAccount:
         starting_balance: float = 10_000.0,
         fee_rate: float = 0.001,
         slippage: str | float | None = "volume_share",
+        fill_at: Literal["next_open", "book"] = "next_open",
         limits: RiskLimits | None = None,
         compact_bytes: int = COMPACT_BYTES,
         patience: float = 2.0,
         capacity: int = CAPACITY,
         listener: Listener = lambda *_: None,
     ) -> None:
+        if fill_at == "book" and not feed.has_book:
+            raise ConfigurationError(f'fill_at="book" needs an order book; {type(feed).__name__} has none')
         chosen = tuple(symbols or [s for s in DEFAULT_SYMBOLS if s in feed.symbols] or feed.symbols)
         self.name, self.symbols, self.timeframe = name, chosen, feed.timeframe
         self.feed: Feed = feed if chosen == feed.symbols else Selected(feed, chosen)
@@ -86,6 +91,7 @@ class PaperAccount:
             "starting_balance": float(starting_balance),
             "fee_rate": fee_rate,
             "slippage": slippage,
+            "fill_at": fill_at,
             "limits": (limits or RiskLimits()).to_plain(),
             "instruments": {s: asdict(i) for s, i in feed.instruments().items() if s in chosen},
         }
@@ -94,15 +100,18 @@ class PaperAccount:
 
     # ---- orders ----
 
-    def submit(self, order: Order, client_order_id: str | None = None) -> PaperOrder:
-        """Take an order; what became of it at once. The same `client_order_id` again is the same order, not another one.
+    def submit(self, order: Order, client_order_id: str | None = None, candle: int | None = None) -> PaperOrder:
+        """Take an order; what became of it at once. The same order with the same `client_order_id` again is that one, not another;
+        after a `reset` ids begin anew. With `candle` it may trade in the candle that opens then, and in no other.
 
         `reason` of a rejected one is the exchange's, or daily_loss_limit, rate_limit_exceeded, order_too_small,
         order_too_large, position_limit_exceeded, max_open_orders_exceeded, or price_unavailable: the feed is behind, or
-        nothing has been traded in this candle yet.
+        nothing has been traded in this candle yet; or candle_over, or
+        candle_not_begun.
 
         Raises:
             UnknownName, ConfigurationError: it is no order; nothing has happened.
+            ClientOrderIdTaken: another order has this id; nothing has happened.
         """
         known = order_record(order, self.symbols).symbol >= 0
         problem = _malformed(order) if known else "unknown_symbol"
@@ -110,11 +119,18 @@ class PaperAccount:
         while problem is None:
             with self._lock:
                 found = self.ledger.records.of_client(client_order_id)
+                if found is not None and not found.is_that_of(order):
+                    raise ClientOrderIdTaken(found)
                 if found is not None:
                     return found
-                prices = self._current_prices()
-                if prices is not None and (order.price is not None or order.symbol.upper() in prices):
-                    return self._take(order, prices, client_order_id)
+                self.catch_up()
+                if candle is not None and self.ledger.clock > candle:
+                    return self._refused(order, "candle_over")
+                if candle is not None and candle >= self.ledger.clock + 2 * self._step and candle > self.feed.now():
+                    return self._refused(order, "candle_not_begun")
+                met = self._met_by(order) if candle in (None, self.ledger.clock) else None
+                if met is not None and (order.price is not None or order.symbol.upper() in met[0]):
+                    return self._take(order, *met, client_order_id)
             if self.ended or wall.monotonic() >= deadline:
                 problem = "price_unavailable"
             else:
@@ -235,11 +251,31 @@ class PaperAccount:
         except (OSError, TradeReadyError):
             _log.exception("the journal of %s could not be compacted", self.name)
 
-    def _current_prices(self) -> dict[str, float] | None:
-        self.catch_up()
-        return self._opens_now()
+    def _met_by(self, order: Order) -> tuple[dict[str, float], MarketSeen] | None:
+        """At what an order fills now, by symbol, and what is seen of its market; None between two candles."""
+        symbol = order.symbol.upper()
+        opens = {s: price for s, price in self.feed.opening_prices().items() if s in self.symbols}
+        price, prices = self.feed.prices().get(symbol), opens
+        if self.ledger.fill_at == "book":
+            quote = self._quote_of(symbol)
+            price = None if quote is None else 0.5 * sum(quote)
+            if order.price is None:
+                prices = {s: value for s, value in opens.items() if s != symbol}
+                if quote is not None:
+                    prices[symbol] = quote[1] if order.side.lower() == "buy" else quote[0]
+        # the venue may have gone on to the next candle meanwhile, whose opens these would be
+        running = self.ledger.clock <= self.feed.now() < self.ledger.clock + self._step
+        return (prices, MarketSeen(opens.get(symbol), price)) if running else None
 
-    def _take(self, order: Order, prices: dict[str, float], client_order_id: str | None) -> PaperOrder:
+    def _quote_of(self, symbol: str) -> tuple[float, float] | None:
+        try:
+            return self.feed.quotes().get(symbol)
+        except (DownloadError, DataUnavailable):
+            return None
+
+    def _take(
+        self, order: Order, prices: dict[str, float], seen: MarketSeen, client_order_id: str | None
+    ) -> PaperOrder:
         symbol = order.symbol.upper()
         price = prices[symbol] if order.price is None else order.price
         reason = refusal(
@@ -251,7 +287,7 @@ class PaperAccount:
         )
         if reason is not None:
             return self._refused(order, reason)
-        changed = self.ledger.execute(order, prices, "client", client_order_id)
+        changed = self.ledger.execute(order, prices, "client", client_order_id, seen)
         self._tell(changed)
         return changed[0]
 
@@ -282,15 +318,10 @@ class PaperAccount:
         for order in self.ledger.sales():
             # once a candle: what the venue's filters refuse now, they refuse again
             attempt = order.symbol, self.ledger.clock
-            prices = None if attempt in self._sold else self._opens_now()
-            if prices is not None and order.symbol in prices:
+            met = None if attempt in self._sold else self._met_by(order)
+            if met is not None and order.symbol in met[0]:
                 self._sold = {done for done in self._sold if done[1] == self.ledger.clock} | {attempt}
-                self._tell(self.ledger.execute(order, prices, "kill_switch"))
-
-    def _opens_now(self) -> dict[str, float] | None:
-        prices = {symbol: price for symbol, price in self.feed.opening_prices().items() if symbol in self.symbols}
-        # the venue may have gone on to the next candle meanwhile, whose opens these would be
-        return prices if self.ledger.clock <= self.feed.now() < self.ledger.clock + self._step else None
+                self._tell(self.ledger.execute(order, met[0], "kill_switch", None, met[1]))
 
     def _tell(self, orders: Sequence[PaperOrder], portfolio: bool = False) -> None:
         for order in orders:

@@ -1,5 +1,6 @@
 """Recorded candles as a feed: a rehearsal, at the speed of the market, faster, or as fast as decisions are taken."""
 
+import threading
 from collections.abc import Mapping
 
 import numpy as np
@@ -43,6 +44,7 @@ class ReplayFeed(Feed):
         self.clock = VirtualClock(begin, speed)
         self._next = begin
         self._closed = False
+        self._woken = threading.Event()
         self._gaps = 0
 
     def history(self, bars: int) -> Candles:
@@ -62,7 +64,7 @@ class ReplayFeed(Feed):
         row, off = divmod(time - self.candles.start, self.timeframe.microseconds)
         if self._closed or not 0 <= row < len(self.candles) or off:
             raise FeedEnded(f"the recording ends at {format_time(self.candles.end)}")
-        if not self.clock.sleep_until(time + self.timeframe.microseconds, timeout):
+        if not self._comes(time + self.timeframe.microseconds, timeout):
             return None
         names = ("open", "high", "low", "close", "volume")
         values = np.column_stack([getattr(self.candles, name)[:, row] for name in names])
@@ -105,5 +107,15 @@ class ReplayFeed(Feed):
         return FeedHealth(state, newest_slot=newest, declared_gaps=self._gaps)
 
     def close(self) -> None:
-        """Play no more."""
+        """Play no more; whoever waits for a candle wakes up."""
         self._closed = True
+        self._woken.set()
+
+    def _comes(self, moment: int, timeout: float | None) -> bool:
+        speed = self.clock.speed
+        if speed is None:
+            return self.clock.sleep_until(moment)
+        seconds = max(0.0, (moment - self.now()) / 1e6 / speed)
+        if self._woken.wait(seconds if timeout is None else min(seconds, timeout)):
+            raise FeedEnded("the feed was closed")
+        return self.clock.sleep_until(moment, timeout=0.0 if timeout is not None else None)

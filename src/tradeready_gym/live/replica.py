@@ -236,6 +236,8 @@ class Replica:
             sent += ['{"stream": "btcusdt@kline', "[]", '{"data": {"e": "kline", "k": {"t": "soon"}}}']
         if "foreign" in faults:
             sent.append({"stream": "x", "data": {"e": "trade", "s": "DOGEUSDT"}})
+        if "future" in faults:
+            events = [event | {"data": event["data"] | {"E": event["data"]["E"] + FUTURE // 1000}} for event in events]
         if "late" in faults or "swap" in faults:
             return [*sent, *held], events
         if "drop" in faults:
@@ -303,6 +305,7 @@ class Replica:
 
 
 CORRECTED_VOLUME = "0.12345678"
+FUTURE = 3_600_000_000  # by how much the time of an event is wrong, microseconds
 
 
 @contextlib.contextmanager

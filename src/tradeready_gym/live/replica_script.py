@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 
 from tradeready_gym.errors import UnknownName
 
-STREAM_FAULTS = ("disconnect", "duplicate", "late", "swap", "drop", "malformed", "shutdown", "correction", "foreign")
+STREAM_FAULTS = (
+    "disconnect",
+    "duplicate",
+    "late",
+    "swap",
+    "drop",
+    "malformed",
+    "shutdown",
+    "correction",
+    "foreign",
+    "future",
+)
 MIDWAY_FAULTS = {
     "disconnect_midway": "the connection ends in the middle of the candle",
     "day_old": "the connection has lived for 24 hours, and the venue ends it",

@@ -1,4 +1,4 @@
-"""What a paper account may do: limits that are checked before an order, and the loss at which everything is sold."""
+"""What a paper account or an agent may do: limits that are checked before an order, and the loss at which everything is sold."""
 
 import math
 from collections.abc import Mapping
@@ -55,6 +55,83 @@ class RiskLimits:
 
 
 @dataclass(frozen=True)
+class AgentLimits:
+    """Limits of a deployed agent; None is none, so that without any it trades as in its backtest.
+
+    An order of its scheme that would break one is refused, not cut; what lowers a position never is. Sales of the kill switch and
+    of `flatten` are not the agent's.
+
+    Args:
+        max_position_size_pct: what an order may make of a symbol's position, long or short, in per cent of equity; resting orders
+            of its side count.
+        max_order_size_pct: the most that an order may be worth, in per cent of equity.
+        orders_per_minute: orders that are taken in one minute of the venue's clock.
+        stale_after_seconds: nothing is decided by what was seen so long ago, by the feed's clock; one candle by default.
+
+    Raises:
+        ConfigurationError: a limit is not positive.
+    """
+
+    max_position_size_pct: float | None = None
+    max_order_size_pct: float | None = None
+    orders_per_minute: int | None = None
+    stale_after_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None and not (math.isfinite(value) and value > 0.0):
+                raise ConfigurationError(f"{name} must be positive, or None for no limit; got {value!r}")
+        if self.orders_per_minute is not None and self.orders_per_minute != int(self.orders_per_minute):
+            raise ConfigurationError(f"orders_per_minute must be a whole number; got {self.orders_per_minute!r}")
+
+    @property
+    def of_orders(self) -> "OrderLimits | None":
+        """Those that orders are held to; None if there are none."""
+        given = (self.max_position_size_pct, self.max_order_size_pct, self.orders_per_minute)
+        return None if given == (None, None, None) else OrderLimits(*given)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The limits that there are, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Self:
+        """The limits of these names.
+
+        Raises:
+            ConfigurationError: a name is no limit.
+        """
+        unknown = sorted(set(values) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise ConfigurationError(f"limits are {', '.join(cls.__dataclass_fields__)}; got {', '.join(unknown)}")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class OrderLimits:
+    """What `refusal` holds an agent's order to."""
+
+    position: float | None
+    order: float | None
+    rate: int | None
+
+    max_open_orders = 1 << 62
+    min_order_value = 0.0
+
+    @property
+    def max_position_size_pct(self) -> float:
+        return math.inf if self.position is None else self.position
+
+    @property
+    def max_order_size_pct(self) -> float:
+        return math.inf if self.order is None else self.order
+
+    @property
+    def orders_per_minute(self) -> int:
+        return 1 << 62 if self.rate is None else self.rate
+
+
+@dataclass(frozen=True)
 class Exposure:
     """An account as the limits see it, at the moment of an order. Values are in the quote currency.
 
@@ -69,7 +146,9 @@ class Exposure:
     killed: bool
 
 
-def refusal(limits: RiskLimits, exposure: Exposure, *, value: float, buys: bool, rests: bool) -> str | None:
+def refusal(
+    limits: RiskLimits | OrderLimits, exposure: Exposure, *, value: float, buys: bool, rests: bool
+) -> str | None:
     """Why an order worth `value` is refused; None if it is not. The first limit that it breaks gives the reason."""
     if exposure.killed:
         return "daily_loss_limit"

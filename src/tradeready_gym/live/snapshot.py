@@ -1,7 +1,7 @@
 """An account's records as plain data, with rows counted from a later candle: what a compacted journal begins with."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,10 @@ def first_kept_row(closed: int, day_bars: int) -> int:
     return max(0, ((closed - 1) // day_bars - 2) * day_bars)
 
 
-def plain_state(state: AccountState, first_row: int) -> dict[str, Any]:
-    """The arrays of one account between two candles, rows counted from `first_row`."""
+def plain_state(state: AccountState, first_row: int, names: Sequence[str] = _ARRAYS) -> dict[str, Any]:
+    """The arrays of one account between two candles, rows counted from `first_row`; `names` are those of `AccountState`."""
     found = {}
-    for name in _ARRAYS:
+    for name in names:
         records = np.array(getattr(state, name))
         _shift(records, -first_row)
         found[name] = {
@@ -37,13 +37,13 @@ def plain_state(state: AccountState, first_row: int) -> dict[str, Any]:
     return found
 
 
-def restore_state(state: AccountState, plain: Mapping[str, Any]) -> None:
+def restore_state(state: AccountState, plain: Mapping[str, Any], names: Sequence[str] = _ARRAYS) -> None:
     """Set the arrays of an account to what `plain_state` gave.
 
     Raises:
         StoreError: they are those of another version, or of an account of another size.
     """
-    for name in _ARRAYS:
+    for name in names:
         records, given = getattr(state, name), plain[name]
         known = [[field, str(records.dtype[field])] for field in records.dtype.names or ()]
         if given["fields"] != known or given["shape"] != list(records.shape):
