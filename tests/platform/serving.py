@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import uvicorn
 from fastapi import FastAPI
+from published import require_published
 
 from tradeready_gym.platform import Settings
 from tradeready_gym.platform.accounts import create_account, create_key, ensure_owner
@@ -75,8 +76,9 @@ def listening(app: FastAPI) -> Iterator[str]:
 
 
 def client_of(url: str, key: str | None) -> httpx2.Client:
-    """A client with this key, or none; it waits for a compiler on a busy machine."""
-    return httpx2.Client(base_url=url, headers={"X-API-Key": key} if key else {}, timeout=300.0)
+    """A client with this key, or none, whose answers must be as published; it waits for a compiler on a busy machine."""
+    headers, hooks = {"X-API-Key": key} if key else {}, {"response": [require_published]}
+    return httpx2.Client(base_url=url, headers=headers, timeout=300.0, event_hooks=hooks)
 
 
 def stranger_key(platform: Platform) -> str:

@@ -1,14 +1,20 @@
 """What a server does by itself."""
 
+import sqlite3
 import threading
 import uuid
+from pathlib import Path
+from typing import Any
 
+import pytest
 from backtest_calls import API, begin, create
 from serving import Served
 from sqlalchemy import func, insert, select, update
 
-from tradeready_gym.platform import clock
+from tradeready_gym.platform import Settings, clock
+from tradeready_gym.platform.app import create_app
 from tradeready_gym.platform.background import Repeated
+from tradeready_gym.platform.database import Database
 from tradeready_gym.platform.database.tables import accounts, backtests, training_episodes, training_runs
 from tradeready_gym.platform.retention import DAY, forget
 
@@ -29,6 +35,38 @@ def test_work_goes_on_after_it_failed_once_and_ends_when_stopped() -> None:
     repeated.stop()
     done = calls[0]
     assert not enough.wait(0.05) or calls[0] == done
+
+
+def left_open(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
+    """The connections that an application leaves which is made, and never serves."""
+    made: list[sqlite3.Connection] = []
+
+    class Counted(sqlite3.Connection):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            made.append(self)
+
+        def close(self) -> None:
+            made.remove(self)
+            super().close()
+
+    connect = sqlite3.dbapi2.connect
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", lambda *a, **named: connect(*a, factory=Counted, **named))
+    app = create_app(settings)
+    assert len(app.openapi()["paths"]) > 60
+    return made
+
+
+def test_an_application_that_never_serves_leaves_no_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert left_open(Settings(home=tmp_path, port=0), monkeypatch) == []
+
+
+def test_a_connection_that_is_left_open_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "close", lambda self: None)
+        opened = left_open(Settings(home=tmp_path, port=0), monkeypatch)
+    assert len(opened) == 1
+    opened[0].close()
 
 
 def test_only_what_ended_long_ago_is_forgotten(fresh_server: Served) -> None:

@@ -240,7 +240,7 @@ def test_selling_what_is_not_held_is_refused_and_changes_nothing(served: Served)
     details = answer.json()["error"]["details"]
     assert (details["asset"], details["required"], details["available"]) == ("BTC", "0.05", "0.0")
     assert look(served.client, session, "account/portfolio") == before
-    assert look(served.client, session, "trade/orders") == {"orders": [], "count": 0}
+    assert look(served.client, session, "trade/orders") == {"orders": [], "count": 0, "total": 0}
 
 
 @pytest.mark.parametrize("more", [{}, {"type": "limit", "price": "46000"}, {"type": "stop_loss", "price": "48000"}])
@@ -422,15 +422,16 @@ def test_results_have_the_documented_and_the_additive_fields(served: Served, fin
     assert set(results["metrics"]) == METRICS
     decimals(results["metrics"], {"sharpe_ratio", "sortino_ratio", "max_drawdown_pct", "trades_per_day"})
     assert results["metrics"]["trades_per_day"] == "1.00"
-    # what was bought has not been sold yet: no round trip, so no rate of wins; and nothing is sold by force
-    assert results["metrics"]["win_rate"] is None
+    # half of what was bought has been sold, and nothing is sold by force
+    decimals(results["metrics"], {"avg_win", "best_trade", "worst_trade", "avg_trade_duration_minutes"})
+    assert results["metrics"]["win_rate"] == "100.00"
     assert look(served.client, finished, "account/positions")["positions"][0]["quantity"] == "0.05"
     top = decimals(results, {"roi_pct", "sharpe_ratio", "max_drawdown_pct", "reward_sum"})
     assert round(top["reward_sum"], 8) == summary["total_pnl"]
     assert round(top["roi_pct"], 2) == summary["roi_pct"]
     pair = results["by_pair"][0]
-    assert [pair[name] for name in ("symbol", "trades", "wins", "losses")] == ["BTCUSDT", 2, 0, 0]
-    decimals(pair, {"net_pnl", "total_volume"})
+    assert [pair[name] for name in ("symbol", "trades", "wins", "losses")] == ["BTCUSDT", 2, 1, 0]
+    decimals(pair, {"win_rate", "net_pnl", "total_volume"})
 
 
 def test_the_equity_curve_has_every_nth_step_and_the_last(served: Served, finished: str) -> None:

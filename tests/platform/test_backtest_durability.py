@@ -18,6 +18,7 @@ from tradeready_gym.platform import Limits
 from tradeready_gym.platform.app import create_app
 from tradeready_gym.platform.database.tables import backtest_journal, backtests
 from tradeready_gym.platform.sessions.manager import SessionManager
+from tradeready_gym.platform.sessions.slots import Slots
 from tradeready_gym.platform.state import Platform
 
 PATHS = (
@@ -92,6 +93,31 @@ def test_only_so_many_sessions_are_awake_and_the_others_wake_when_asked(tmp_path
         assert server.platform.sessions.awake <= 3
         values = {look(server.client, session, "account/portfolio")["total_equity"] for session in sessions}
         assert len(values) == 1 and values != {"10000.0"}
+
+
+def ask_as_a_stranger(server: Served) -> None:
+    """A stranger asks for sessions that there are and for others; those of the owner are awake as before."""
+    sessions = [begin(server.client) for _ in range(3)]
+    slots = server.platform.sessions._slots
+    before = {name: slot.used for name, slot in slots._slots.items()}
+    assert list(before) == sessions
+    for session in (*sessions, *(str(uuid.uuid4()) for _ in range(8)), sessions[0]):
+        for method, path in (("get", "account/portfolio"), ("post", "step"), ("post", "start"), ("post", "cancel")):
+            told = server.stranger.request(method, f"{API}/{session}/{path}", json={} if method == "post" else None)
+            assert told.status_code == 404, told.text
+    assert {name: slot.used for name, slot in slots._slots.items()} == before
+    assert list(slots._slots) == sessions
+
+
+def test_a_stranger_wakes_nothing_and_puts_nothing_to_sleep(tmp_path: Any) -> None:
+    with serving(tmp_path, limits=Limits(open_sessions=3)) as server:
+        ask_as_a_stranger(server)
+
+
+def test_a_place_that_is_given_to_a_stranger_is_seen(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Slots, "has", lambda *_: True)
+    with serving(tmp_path, limits=Limits(open_sessions=3)) as server, pytest.raises(AssertionError):
+        ask_as_a_stranger(server)
 
 
 def test_an_idle_session_is_put_to_sleep(tmp_path: Any) -> None:
@@ -172,6 +198,8 @@ def test_what_could_not_be_written_has_not_happened(fresh_server: Served, monkey
     def fails(*_: Any) -> None:
         raise OSError("the disk is full")
 
+    # no route documents that it fails
+    fresh_server.client.event_hooks = {"response": []}
     with monkeypatch.context() as patch:
         patch.setattr(store, "append", fails)
         # the server hangs up after an answer of 500; the next request shall not meet that connection

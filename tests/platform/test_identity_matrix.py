@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from paper_serving import START, attach, recording
+from published import published
 from serving import Served, another_key, client_of
 
 from stepped import SteppedFeed
@@ -22,6 +23,9 @@ PUBLIC = {
     f"{PREFIX}/auth/register",
     f"{PREFIX}/auth/login",
     f"{PREFIX}/auth/user-login",
+    f"{PREFIX}/auth/forgot-password",
+    f"{PREFIX}/auth/reset-password",
+    f"{PREFIX}/auth/verify-email",
     "/health",
     "/metrics",
 }
@@ -58,6 +62,7 @@ class World:
     owned: dict[str, str]
     revoked: httpx2.Client
     reading: httpx2.Client
+    person: httpx2.Client
     also: list[str] = field(default_factory=list)
 
     def call(self, client: httpx2.Client, method: str, path: str) -> httpx2.Response:
@@ -126,12 +131,17 @@ def world(served: Served) -> Iterator[World]:
     with (
         client_of(served.url, another_key(served.platform)) as revoked,
         client_of(served.url, another_key(served.platform, ("read",))) as reading,
+        client_of(served.url, None) as person,
     ):
+        login = {"email": "person@example.org", "password": "correct horse"}
+        assert person.post(f"{PREFIX}/auth/register", json=login).status_code == 201
+        token = person.post(f"{PREFIX}/auth/user-login", json=login).json()["token"]
+        person.headers["Authorization"] = f"Bearer {token}"
         keys = client.get(f"{PREFIX}/keys").json()["keys"]
         mine = next(entry for entry in keys if entry["scopes"] != ["read"] and entry["name"] == "another")
         client.delete(f"{PREFIX}/keys/{mine['key_id']}")
         assert revoked.get(f"{PREFIX}/keys").status_code == 401
-        yield World(served, owned, revoked, reading, [session(), run()])
+        yield World(served, owned, revoked, reading, person, [session(), run()])
 
 
 def keep_agent(folder: Path, run_id: str) -> None:
@@ -184,6 +194,12 @@ def test_there_are_routes_of_every_kind() -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_the_schema_says_which_routes_need_a_key(method: str, path: str) -> None:
+    operation = published().schema["paths"][path][method]
+    assert ("security" in operation) == (not is_public(path))
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_without_a_good_key_nothing_but_the_public_routes_answer(world: World, method: str, path: str) -> None:
     for client in (world.served.anonymous, world.revoked):
         answer = world.call(client, method, path)
@@ -193,11 +209,17 @@ def test_without_a_good_key_nothing_but_the_public_routes_answer(world: World, m
 
 @pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "_id}" in route[1]])
 def test_a_stranger_is_told_that_it_does_not_exist(world: World, method: str, path: str) -> None:
+    assert world.call(world.person, method, path).status_code == 404
     theirs = world.call(world.served.stranger, method, path)
     assert theirs.status_code == 404, theirs.text
     # the answer does not tell somebody else's from nobody's
     unknown = World(
-        world.served, {name: str(uuid.uuid4()) for name in world.owned}, world.revoked, world.reading, world.also
+        world.served,
+        {name: str(uuid.uuid4()) for name in world.owned},
+        world.revoked,
+        world.reading,
+        world.person,
+        world.also,
     )
     nobodys = unknown.call(world.served.stranger, method, path)
     assert nobodys.status_code == 404
@@ -224,6 +246,17 @@ def test_a_reading_key_reads_and_changes_nothing(world: World, method: str, path
         assert answer.status_code not in (401, 403, *(() if path.endswith("/best") else (404,))), answer.text
     else:
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "PERMISSION_DENIED")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [route for route in ROUTES if "_id}" not in route[1] and "/auth/" not in route[1]]
+)
+def test_who_is_logged_in_by_password_has_an_account_and_no_more(world: World, method: str, path: str) -> None:
+    answer = world.call(world.person, method, path)
+    assert answer.status_code not in (401, 403), answer.text
+    assert answer.status_code < 500 or answer.status_code == 503
+    administrators = world.person.post(f"{PREFIX}/keys", json={"name": "k", "scopes": ["admin"]})
+    assert (administrators.status_code, administrators.json()["error"]["code"]) == (403, "PERMISSION_DENIED")
 
 
 @pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "/auth/" not in route[1]])

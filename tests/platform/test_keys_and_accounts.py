@@ -5,9 +5,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from serving import Served, another_key, client_of
+from serving import Served, another_key, client_of, listening
 from sqlalchemy import select, text, update
 
+from tradeready_gym.platform import Settings
+from tradeready_gym.platform.app import create_app
 from tradeready_gym.platform.database.tables import accounts, api_keys, logins
 
 API = "/api/v1"
@@ -52,6 +54,39 @@ def test_a_password_opens_and_a_wrong_one_does_not(served: Served) -> None:
     for wrong in ({"password": "wrong horse"}, {"email": "nobody@example.org"}):
         answer = served.anonymous.post(f"{API}/auth/user-login", json=person | wrong)
         assert (answer.status_code, error_of(answer)["code"]) == (401, "INVALID_API_KEY")
+
+
+def may_make(served: Served, person: dict[str, str], scope: str) -> bool:
+    """Whether a login by password makes a key of this scope."""
+    token = served.anonymous.post(f"{API}/auth/user-login", json=person).json()["token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    answer = served.anonymous.post(f"{API}/keys", headers=bearer, json={"name": "k", "scopes": [scope]})
+    assert answer.status_code in (201, 403), answer.text
+    return answer.status_code == 201
+
+
+def test_a_password_opens_the_persons_own_account_and_is_no_administrator(served: Served) -> None:
+    person = {"email": "carol@example.org", "password": "correct horse"}
+    served.anonymous.post(f"{API}/auth/register", json=person)
+    assert [may_make(served, person, scope) for scope in ("read", "write", "paper", "admin")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_the_operators_password_is_an_administrators_also_when_the_first_key_was_revoked(tmp_path: Path) -> None:
+    person = {"email": "operator@example.org", "password": "correct horse"}
+    app = create_app(Settings(home=tmp_path, port=0, ingest_journals=False, registration="first"))
+    with listening(app) as url, client_of(url, None) as client:
+        made = client.post(f"{API}/auth/register", json=person)
+        assert made.status_code == 201
+        owner = Served(url, "", app, app.state.platform, client, client, client)
+        assert may_make(owner, person, "admin")
+        with app.state.platform.database.write() as connection:
+            connection.execute(update(api_keys).values(revoked_at=1))
+        assert may_make(owner, person, "admin")
 
 
 def test_a_key_and_its_secret_give_a_token_until_the_key_is_revoked(served: Served) -> None:
@@ -185,3 +220,49 @@ def test_an_agents_key_stays_an_agents_also_as_a_login(served: Served) -> None:
         others = next(key["key_id"] for key in mine if key["agent_id"] is None and key["scopes"] != ["admin"])
         refused = browser.delete(f"{API}/keys/{others}")
         assert (refused.status_code, error_of(refused)["code"]) == (403, "PERMISSION_DENIED")
+
+
+@pytest.mark.parametrize("text", ["7", "not-an-agent", "../agents", "0" * 500])
+def test_an_agent_that_is_no_uuid_is_refused_by_name(served: Served, text: str) -> None:
+    refused = served.client.get(f"{API}/keys", headers={"X-Agent-Id": text})
+    assert refused.status_code == 422
+    assert refused.json()["error"]["code"] == "VALIDATION_ERROR"
+    assert refused.json()["error"]["details"] == {"field": "X-Agent-Id"}
+
+
+def test_an_agent_that_does_not_exist_is_answered_like_a_strangers(served: Served) -> None:
+    mine = served.client.post(f"{API}/agents", json={"display_name": "mine"}).json()["agent_id"]
+    for chosen in (mine, "00000000-0000-0000-0000-000000000000"):
+        refused = served.stranger.get(f"{API}/keys", headers={"X-Agent-Id": chosen})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "PERMISSION_DENIED")
+
+
+def test_a_forgotten_password_is_answered_as_documented_and_no_mail_is_promised(served: Served) -> None:
+    known = served.anonymous.post(f"{API}/auth/forgot-password", json={"username": "somebody@example.com"})
+    assert known.status_code == 200
+    assert "no mail" in known.json()["message"]
+    body = {"token": "t", "new_password": "long enough"}
+    for path in ("reset-password", "verify-email"):
+        refused = served.anonymous.post(f"{API}/auth/{path}", json=body)
+        assert (refused.status_code, error_of(refused)["code"]) == (422, "VALIDATION_ERROR")
+        assert error_of(refused)["details"] == {"field": "token"}
+
+
+def test_an_agent_has_a_text_that_says_how_to_work_for_it(served: Served) -> None:
+    made = served.client.post(f"{API}/agents", json={"display_name": "night\nowl {0}"}).json()
+    answer = served.client.get(f"{API}/agents/{made['agent_id']}/skill.md")
+    assert answer.headers["content-type"].startswith("text/markdown")
+    assert answer.text.startswith("# night owl {0}\n")
+    assert f"X-Agent-Id: {made['agent_id']}" in answer.text
+    assert made["api_key"] not in answer.text
+    # what it names is there
+    known = set(served.anonymous.get("/openapi.json").json()["paths"])
+    named = re.findall(r"(?:GET|POST|DELETE) (/api/v1[^`?]*)", answer.text.replace(made["agent_id"], "{agent_id}"))
+    assert len(named) >= 7
+    assert set(named) <= known
+    assert served.stranger.get(f"{API}/agents/{made['agent_id']}/skill.md").status_code == 404
+
+
+def test_the_second_address_of_the_page_about_the_api_leads_to_it(served: Served) -> None:
+    answer = served.anonymous.get("/redoc")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")

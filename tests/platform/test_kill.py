@@ -28,9 +28,9 @@ WRITERS, KILLS = 4, 3
 
 
 @contextlib.contextmanager
-def process(home: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str, str | None]]:
+def process(home: Path, port: int = 0, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, str | None]]:
     """`tradeready serve` in a process of its own: the process, its address and the key that it printed."""
-    command = [sys.executable, "-m", "tradeready_gym.cli", "serve", "--port", str(port), "--home", str(home)]
+    command = [sys.executable, "-m", "tradeready_gym.cli", "serve", "--port", str(port), "--home", str(home), *options]
     environment = {**os.environ, "TRADEREADY_HOME": str(home)}
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert server.stdout is not None

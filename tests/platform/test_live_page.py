@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from serving import Served, another_key, client_of
@@ -12,6 +13,15 @@ from serving import Served, another_key, client_of
 from tradeready_gym.live import Deployment
 from tradeready_gym.live.lock import held
 from tradeready_gym.platform.app import PREFIX
+
+# an earlier version, a feed that knows nothing, one symbol, several
+MOVED: list[dict[str, Any]] = [
+    {},
+    {"quote_moved_pct": {"BTCUSDT": None}},
+    {"quote_moved_pct": {"BTCUSDT": 0.01234}},
+    {"quote_moved_pct": {"BTCUSDT": 0.01, "ETHUSDT": -0.25, "SOLUSDT": None}},
+    {"quote_moved_pct": {"BTCUSDT": 0.0}},
+]
 
 
 @pytest.fixture
@@ -31,9 +41,9 @@ def deployed(served: Served) -> Iterator[Deployment]:
     lines = [
         {
             "slot": f"2024-01-01T0{k}:00:00Z", "action": 1, "meaning": "buy a tenth", "reward": 1.0, "equity": 10_000.0 + k,
-            "decision_delay_ms": 12.0, "missed_candles": 0, "gap": k == 3, "filled_orders": [fill] if k == 1 else [],
+            "decision_delay_ms": 12.0, "missed_candles": 0, "gap": k == 3, "filled_orders": [fill] if k == 1 else [], **moved,
         }
-        for k in range(5)
+        for k, moved in enumerate(MOVED)
     ]  # fmt: skip
     (made.folder / "decisions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     with held(made.folder):
@@ -56,6 +66,13 @@ def test_what_is_at_work_is_shown(served: Served, deployed: Deployment) -> None:
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert" in page
     assert len(re.findall(r"<polyline", page)) == 1
+
+
+def test_how_far_the_price_had_moved_is_beside_each_decision(served: Served, deployed: Deployment) -> None:
+    page = served.client.get("/live/alpha").text
+    shown = re.findall(r'data-name="Moved">(.*?)</td>', page)
+    assert shown == ["0.000 %", "−0.250 % ETHUSDT", "+0.012 %", "–", "–"]  # the newest first
+    assert "flatters it" in page
 
 
 def test_a_process_that_is_gone_is_said_with_the_last_lines_of_its_log(served: Served, deployed: Deployment) -> None:

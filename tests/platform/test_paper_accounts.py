@@ -7,13 +7,18 @@ from typing import Any
 
 import httpx2
 import pytest
-from paper_serving import START, Paper, recording, trading, until
+from paper_serving import START, SYMBOLS, Paper, attach, recording, trading, until
 from serving import Served, another_key, client_of, serving
 from sqlalchemy import update
 
+from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.exchanges import SimulatedExchange
+from tradeready_gym.live import BinanceFeed
 from tradeready_gym.live.feeds import make_feed
+from tradeready_gym.live.orders import PaperOrder
+from tradeready_gym.live.replica import Replica
 from tradeready_gym.orders import Order
+from tradeready_gym.platform import Settings
 from tradeready_gym.platform.app import PREFIX
 from tradeready_gym.platform.database.tables import agents
 
@@ -71,12 +76,61 @@ def test_a_filled_order_has_the_documented_shape(paper: Paper) -> None:
     value = Decimal(told["executed_price"]) * Decimal("0.01")
     assert Decimal(told["fee"]) == pytest.approx(value / 1000)
     assert Decimal(told["total_cost"]) == pytest.approx(value + Decimal(told["fee"]))
-    assert told["quantity"] is told["price"] is told["locked_amount"] is told["created_at"] is None
-    assert told["filled_at"] == "2024-01-03T00:00:00Z"
+    assert told["quantity"] is told["price"] is told["locked_amount"] is None
+    # the documented API has null there; when an order came is known all the same
+    assert told["created_at"] == told["filled_at"] == "2024-01-03T00:00:00Z"
     again = call(paper.served.client, "GET", f"/trade/order/{told['order_id']}")
     assert (again["executed_qty"], again["executed_price"]) == ("0.01", told["executed_price"])
     trades = call(paper.served.client, "GET", "/trade/history")
     assert (trades["total"], trades["trades"][0]["order_id"]) == (1, told["order_id"])
+
+
+def test_an_order_that_comes_late_says_so_wherever_it_is_told(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, open = paper.served.client, float(recording().open[0, recording().row_of(START)])
+    monkeypatch.setattr(type(paper.feed), "prices", lambda self: {"BTCUSDT": 0.99 * open})
+    paper.feed.clock.advance_to(paper.feed.now() + 40_000_000)
+    told = order(client)
+    assert float(told["executed_price"]) == pytest.approx(
+        open, rel=1e-3
+    )  # and slippage: nothing of the minute that passed
+    about = {"created_at": "2024-01-03T00:00:40Z", "decision_delay_ms": 40_000.0, "quote_moved_pct": "-1.0"}
+    listed = call(client, "GET", "/trade/orders")["orders"][0]
+    trade = call(client, "GET", "/trade/history")["trades"][0]
+    for view in (told, listed, call(client, "GET", f"/trade/order/{told['order_id']}"), trade):
+        assert view | about == view
+    assert told["filled_at"] == listed["filled_at"] == trade["executed_at"] == "2024-01-03T00:00:00Z"
+
+
+def other_body_for_the_same_id(client: httpx2.Client) -> httpx2.Response:
+    """The answer to an order that has the id of another one; the same one again is answered as before."""
+    first = order(client, client_order_id="mine")
+    assert order(client, client_order_id="mine") == first
+    body = {"symbol": "BTCUSDT", "side": "sell", "quantity": "0.005", "client_order_id": "mine"}
+    answer = client.post(f"{PREFIX}/trade/order", json=body)
+    assert (answer.status_code, answer.json().get("error", {}).get("code")) == (409, "CLIENT_ORDER_ID_TAKEN")
+    assert answer.json()["error"]["details"]["first"]["order_id"] == first["order_id"]
+    return answer
+
+
+def test_an_id_that_names_another_order_is_a_conflict_that_shows_both(paper: Paper) -> None:
+    client = paper.served.client
+    details = other_body_for_the_same_id(client).json()["error"]["details"]
+    assert (details["client_order_id"], details["first"]["quantity"], details["first"]["side"]) == (
+        "mine",
+        "0.01",
+        "buy",
+    )
+    assert (details["second"]["quantity"], details["second"]["side"]) == ("0.005", "sell")
+    assert call(client, "GET", "/trade/history")["total"] == 1
+    call(client, "POST", "/account/reset", json={"confirm": True})
+    anew = order(client, client_order_id="mine", quantity="0.02")
+    assert anew["order_id"] != details["first"]["order_id"]
+
+
+def test_a_server_that_hands_out_the_first_fill_is_seen(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PaperOrder, "is_that_of", lambda self, order: True)
+    with pytest.raises(AssertionError):
+        other_body_for_the_same_id(paper.served.client)
 
 
 def test_a_pending_order_locks_fills_and_is_cancelled(paper: Paper) -> None:
@@ -223,10 +277,27 @@ def test_a_server_with_a_replay_feed_begins_by_itself(tmp_path: Path) -> None:
         until(lambda: bool(call(served.client, "GET", "/account/portfolio")["timestamp"] > first))
 
 
+def test_a_server_may_fill_at_the_venues_best_bid_and_ask(tmp_path: Path) -> None:
+    replica = Replica(recording(), START, speed=0.001, spread=0.002)
+    with replica.serving(), serving(tmp_path, ingest_journals=False, paper_fill_at="book") as served:
+        urls = {"rest_url": replica.rest_url, "stream_url": replica.stream_url}
+        attach(served.platform, BinanceFeed(SYMBOLS, "1m", clock=replica.clock, patience=5.0, seed=0, **urls))
+        replica.clock.advance_to(replica.clock.now() + 30_000_000)
+        for side, place in (("buy", 1), ("sell", 0)):
+            quote = replica.quote("BTCUSDT")
+            told = order(served.client, side=side)
+            assert float(told["executed_price"]) == pytest.approx(quote[place], rel=2e-8)
+            assert told["decision_delay_ms"] == pytest.approx(30_000.0, abs=9_500.0)
+
+
+@pytest.mark.parametrize(("fill_at", "feed"), [("close", "binance"), ("book", "replay:sample:2023-01-01T00:00:00Z")])
+def test_fills_that_there_are_not_are_refused(fill_at: Any, feed: str) -> None:
+    with pytest.raises(ConfigurationError, match="book"):
+        Settings(paper_fill_at=fill_at, feed=feed)
+
+
 @pytest.mark.parametrize("name", ["kraken", "replay:", "replay:sample", "replay:sample:2023-01-01T00:00:00Z:fast"])
 def test_a_feed_that_does_not_exist_is_refused(name: str) -> None:
-    from tradeready_gym.errors import ConfigurationError
-
     with pytest.raises(ConfigurationError):
         make_feed(name, ("BTCUSDT",), "1h")
 

@@ -14,7 +14,7 @@ DOCUMENTED_RUN: dict[str, type | tuple[type, ...]] = {
     "run_id": str,
     "status": str,
     "config": dict,
-    "episodes_total": type(None),
+    "episodes_total": (int, type(None)),
     "episodes_completed": int,
     "started_at": str,
     "completed_at": (str, type(None)),
@@ -92,7 +92,7 @@ def test_an_episode_tells_its_session_seed_and_length(served: Served) -> None:
     episode = served.client.get(f"{API}/runs/{run_id}").json()["episodes"][0]
     assert episode["session_id"] == session_id
     assert (episode["seed"], episode["length"]) == (2**62, 500)
-    assert episode["metrics"] == {"roi_pct": 1.25, "total_trades": 3.0}
+    assert episode["metrics"] == {"roi_pct": 1.25, "total_trades": 3}
     assert episode["created_at"].endswith("Z")
 
 
@@ -129,7 +129,7 @@ def test_runs_are_listed_newest_first_filtered_sorted_and_in_pages(fresh_server:
     labels = fresh_server.client.get(f"{API}/labels").json()["labels"]
     assert labels == [{"strategy_label": "a", "runs": 2}, {"strategy_label": "b", "runs": 1}]
     assert fresh_server.stranger.get(f"{API}/runs").json() == []
-    assert fresh_server.stranger.get(f"{API}/labels").json() == {"labels": []}
+    assert fresh_server.stranger.get(f"{API}/labels").json() == {"labels": [], "total": 0}
 
 
 def test_the_learning_curve_is_the_trailing_mean(served: Served) -> None:
@@ -331,3 +331,35 @@ def test_actions_that_are_no_base64_are_refused(served: Served, kept: str) -> No
     body = {"episode_number": 1, "kept": kept}
     answer = served.client.post(f"/api/v1/training/runs/{run_id}/episodes", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize(
+    ("config", "planned"),
+    [
+        ({"episodes_total": 40}, 40),
+        ({"total_episodes": 7}, 7),
+        ({"episodes": 3, "episodes_total": 4}, 4),
+        ({}, None),
+        ({"episodes": True}, None),
+        ({"episodes": 0}, None),
+        ({"episodes": "5"}, None),
+        ({"episodes": 2**80}, None),
+    ],
+)
+def test_a_run_says_how_many_episodes_are_planned_where_its_configuration_does(
+    served: Served, config: dict[str, Any], planned: int | None
+) -> None:
+    run_id = str(uuid.uuid4())
+    run = served.client.post(f"{API}/runs", json={"run_id": run_id, "config": config}).json()
+    assert run["episodes_total"] == planned
+    assert served.client.get(f"{API}/runs/{run_id}").json()["episodes_total"] == planned
+
+
+def test_what_is_counted_is_a_whole_number(served: Served) -> None:
+    run_id = new_run(served)
+    report(served, run_id, 1, total_trades=3, roi_pct=2, sharpe_ratio=1)
+    run = served.client.get(f"{API}/runs/{run_id}")
+    assert '"total_episodes":1,' in run.text
+    assert '"total_trades":3' in run.text and '"total_trades":3.0' not in run.text
+    assert '"roi_pct":2.0' in run.text
+    assert '"total_trades":3}' in served.client.get(f"{API}/runs/{run_id}/episodes").text

@@ -75,12 +75,15 @@ def test_no_answer_about_a_backtest_shows_the_noise_of_floats(served: Served) ->
     step(served.client, session, 10_000)
     for path in ("results/equity-curve", "results/trades", "status"):
         answers.append(look(served.client, session, path))
-    answers.append({k: v for k, v in look(served.client, session, "results").items() if k in {"summary", "by_pair"}})
+    results = look(served.client, session, "results")
+    answers.append(results)
     assert longer_than(8, answers) == []
     # the figures that are asked for to the last digit are numbers
     curve = look(served.client, session, "results/equity-curve")["snapshots"]
     assert any(str(point["exact"]["total_equity"]) != point["total_equity"] for point in curve)
     assert all(round(p["exact"]["total_equity"], 8) == float(p["total_equity"]) for p in curve)
+    assert all(round(results["exact"][name], 8) == float(results[name]) for name in ("roi_pct", "max_drawdown_pct"))
+    assert str(results["exact"]["roi_pct"]) != results["roi_pct"]
 
 
 def test_a_position_that_is_read_can_be_sold_to_the_last_digit(served: Served) -> None:

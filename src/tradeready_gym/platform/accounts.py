@@ -2,8 +2,8 @@
 
 import json
 import uuid
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, text, update
 
@@ -16,7 +16,20 @@ _USED_EVERY = 60_000_000  # a key's last use is written once a minute at most
 OWNER_NAME = "local"
 # what every request asks is built once: building it takes longer than asking
 _BY_DIGEST = select(api_keys, accounts.c.status).join(accounts).where(api_keys.c.digest == bindparam("found"))
+_BY_TOKEN = (
+    select(logins, accounts.c.status, api_keys.c.agent_id)
+    .select_from(logins.join(accounts).outerjoin(api_keys, logins.c.key_id == api_keys.c.id))
+    .where(logins.c.digest == bindparam("found"))
+)
 USER_SCOPES = ("read", "write", "paper")
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What somebody came with, as it is kept: the digest of a key, or of the token of a login."""
+
+    kind: Literal["key", "token"]
+    digest: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,7 @@ class Principal:
     key_id: str | None
     scopes: frozenset[str]
     key_agent_id: str | None = None
+    credential: Credential | None = field(default=None, compare=False)
 
     def require(self, scope: str) -> None:
         """Raise `Forbidden` unless the key may do this."""
@@ -184,16 +198,13 @@ def find_by_key(database: Database, key: str) -> Principal:
         Unauthorised: nobody has, or not any more.
         Forbidden: the account is suspended.
     """
-    found = keys.digest(key)
+    credential = Credential("key", keys.digest(key))
     with database.read() as connection:
-        row = connection.execute(_BY_DIGEST, {"found": found}).first()
-    if row is None or not keys.same(row.digest, found) or row.revoked_at is not None:
-        raise Unauthorised("the API key is unknown or revoked; make one at /settings")
-    _require_active(row)
+        row = _key_row(connection, credential.digest)
     if row.last_used_at is None or clock.now() - row.last_used_at > _USED_EVERY:
         with database.write() as connection:
             connection.execute(update(api_keys).where(api_keys.c.id == row.id).values(last_used_at=clock.now()))
-    return Principal(row.account_id, row.agent_id, row.id, frozenset(row.scopes.split()), row.agent_id)
+    return Principal(row.account_id, row.agent_id, row.id, frozenset(row.scopes.split()), row.agent_id, credential)
 
 
 def find_by_token(database: Database, token: str) -> Principal:
@@ -203,17 +214,21 @@ def find_by_token(database: Database, token: str) -> Principal:
         Unauthorised: nobody did, or it has expired.
         Forbidden: the account is suspended.
     """
-    found = keys.digest(token)
+    credential = Credential("token", keys.digest(token))
     with database.read() as connection:
-        row = connection.execute(
-            select(logins, accounts.c.status, api_keys.c.agent_id)
-            .select_from(logins.join(accounts).outerjoin(api_keys, logins.c.key_id == api_keys.c.id))
-            .where(logins.c.digest == found)
-        ).first()
-    if row is None or not keys.same(row.digest, found) or row.expires_at < clock.now():
-        raise Unauthorised("the token is unknown or has expired; log in again", code="INVALID_TOKEN")
-    _require_active(row)
-    return Principal(row.account_id, row.agent_id, row.key_id, frozenset(row.scopes.split()), row.agent_id)
+        row = _login_row(connection, credential.digest)
+    return Principal(row.account_id, row.agent_id, row.key_id, frozenset(row.scopes.split()), row.agent_id, credential)
+
+
+def require_good(database: Database, credential: Credential) -> None:
+    """Check what an open stream was opened with; writes nothing.
+
+    Raises:
+        Unauthorised: the key was revoked, or the login has ended.
+        Forbidden: the account is suspended.
+    """
+    with database.read() as connection:
+        (_key_row if credential.kind == "key" else _login_row)(connection, credential.digest)
 
 
 def log_in(database: Database, principal: Principal, hours: float) -> tuple[str, int]:
@@ -256,7 +271,7 @@ def find_by_secret(database: Database, key: str, secret: str) -> Principal:
 
 
 def find_by_password(database: Database, email: str, password: str) -> Principal:
-    """Who has this e-mail address and password.
+    """Who has this e-mail address and password: for all of the account, but `admin` only if it was ever given a key with it.
 
     Raises:
         Unauthorised: nobody has.
@@ -264,12 +279,13 @@ def find_by_password(database: Database, email: str, password: str) -> Principal
     address = email.replace("\0", "").strip().lower()
     with database.read() as connection:
         row = connection.execute(select(accounts).where(accounts.c.email == address)).first()
+        scopes = frozenset() if row is None else _scopes_of(connection, row.id)
     # an unknown address costs the same time as a wrong password
     kept = row.password_hash if row is not None and row.password_hash else keys.NO_PASSWORD
     if not keys.password_matches(password, kept) or row is None or not row.password_hash:
         raise Unauthorised("the e-mail address or the password is wrong")
     _require_active(row)
-    return Principal(row.id, None, None, frozenset(keys.SCOPES))
+    return Principal(row.id, None, None, scopes)
 
 
 def create_agent(connection: Connection, account_id: str, fields: dict[str, Any]) -> str:
@@ -306,6 +322,29 @@ def find_agent(connection: Connection, account_id: str, agent_id: str) -> Row[An
     row = None if "\0" in agent_id else connection.execute(select(agents).where(mine)).first()
     if row is None:
         raise NotFound(f"there is no agent {agent_id}", code="AGENT_NOT_FOUND", agent_id=agent_id)
+    return row
+
+
+def _scopes_of(connection: Connection, account_id: str) -> frozenset[str]:
+    # also a key that was revoked: who owns a server is not locked out of it by that
+    mine = (api_keys.c.account_id == account_id) & api_keys.c.agent_id.is_(None)
+    given = {scope for text in connection.scalars(select(api_keys.c.scopes).where(mine)) for scope in text.split()}
+    return frozenset({*USER_SCOPES, *(given & {"admin"})})
+
+
+def _key_row(connection: Connection, found: str) -> Row[Any]:
+    row = connection.execute(_BY_DIGEST, {"found": found}).first()
+    if row is None or not keys.same(row.digest, found) or row.revoked_at is not None:
+        raise Unauthorised("the API key is unknown or revoked; make one at /settings")
+    _require_active(row)
+    return row
+
+
+def _login_row(connection: Connection, found: str) -> Row[Any]:
+    row = connection.execute(_BY_TOKEN, {"found": found}).first()
+    if row is None or not keys.same(row.digest, found) or row.expires_at < clock.now():
+        raise Unauthorised("the token is unknown or has expired; log in again", code="INVALID_TOKEN")
+    _require_active(row)
     return row
 
 

@@ -19,6 +19,7 @@ from tradeready_gym.platform.api import (
     auth,
     backtest,
     deployments,
+    feed,
     health,
     keys,
     market,
@@ -28,6 +29,7 @@ from tradeready_gym.platform.api import (
     trade,
     training,
 )
+from tradeready_gym.platform.api.documentation import DocumentedApplication
 from tradeready_gym.platform.background import Repeated
 from tradeready_gym.platform.dashboard import problems
 from tradeready_gym.platform.database import Database, upgrade
@@ -55,7 +57,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     mask_server_logs()
     database = Database(settings.database_url)
-    upgrade(database)
+    try:
+        upgrade(database)
+    finally:
+        # of an application that never serves, such as one that is made for its schema, nothing stays open
+        database.close()
     platform = Platform(settings, database)
 
     @asynccontextmanager
@@ -74,18 +80,34 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             repeated.stop()
         platform.close()
 
-    app = FastAPI(
+    app = DocumentedApplication(
         title="TradeReady",
         version=tradeready_gym.__version__,
-        description="Backtests, training runs and paper trading. Keys go into the header X-API-Key.",
+        description="Backtests, training runs and paper trading. A key goes into the header X-API-Key, a token into "
+        "`Authorization: Bearer`; with a key of the account, the header X-Agent-Id (a UUID) acts for one of its agents. "
+        "Money, prices and percentages are decimals in strings, times ISO 8601 in UTC.",
         lifespan=lifespan,
         # FastAPI's own pages load their scripts from elsewhere; /docs is the dashboard's
         docs_url=None,
         redoc_url=None,
     )
+    app.limits = settings.limits
     app.state.platform = platform
     app.include_router(health.router)
-    for resource in (auth, agents, keys, market, metrics, training, backtest, sandbox, trade, account, deployments):
+    for resource in (
+        auth,
+        agents,
+        keys,
+        market,
+        feed,
+        metrics,
+        training,
+        backtest,
+        sandbox,
+        trade,
+        account,
+        deployments,
+    ):
         app.include_router(resource.router, prefix=PREFIX)
     app.include_router(stream.router)
     dashboard.add_to(app)

@@ -6,7 +6,7 @@ folders below `HOME/live`. What the command line deployed on this machine belong
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy import select
 from tradeready_gym.errors import ConfigurationError, TradeReadyError
 from tradeready_gym.live.bundles import TrainedAgent, agent_of_run, rehearsal_of
 from tradeready_gym.live.deployments import Deployment, list_deployments
-from tradeready_gym.live.feeds import replay_parts
+from tradeready_gym.live.feeds import check_feed, replay_parts
 from tradeready_gym.live.processes import start
 from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.database import Database
@@ -74,15 +74,26 @@ class Deployments:
         return agent_of_run(self._settings.home / "models", run_id)
 
     def deploy(
-        self, caller: Principal, run_id: str, *, feed: str, speed: float | None, name: str | None, daily_loss_pct: float
+        self,
+        caller: Principal,
+        run_id: str,
+        *,
+        feed: str,
+        speed: float | None,
+        name: str | None,
+        daily_loss_pct: float,
+        limits: Mapping[str, Any] | None = None,
     ) -> Deployment:
         """Let the agent of a run trade: at real prices (`binance`), or `speed` times as fast on recorded ones (`replay`).
+
+        `limits` are those of `AgentLimits`.
 
         Raises:
             NotFound: the account has no such run, or no agent of it is kept here.
             Forbidden: this server starts no agents, or the key is an agent's.
             Conflict: the name is taken, or too many agents are at work.
-            BadRequest: the name is none, or there are no candles to rehearse on.
+            BadRequest: the name is none, a limit is out of its domain, there are no candles to rehearse on, or the venue does
+                not trade what the agent does.
         """
         self._require_allowed(caller)
         agent = self.agent_of(caller, run_id)
@@ -96,9 +107,13 @@ class Deployments:
             where = "binance" if feed == "binance" else rehearsal_of(agent, speed)
         except (TradeReadyError, OSError) as error:
             raise BadRequest(f"the candles that it learned from are not here: {error}", code="NO_DATA") from error
+        try:
+            check_feed(where, agent.symbols, agent.timeframe)
+        except TradeReadyError as error:
+            raise BadRequest(str(error), code="INVALID_DEPLOYMENT") from error
         with self._lock:
             self._require_room(caller)
-            made = self._made(caller, agent, where, name, daily_loss_pct)
+            made = self._made(caller, agent, where, name, daily_loss_pct, dict(limits or {}))
             made.save()
             self.starter(made)
         return made
@@ -136,6 +151,21 @@ class Deployments:
             self.starter(found)
         return found
 
+    def remove(self, caller: Principal, name: str) -> None:
+        """Throw a deployment away that is not at work; its name is free again.
+
+        Raises:
+            NotFound: the account has no such deployment.
+            Conflict: it is at work.
+        """
+        self._require_account(caller)
+        found = self.find(caller, name)
+        with self._lock:
+            try:
+                found.remove()
+            except TradeReadyError as error:
+                raise Conflict(str(error), code="DEPLOYMENT_RUNNING") from error
+
     def free_name(self, wanted: str) -> str:
         """A name that no deployment of this machine has: this one, else with a number behind it."""
         plain = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in wanted).strip("-")
@@ -149,7 +179,13 @@ class Deployments:
     # ---- inside ----
 
     def _made(
-        self, caller: Principal, agent: TrainedAgent, feed: str, name: str | None, daily_loss_pct: float
+        self,
+        caller: Principal,
+        agent: TrainedAgent,
+        feed: str,
+        name: str | None,
+        daily_loss_pct: float,
+        limits: dict[str, Any],
     ) -> Deployment:
         chosen = self.free_name(agent.label) if name is None else name
         if (self.directory / chosen).exists():
@@ -163,6 +199,7 @@ class Deployments:
                 timeframe=agent.timeframe,
                 feed=feed,
                 daily_loss_pct=daily_loss_pct,
+                limits=limits,
                 owner=caller.account_id,
                 training_run=agent.run_id,
                 directory=self.directory,

@@ -3,15 +3,20 @@
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Literal
 
 from tradeready_gym.errors import ConfigurationError
 
 REGISTRATIONS = ("open", "closed", "first")
+FILL_AT = ("next_open", "book")
 
 
 @dataclass(frozen=True)
 class Limits:
     """What a client may ask for at once.
+
+    A `page` is the most of a list that one answer has: of orders, trades, keys, agents, labels and decisions where no
+    other is said; `trades_page` is of the orders and trades of a backtest, `curve_page` of its equity.
 
     Rates are requests a minute, of an account with all of its agents and keys, or of an address for market data, logins
     and registrations; together for all servers on one database. None is no limit, but for a group of which nothing is
@@ -20,7 +25,15 @@ class Limits:
 
     body_bytes: int = 8 * 1024 * 1024
     page: int = 500
+    open_orders_page: int = 200
+    backtests_page: int = 200
+    trades_page: int = 10_000
+    curve_page: int = 100_000
     candles_page: int = 1000
+    runs_page: int = 100
+    episodes_page: int = 1000
+    symbols_page: int = 1000
+    symbols_at_once: int = 100
     batch_steps: int = 10_000
     fast_batch_steps: int = 100_000
     episodes_batch: int = 20_000
@@ -82,6 +95,8 @@ class Settings:
             are paper accounts only with one.
         feed_symbols: what the feed brings, and paper accounts trade.
         feed_timeframe: the length of its candles.
+        paper_fill_at: where market orders of new paper accounts fill: "next_open", the open of the running candle, or "book", the
+            venue's best bid and ask.
         deployments: whether accounts may let the agents of their runs trade in processes of this machine.
         secure_cookies: whether the browser is told to send the login cookie over HTTPS only.
     """
@@ -100,6 +115,7 @@ class Settings:
     feed: str = "none"
     feed_symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     feed_timeframe: str = "1m"
+    paper_fill_at: Literal["next_open", "book"] = "next_open"
     deployments: bool = True
 
     def __post_init__(self) -> None:
@@ -113,6 +129,10 @@ class Settings:
             raise ConfigurationError(
                 f"feed must be none, binance, ccxt:VENUE or replay:DATA:START[:SPEED]; got {self.feed!r}"
             )
+        if self.paper_fill_at not in FILL_AT:
+            raise ConfigurationError(f"paper_fill_at must be one of {', '.join(FILL_AT)}; got {self.paper_fill_at!r}")
+        if self.paper_fill_at == "book" and self.feed.startswith("replay:"):
+            raise ConfigurationError("fills at the book need a venue with an order book; recorded candles have none")
         for field_ in fields(self.limits):
             rate = getattr(self.limits, field_.name)
             if field_.name.endswith("_per_minute") and rate is not None and rate < 1:

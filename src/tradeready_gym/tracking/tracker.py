@@ -136,6 +136,16 @@ class TrainingTracker:
         """Deliver to the platform that `other` delivers to, if there is one. To be called before the run is registered."""
         self._key, self._url = other._key, other._url
 
+    def expect(self, episodes: int) -> None:
+        """Say how many episodes are planned, where that is known: `episodes_total` of the run. Before it is registered.
+
+        Raises:
+            ConfigurationError: fewer than one.
+        """
+        if episodes < 1:
+            raise ConfigurationError(f"a run is planned for at least one episode; got {episodes!r}.")
+        self._config["episodes_total"] = int(episodes)
+
     def register_run(self) -> None:
         """Write down that the run begins. Does nothing if it did; a report does this by itself."""
         self._notice_fork()

@@ -13,12 +13,22 @@ from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.api.agents import RiskProfile
 from tradeready_gym.platform.api.backtest_bodies import Label, Money
 from tradeready_gym.platform.api.dependencies import PaperTrader, PlatformState, Reader, Writer
+from tradeready_gym.platform.api.documentation import WITH_A_KEY, answers, errors
+from tradeready_gym.platform.api.paper_bodies import (
+    PAPER,
+    AccountInfo,
+    PaperBalances,
+    PaperPortfolio,
+    PaperPositions,
+    ProfitAndLoss,
+    ResetDone,
+)
 from tradeready_gym.platform.api.wire import decimal_text
 from tradeready_gym.platform.database.tables import accounts, agents, backtests
 from tradeready_gym.platform.errors import Invalid
 from tradeready_gym.platform.state import Platform
 
-router = APIRouter(prefix="/account", tags=["paper account"])
+router = APIRouter(prefix="/account", tags=["paper account"], responses=WITH_A_KEY)
 
 _DAY = 86_400_000_000
 _PERIODS = {"1d": 1, "7d": 7, "30d": 30, "all": None}
@@ -48,41 +58,11 @@ class Mode(BaseModel):
     total_backtests_completed: int
 
 
-class PaperPosition(BaseModel):
-    """What is held of a symbol."""
-
-    symbol: str
-    asset: str
-    quantity: str
-    avg_entry_price: str
-    current_price: str
-    market_value: str
-    unrealized_pnl: str
-    unrealized_pnl_pct: str
-    opened_at: str | None
-
-
-class PaperPortfolio(BaseModel):
-    """A paper account at the newest closes; `exact` has its amounts as numbers, to the last digit."""
-
-    total_equity: str
-    available_cash: str
-    locked_cash: str
-    total_position_value: str
-    unrealized_pnl: str
-    realized_pnl: str
-    total_pnl: str
-    roi_pct: str
-    fees_paid: str
-    starting_balance: str
-    positions: list[PaperPosition]
-    timestamp: str
-    exact: dict[str, float]
-
-
-@router.get("/info")
+@router.get("/info", responses=answers(AccountInfo, *PAPER))
 def info(platform: PlatformState, caller: Reader) -> View:
     """The account and its session. The key itself is not shown: nobody keeps it."""
+    from tradeready_gym.platform.paper import views
+
     with platform.database.read() as connection:
         owner = connection.execute(select(accounts).where(accounts.c.id == caller.account_id)).one()
 
@@ -98,6 +78,7 @@ def info(platform: PlatformState, caller: Reader) -> View:
             "risk_profile": _profile(ledger.limits).model_dump(),
             "symbols": list(ledger.symbols),
             "killed_at": clock.iso(ledger.killed_at),
+            "terms": views.terms_view(ledger),
         }
 
     account = platform.paper.of(caller).look(view)
@@ -111,7 +92,7 @@ def info(platform: PlatformState, caller: Reader) -> View:
     }
 
 
-@router.get("/balance")
+@router.get("/balance", responses=answers(PaperBalances, *PAPER))
 def balance(platform: PlatformState, caller: Reader) -> View:
     """What is there of each asset."""
     from tradeready_gym.platform.paper import views
@@ -124,7 +105,7 @@ def balance(platform: PlatformState, caller: Reader) -> View:
     )
 
 
-@router.get("/positions")
+@router.get("/positions", responses=answers(PaperPositions, *PAPER))
 def positions(platform: PlatformState, caller: Reader) -> View:
     """What is held."""
     from tradeready_gym.platform.paper import views
@@ -137,7 +118,7 @@ def positions(platform: PlatformState, caller: Reader) -> View:
     )
 
 
-@router.get("/portfolio")
+@router.get("/portfolio", responses=errors(*PAPER))
 def portfolio(platform: PlatformState, caller: Reader) -> PaperPortfolio:
     """The account at the newest closes."""
     from tradeready_gym.platform.paper import views
@@ -145,7 +126,7 @@ def portfolio(platform: PlatformState, caller: Reader) -> PaperPortfolio:
     return PaperPortfolio(**platform.paper.of(caller).look(views.portfolio_view))
 
 
-@router.get("/pnl")
+@router.get("/pnl", responses=answers(ProfitAndLoss, *PAPER))
 def pnl(platform: PlatformState, caller: Reader, period: Literal["1d", "7d", "30d", "all"] = "1d") -> View:
     """What was earned in a period that ends now; `net_pnl` is after fees."""
     from tradeready_gym.platform.paper import views
@@ -156,7 +137,7 @@ def pnl(platform: PlatformState, caller: Reader, period: Literal["1d", "7d", "30
     )
 
 
-@router.put("/risk-profile")
+@router.put("/risk-profile", responses=errors(*PAPER))
 def set_risk_profile(body: RiskProfile, platform: PlatformState, caller: PaperTrader) -> RiskProfile:
     """Trade under these limits from now on."""
     from tradeready_gym.live.risk import RiskLimits
@@ -170,7 +151,7 @@ def set_risk_profile(body: RiskProfile, platform: PlatformState, caller: PaperTr
     return body
 
 
-@router.post("/reset")
+@router.post("/reset", responses=answers(ResetDone, *PAPER))
 def reset(body: ResetRequest, platform: PlatformState, caller: PaperTrader) -> View:
     """Begin anew: no position, no order, no history; also after the kill switch."""
     if not body.confirm:

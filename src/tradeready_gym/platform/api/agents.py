@@ -13,13 +13,17 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 from tradeready_gym.platform import accounts, clock
 from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader, Writer
+from tradeready_gym.platform.api.documentation import WITH_A_KEY, Responses, errors
+from tradeready_gym.platform.api.paging import Offset, PageLimit, WholePage
+from tradeready_gym.platform.api.skill import skill_of
 from tradeready_gym.platform.api.wire import decimal_text
 from tradeready_gym.platform.database.tables import agents, api_keys, logins
 from tradeready_gym.platform.errors import Conflict, Forbidden, Unavailable
 from tradeready_gym.platform.state import Platform
 
-router = APIRouter(prefix="/agents", tags=["agents"])
+router = APIRouter(prefix="/agents", tags=["agents"], responses=WITH_A_KEY)
 AGENT_SCOPES = ("read", "write", "paper")
+_MARKDOWN: Responses = {200: {"description": "a text", "content": {"text/markdown": {"schema": {"type": "string"}}}}}
 SHOWN_ONCE = "Keep this key: it is shown only once."
 
 # a database may refuse a NUL
@@ -120,9 +124,9 @@ def make_agent(body: AgentRequest, platform: PlatformState, caller: Writer) -> N
 def list_agents(
     platform: PlatformState,
     caller: Reader,
+    limit: PageLimit,
     include_archived: bool = False,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    offset: Offset = 0,
 ) -> AgentList:
     """The account's agents."""
     mine = agents.c.account_id == caller.account_id
@@ -136,19 +140,19 @@ def list_agents(
 
 
 @router.get("/overview")
-def overview(platform: PlatformState, caller: Reader) -> AgentList:
+def overview(platform: PlatformState, caller: Reader, limit: WholePage, offset: Offset = 0) -> AgentList:
     """All active agents."""
-    return list_agents(platform, caller, limit=500, offset=0)
+    return list_agents(platform, caller, limit, offset=offset)
 
 
-@router.get("/{agent_id}")
+@router.get("/{agent_id}", responses=errors("AGENT_NOT_FOUND"))
 def get_agent(agent_id: str, platform: PlatformState, caller: Reader) -> AgentView:
     """One agent."""
     with platform.database.read() as connection:
         return _view(connection, accounts.find_agent(connection, caller.account_id, agent_id))
 
 
-@router.put("/{agent_id}")
+@router.put("/{agent_id}", responses=errors("AGENT_NOT_FOUND"))
 def change_agent(agent_id: str, body: AgentChange, platform: PlatformState, caller: Writer) -> AgentView:
     """Change what is given."""
     caller.require_agent(agent_id)
@@ -159,7 +163,7 @@ def change_agent(agent_id: str, body: AgentChange, platform: PlatformState, call
     return _change(platform, caller.account_id, agent_id, values)
 
 
-@router.post("/{agent_id}/clone", status_code=201)
+@router.post("/{agent_id}/clone", status_code=201, responses=errors("AGENT_NOT_FOUND"))
 def clone_agent(
     agent_id: str,
     platform: PlatformState,
@@ -176,7 +180,7 @@ def clone_agent(
     return _add(platform, caller, fields | {"display_name": new_name or f"{row.display_name} (copy)"[:100]})
 
 
-@router.post("/{agent_id}/archive")
+@router.post("/{agent_id}/archive", responses=errors("AGENT_NOT_FOUND"))
 def archive_agent(agent_id: str, platform: PlatformState, caller: Writer) -> AgentView:
     """Put an agent away; its keys stop working."""
     caller.require_agent(agent_id)
@@ -186,7 +190,7 @@ def archive_agent(agent_id: str, platform: PlatformState, caller: Writer) -> Age
     return _change(platform, caller.account_id, agent_id, {"status": "archived"})
 
 
-@router.delete("/{agent_id}", status_code=204)
+@router.delete("/{agent_id}", status_code=204, responses=errors("AGENT_NOT_FOUND"))
 def delete_agent(agent_id: str, platform: PlatformState, caller: Writer) -> Response:
     """Delete an agent and its keys."""
     caller.require_agent(agent_id)
@@ -196,7 +200,7 @@ def delete_agent(agent_id: str, platform: PlatformState, caller: Writer) -> Resp
     return Response(status_code=204)
 
 
-@router.post("/{agent_id}/reset")
+@router.post("/{agent_id}/reset", responses=errors("AGENT_NOT_FOUND", "INVALID_RISK_PROFILE"))
 def reset_agent(agent_id: str, platform: PlatformState, caller: Writer) -> AgentView:
     """Begin the agent's paper account anew; without a feed it has none, and nothing changes."""
     caller.require_agent(agent_id)
@@ -207,7 +211,7 @@ def reset_agent(agent_id: str, platform: PlatformState, caller: Writer) -> Agent
     return _change(platform, caller.account_id, agent_id, {})
 
 
-@router.get("/{agent_id}/api-key")
+@router.get("/{agent_id}/api-key", responses=errors("AGENT_NOT_FOUND", "KEY_SHOWN_ONCE"))
 def get_key(agent_id: str, platform: PlatformState, caller: Reader) -> NewAgentKey:
     """Refused: only a digest of the key is kept, so it cannot be shown again."""
     with platform.database.read() as connection:
@@ -219,7 +223,7 @@ def get_key(agent_id: str, platform: PlatformState, caller: Reader) -> NewAgentK
     )
 
 
-@router.post("/{agent_id}/regenerate-key")
+@router.post("/{agent_id}/regenerate-key", responses=errors("AGENT_NOT_FOUND"))
 def regenerate_key(agent_id: str, platform: PlatformState, caller: Writer) -> NewAgentKey:
     """A new key for the agent; the old ones stop working at once."""
     caller.require_agent(agent_id)
@@ -232,7 +236,7 @@ def regenerate_key(agent_id: str, platform: PlatformState, caller: Writer) -> Ne
     return NewAgentKey(agent_id=agent_id, api_key=key)
 
 
-@router.get("/{agent_id}/risk-profile")
+@router.get("/{agent_id}/risk-profile", responses=errors("AGENT_NOT_FOUND"))
 def get_risk_profile(agent_id: str, platform: PlatformState, caller: Reader) -> RiskProfile:
     """The agent's limits; the default ones where it has none."""
     with platform.database.read() as connection:
@@ -240,12 +244,20 @@ def get_risk_profile(agent_id: str, platform: PlatformState, caller: Reader) -> 
     return RiskProfile(**json.loads(row.risk_profile))
 
 
-@router.put("/{agent_id}/risk-profile")
+@router.put("/{agent_id}/risk-profile", responses=errors("AGENT_NOT_FOUND"))
 def put_risk_profile(agent_id: str, body: RiskProfile, platform: PlatformState, caller: Writer) -> RiskProfile:
     """Set the agent's limits."""
     caller.require_agent(agent_id)
     _change(platform, caller.account_id, agent_id, {"risk_profile": body.model_dump_json()})
     return body
+
+
+@router.get("/{agent_id}/skill.md", response_class=Response, responses=_MARKDOWN | errors("AGENT_NOT_FOUND"))
+def get_skill(agent_id: str, platform: PlatformState, caller: Reader) -> Response:
+    """How a program that reads Markdown works for this agent."""
+    with platform.database.read() as connection:
+        row = accounts.find_agent(connection, caller.account_id, agent_id)
+    return Response(skill_of(row.id, row.display_name), media_type="text/markdown")
 
 
 def _add(platform: Platform, caller: Principal, fields: dict[str, Any]) -> NewAgent:

@@ -9,11 +9,16 @@ from pydantic import BaseModel, Field
 from tradeready_gym.platform import accounts, clock
 from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.api.dependencies import PlatformState, count_by_address
+from tradeready_gym.platform.api.documentation import errors
 from tradeready_gym.platform.api.wire import decimal_text
+from tradeready_gym.platform.errors import Invalid
 from tradeready_gym.platform.state import Platform
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 TOKEN_HOURS = 1.0
+_NO_TOKEN = "there is no such token: this server sends no mail"
+_COUNTED = errors("RATE_LIMIT_EXCEEDED")
+_LOGIN_ERRORS = errors("INVALID_API_KEY", "ACCOUNT_SUSPENDED", "RATE_LIMIT_EXCEEDED")
 
 Password = Annotated[str, Field(min_length=8, max_length=72)]
 Email = Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
@@ -55,6 +60,30 @@ class PasswordLogin(BaseModel):
     password: Annotated[str, Field(max_length=200)]
 
 
+class PasswordForgotten(BaseModel):
+    """Whose password it was."""
+
+    username: Annotated[str, Field(max_length=254)]
+
+
+class EmailToken(BaseModel):
+    """What would have come by mail."""
+
+    token: Annotated[str, Field(max_length=500)]
+
+
+class PasswordReset(EmailToken):
+    """The same, and the password from now on."""
+
+    new_password: Password
+
+
+class Message(BaseModel):
+    """A sentence for people."""
+
+    message: str
+
+
 class Token(BaseModel):
     """What goes into `Authorization: Bearer`."""
 
@@ -63,7 +92,12 @@ class Token(BaseModel):
     token_type: Literal["Bearer"] = "Bearer"
 
 
-@router.post("/register", status_code=201, dependencies=[Depends(count_by_address("register"))])
+@router.post(
+    "/register",
+    status_code=201,
+    dependencies=[Depends(count_by_address("register"))],
+    responses=errors("PERMISSION_DENIED", "DUPLICATE_ACCOUNT", "RATE_LIMIT_EXCEEDED"),
+)
 def register(body: Registration, platform: PlatformState) -> Registered:
     """Make an account with a first agent, where the server lets people register."""
     balance = decimal_text(body.starting_balance)
@@ -89,16 +123,34 @@ def register(body: Registration, platform: PlatformState) -> Registered:
     )
 
 
-@router.post("/login", dependencies=[Depends(count_by_address("login"))])
+@router.post("/login", dependencies=[Depends(count_by_address("login"))], responses=_LOGIN_ERRORS)
 def login(body: KeyLogin, platform: PlatformState) -> Token:
     """A token for a key and its secret."""
     return _token(platform, accounts.find_by_secret(platform.database, body.api_key, body.api_secret))
 
 
-@router.post("/user-login", dependencies=[Depends(count_by_address("login"))])
+@router.post("/user-login", dependencies=[Depends(count_by_address("login"))], responses=_LOGIN_ERRORS)
 def user_login(body: PasswordLogin, platform: PlatformState) -> Token:
     """A token for an e-mail address and its password."""
     return _token(platform, accounts.find_by_password(platform.database, body.email, body.password))
+
+
+@router.post("/forgot-password", dependencies=[Depends(count_by_address("login"))], responses=_COUNTED)
+def forgot_password(body: PasswordForgotten) -> Message:
+    """No mail is sent, whoever asks; the answer says what to do instead."""
+    return Message(message="This server sends no mail. A key of the account still works; who runs the server can help.")
+
+
+@router.post("/reset-password", dependencies=[Depends(count_by_address("login"))], responses=_COUNTED)
+def reset_password(body: PasswordReset) -> Message:
+    """Refused: a token would have come by mail, and no mail is sent."""
+    raise Invalid(_NO_TOKEN, field="token")
+
+
+@router.post("/verify-email", dependencies=[Depends(count_by_address("login"))], responses=_COUNTED)
+def verify_email(body: EmailToken) -> Message:
+    """Refused, as above. An address that is not verified is not restricted."""
+    raise Invalid(_NO_TOKEN, field="token")
 
 
 def _token(platform: Platform, principal: Principal) -> Token:

@@ -19,6 +19,17 @@ from tradeready_gym.platform.api.backtest_bodies import (
     Steps,
 )
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader, Writer
+from tradeready_gym.platform.api.documentation import WITH_A_KEY, answers, errors
+from tradeready_gym.platform.api.paging import BacktestsLimit, CurveLimit, Offset, TradesLimit
+from tradeready_gym.platform.api.result_bodies import (
+    BacktestComparison,
+    BacktestResults,
+    BacktestTrades,
+    BestBacktest,
+    Cancelled,
+    EquityCurve,
+    Started,
+)
 from tradeready_gym.platform.errors import BadRequest, Invalid, NotFound
 from tradeready_gym.platform.sessions import listing, store
 from tradeready_gym.platform.state import Platform
@@ -26,13 +37,21 @@ from tradeready_gym.platform.state import Platform
 if TYPE_CHECKING:
     from tradeready_gym.platform.sessions.session import Session, Stepped
 
-router = APIRouter(prefix="/backtest", tags=["backtest"])
+router = APIRouter(prefix="/backtest", tags=["backtest"], responses=WITH_A_KEY)
+# what a session that has to be woken may answer instead
+WAKING = (
+    "BACKTEST_NOT_FOUND",
+    "BACKTEST_NO_DATA",
+    "BACKTEST_DATA_CHANGED",
+    "BACKTEST_INVALID_STATE",
+    "BACKTEST_BUSY",
+)
 
 
 # ---- before and while it runs ----
 
 
-@router.post("/create")
+@router.post("/create", responses=errors("BACKTEST_NO_DATA"))
 def create_backtest(body: BacktestRequest, platform: PlatformState, caller: Writer) -> Created:
     """Make a backtest; its candles are looked up at once. Times must be on the grid of the interval."""
     from tradeready_gym.platform.sessions.manager import Plan, timeframe_of
@@ -71,27 +90,27 @@ def _agent(platform: Platform, caller: Principal, agent_id: str | None) -> str |
             raise BadRequest(f"agent_id: {error}", code="BACKTEST_NO_DATA", agent_id=agent_id) from error
 
 
-@router.post("/{session_id}/start")
+@router.post("/{session_id}/start", responses=answers(Started, *WAKING))
 def start_backtest(session_id: str, platform: PlatformState, caller: Writer) -> dict[str, str]:
     """Begin at `start_time`; once."""
     platform.sessions.start(caller.account_id, session_id)
     return {"status": "running", "session_id": session_id}
 
 
-@router.post("/{session_id}/step", response_model=StepResponse)
+@router.post("/{session_id}/step", response_model=StepResponse, responses=errors(*WAKING))
 def step_backtest(session_id: str, platform: PlatformState, caller: Writer) -> JSONResponse:
     """Go on by one candle: resting orders are matched in it, then the account is valued at its close."""
     return _step(platform, caller, session_id, 1)
 
 
-@router.post("/{session_id}/step/batch", response_model=StepResponse)
+@router.post("/{session_id}/step/batch", response_model=StepResponse, responses=errors(*WAKING))
 def step_batch(session_id: str, body: Steps, platform: PlatformState, caller: Writer) -> JSONResponse:
     """Go on by several candles, or to the end; reports all orders that were filled on the way."""
     _require_at_most(body.steps, platform.settings.limits.batch_steps)
     return _step(platform, caller, session_id, body.steps)
 
 
-@router.post("/{session_id}/step/batch/fast", response_model=StepResponse)
+@router.post("/{session_id}/step/batch/fast", response_model=StepResponse, responses=errors(*WAKING))
 def step_batch_fast(session_id: str, body: FastSteps, platform: PlatformState, caller: Writer) -> JSONResponse:
     """The same for more candles; reports resting orders that were filled before the last candle only if asked to."""
     _require_at_most(body.steps, platform.settings.limits.fast_batch_steps)
@@ -115,7 +134,7 @@ def _require_at_most(steps: int, limit: int) -> None:
         raise Invalid(f"steps must be at most {limit:,}; got {steps:,}", field="steps", limit=limit)
 
 
-@router.post("/{session_id}/cancel")
+@router.post("/{session_id}/cancel", responses=answers(Cancelled, *WAKING))
 def cancel_backtest(session_id: str, platform: PlatformState, caller: Writer) -> dict[str, Any]:
     """End a backtest early; nothing is sold, and it has no metrics."""
     item = listing.item_view(platform.sessions.cancel(caller.account_id, session_id))
@@ -129,13 +148,13 @@ def cancel_backtest(session_id: str, platform: PlatformState, caller: Writer) ->
 def list_backtests(
     platform: PlatformState,
     caller: Reader,
+    limit: BacktestsLimit,
     strategy_label: Label | None = None,
     status: Literal["created", "running", "completed", "failed", "cancelled"] | None = None,
     agent_id: Annotated[str, Query(max_length=64, pattern=r"^[^\x00]*$")] | None = None,
     sort_by: str = "created_at",
     order: Literal["asc", "desc"] = "desc",
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    offset: Offset = 0,
 ) -> BacktestList:
     """The account's backtests, by default the newest first; what has no value comes last."""
     if sort_by not in store.SORTABLE:
@@ -155,7 +174,7 @@ def list_backtests(
     return BacktestList(backtests=[BacktestItem(**listing.item_view(row)) for row in rows], total=total)
 
 
-@router.get("/compare")
+@router.get("/compare", responses=answers(BacktestComparison, "BACKTEST_NOT_FOUND"))
 def compare_backtests(platform: PlatformState, caller: Reader, sessions: str = "") -> dict[str, Any]:
     """Backtests side by side; `sessions` are ids with commas between them."""
     ids = list(dict.fromkeys(part.strip() for part in sessions.split(",") if part.strip()))
@@ -167,7 +186,7 @@ def compare_backtests(platform: PlatformState, caller: Reader, sessions: str = "
     return listing.comparison_view(rows)
 
 
-@router.get("/best")
+@router.get("/best", responses=answers(BestBacktest, "BACKTEST_NOT_FOUND"))
 def best_backtest(
     platform: PlatformState, caller: Reader, metric: str = "roi_pct", strategy_label: Label | None = None
 ) -> dict[str, Any]:
@@ -186,35 +205,40 @@ def best_backtest(
 # ---- results ----
 
 
-@router.get("/{session_id}/status")
+@router.get("/{session_id}/status", responses=errors("BACKTEST_NOT_FOUND"))
 def backtest_status(session_id: str, platform: PlatformState, caller: Reader) -> BacktestItem:
     """How far it is."""
     return BacktestItem(**listing.item_view(_row(platform, caller, session_id)))
 
 
-@router.get("/{session_id}/results")
+@router.get("/{session_id}/results", responses=answers(BacktestResults, "BACKTEST_NOT_FOUND"))
 def backtest_results(session_id: str, platform: PlatformState, caller: Reader) -> dict[str, Any]:
     """Configuration, summary, metrics and what was traded of each pair, in any status."""
     return listing.results_view(_row(platform, caller, session_id))
 
 
-@router.get("/{session_id}/results/equity-curve")
+@router.get("/{session_id}/results/equity-curve", responses=answers(EquityCurve, *WAKING))
 def equity_curve(
-    session_id: str, platform: PlatformState, caller: Reader, interval: Annotated[int, Query(ge=1, le=10**9)] = 1
+    session_id: str,
+    platform: PlatformState,
+    caller: Reader,
+    limit: CurveLimit,
+    interval: Annotated[int, Query(ge=1, le=10**9)] = 1,
+    offset: Offset = 0,
 ) -> dict[str, Any]:
-    """The start, every so many steps, and the last step."""
+    """The start, every so many steps, and the last step; `total` counts all of these."""
     points = platform.sessions.equity_curve(caller.account_id, session_id, interval)
-    snapshots = [listing.snapshot_view(point) for point in points]
-    return {"session_id": session_id, "interval": str(interval), "snapshots": snapshots}
+    snapshots = [listing.snapshot_view(point) for point in points[offset : offset + limit]]
+    return {"session_id": session_id, "interval": str(interval), "snapshots": snapshots, "total": len(points)}
 
 
-@router.get("/{session_id}/results/trades")
+@router.get("/{session_id}/results/trades", responses=answers(BacktestTrades, *WAKING))
 def result_trades(
     session_id: str,
     platform: PlatformState,
     caller: Reader,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    limit: TradesLimit,
+    offset: Offset = 0,
 ) -> dict[str, Any]:
     """A page of the trades, in order; `total` counts all of them."""
     if _row(platform, caller, session_id).status in {"completed", "cancelled"}:

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -111,6 +111,39 @@ class Portfolio(BaseModel):
     exact: dict[str, float]
 
 
+class OrderAnswer(BaseModel):
+    """What became of an order at once; `reason` says why it was rejected."""
+
+    order_id: str
+    status: Literal["filled", "pending", "rejected", "cancelled"]
+    executed_price: str | None
+    executed_qty: str | None
+    fee: str | None
+    realized_pnl: str | None
+    symbol: str
+    side: str
+    type: str
+    reason: str | None
+
+
+class Fill(BaseModel):
+    """A fill as a step reports it; `price` and `quantity` are the executed ones."""
+
+    order_id: str
+    status: str
+    symbol: str
+    side: str
+    type: str
+    quantity: str
+    price: str
+    executed_price: str
+    executed_qty: str
+    fee: str
+    slippage_pct: str
+    realized_pnl: str
+    filled_at: str
+
+
 class StepResponse(BaseModel):
     """The session after a step; `filled_orders` are all fills since the step before, market orders' included."""
 
@@ -120,8 +153,8 @@ class StepResponse(BaseModel):
     remaining_steps: int
     progress_pct: str
     prices: dict[str, str]
-    orders_filled: list[dict[str, Any]]
-    filled_orders: list[dict[str, Any]]
+    orders_filled: list[OrderAnswer]
+    filled_orders: list[Fill]
     portfolio: Portfolio
     is_complete: bool
     steps_executed: int

@@ -1,5 +1,6 @@
 """What routes ask for: the platform, and who is asking, with the scope that the route needs."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, cast
@@ -7,7 +8,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from tradeready_gym.platform.accounts import Principal, find_agent, find_by_key, find_by_token
-from tradeready_gym.platform.errors import Forbidden, NotFound, Unauthorised
+from tradeready_gym.platform.errors import Forbidden, Invalid, NotFound, Unauthorised
 from tradeready_gym.platform.rates import group_of
 from tradeready_gym.platform.state import Platform
 
@@ -28,18 +29,28 @@ def principal_of(request: Request) -> Principal:
     Raises:
         Unauthorised: there is none of these, or it is not good (any more).
         TooMany: too many requests in this minute.
+        Invalid: `X-Agent-Id` is no UUID.
+        Forbidden: `X-Agent-Id` is no agent of the account.
     """
     platform = platform_of(request)
     principal = _found(request, platform)
     count_request(request, group_of(request.url.path), principal.account_id)
     chosen = request.headers.get("x-agent-id")
     if chosen and principal.agent_id is None:
+        agent_id = _uuid(chosen)
         with platform.database.read() as connection:
             try:
-                principal = replace(principal, agent_id=find_agent(connection, principal.account_id, chosen).id)
+                principal = replace(principal, agent_id=find_agent(connection, principal.account_id, agent_id).id)
             except NotFound as error:
                 raise Forbidden(f"X-Agent-Id: {error}") from error
     return principal
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise Invalid(f"X-Agent-Id must be the UUID of an agent; got {text[:50]!r}", field="X-Agent-Id") from None
 
 
 def count_request(request: Request, group: str, who: str) -> None:

@@ -2,26 +2,33 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from tradeready_gym.live.deployments import Deployment, decisions_of
+from tradeready_gym.live.risk import AgentLimits
 from tradeready_gym.platform.api.dependencies import PaperTrader, PlatformState, Reader
+from tradeready_gym.platform.api.documentation import WITH_A_KEY, errors
+from tradeready_gym.platform.api.paging import Offset, PageLimit, WholePage
 from tradeready_gym.platform.api.training_bodies import RunId
 from tradeready_gym.platform.api.wire import optional_exact, optional_text
 from tradeready_gym.platform.beside import numbers
 from tradeready_gym.platform.deployments import NAME_LENGTH, view_of
 from tradeready_gym.platform.errors import NotFound
 
-router = APIRouter(prefix="/deployments", tags=["deployments"])
-Limit = Annotated[int, Query(ge=1, le=500)]
+router = APIRouter(prefix="/deployments", tags=["deployments"], responses=WITH_A_KEY)
+_LIMITS = tuple(AgentLimits.__dataclass_fields__)
+_UNKNOWN = errors("DEPLOYMENT_NOT_FOUND")
+_ASKED = errors("DEPLOYMENT_NOT_FOUND", "DEPLOYMENT_NOT_RUNNING")
 
 
 class DeploymentRequest(BaseModel):
     """Which agent is to trade, and on what.
 
     `binance` are real prices, now; `replay` plays what the agent has not learned from, `speed` times as fast as the market, or
-    as fast as it decides with null. A day (UTC) that loses `daily_loss_pct` sells everything and ends it.
+    as fast as it decides with null. A day (UTC) that loses `daily_loss_pct` sells everything and ends it. Orders beyond a limit are
+    refused: what would make a position, or is worth, more of the equity, or is one too many in its minute; null is no limit.
+    Nothing is decided by what was seen `stale_after_seconds` ago, one candle with null.
     """
 
     run_id: RunId
@@ -31,11 +38,16 @@ class DeploymentRequest(BaseModel):
         Annotated[str, Field(min_length=1, max_length=NAME_LENGTH, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")] | None
     ) = None
     daily_loss_pct: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 20.0
+    max_position_size_pct: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_order_size_pct: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    orders_per_minute: Annotated[int, Field(gt=0)] | None = None
+    stale_after_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class DeploymentView(BaseModel):
     """An agent at work, or that was. `state` is starting, running, stopped, flat, killed, ruined, feed ended, failed, never
-    started, or dead: its process ended without a word; `log` has its last lines then."""
+    started, or dead: its process ended without a word; `log` has its last lines then. `refused_by_limits` counts orders,
+    `stale_candles` what passed without a decision because it came too late."""
 
     deployment_id: str
     run_id: str | None
@@ -43,6 +55,10 @@ class DeploymentView(BaseModel):
     timeframe: str
     feed: str
     daily_loss_pct: float
+    limits: dict[str, float]
+    refused_by_limits: int
+    stale: bool
+    stale_candles: int
     state: str
     alive: bool
     virtual_time: str | None
@@ -57,7 +73,7 @@ class DeploymentView(BaseModel):
 
 
 class DeploymentList(BaseModel):
-    """The account's deployments, by name."""
+    """A page of the account's deployments, by name; `total` counts all of them."""
 
     deployments: list[DeploymentView]
     total: int
@@ -88,7 +104,19 @@ class Decisions(BaseModel):
     decisions: list[dict[str, Any]]
 
 
-@router.post("", status_code=201)
+@router.post(
+    "",
+    status_code=201,
+    responses=errors(
+        "AGENT_BUNDLE_NOT_FOUND",
+        "TRAINING_RUN_NOT_FOUND",
+        "NO_DATA",
+        "INVALID_DEPLOYMENT",
+        "DEPLOYMENTS_OFF",
+        "DEPLOYMENT_EXISTS",
+        "TOO_MANY_DEPLOYMENTS",
+    ),
+)
 def deploy_agent(body: DeploymentRequest, platform: PlatformState, caller: PaperTrader) -> DeploymentView:
     """Let the agent of a training run trade. Its process goes on if the server ends; `state` is `starting` for seconds."""
     made = platform.deployments.deploy(
@@ -98,30 +126,31 @@ def deploy_agent(body: DeploymentRequest, platform: PlatformState, caller: Paper
         speed=body.speed,
         name=body.name,
         daily_loss_pct=body.daily_loss_pct,
+        limits={name: value for name in _LIMITS if (value := getattr(body, name)) is not None},
     )
     return _view(made)
 
 
 @router.get("")
-def list_deployed(platform: PlatformState, caller: Reader) -> DeploymentList:
+def list_deployed(platform: PlatformState, caller: Reader, limit: WholePage, offset: Offset = 0) -> DeploymentList:
     """Every deployment of the account."""
-    found = [_view(one) for one in platform.deployments.of(caller)]
-    return DeploymentList(deployments=found, total=len(found))
+    found = platform.deployments.of(caller)
+    return DeploymentList(deployments=[_view(one) for one in found[offset : offset + limit]], total=len(found))
 
 
-@router.get("/{deployment_id}")
+@router.get("/{deployment_id}", responses=_UNKNOWN)
 def get_deployment(deployment_id: str, platform: PlatformState, caller: Reader) -> DeploymentView:
     """How a deployment is."""
     return _view(platform.deployments.find(caller, deployment_id))
 
 
-@router.get("/{deployment_id}/decisions")
-def list_decisions(deployment_id: str, platform: PlatformState, caller: Reader, limit: Limit = 100) -> Decisions:
+@router.get("/{deployment_id}/decisions", responses=_UNKNOWN)
+def list_decisions(deployment_id: str, platform: PlatformState, caller: Reader, limit: PageLimit) -> Decisions:
     """What it decided of late, what that meant, and how late it came."""
     return Decisions(decisions=decisions_of(platform.deployments.find(caller, deployment_id), limit))
 
 
-@router.get("/{deployment_id}/expectation")
+@router.get("/{deployment_id}/expectation", responses=errors("DEPLOYMENT_NOT_FOUND", "EXPECTATION_NOT_FOUND"))
 def get_expectation(deployment_id: str, platform: PlatformState, caller: Reader) -> BesideBacktest:
     """Whether it does what its backtest let expect. 404 EXPECTATION_NOT_FOUND before its first candle."""
     found = numbers(platform.deployments.find(caller, deployment_id))
@@ -132,22 +161,31 @@ def get_expectation(deployment_id: str, platform: PlatformState, caller: Reader)
     return BesideBacktest(**found)
 
 
-@router.post("/{deployment_id}/stop")
+@router.post("/{deployment_id}/stop", responses=_ASKED)
 def stop_deployment(deployment_id: str, platform: PlatformState, caller: PaperTrader) -> DeploymentView:
-    """End its process after the candle that is running; its account stays as it is."""
+    """End its process; its account stays as it is. A decision that still waits for its candle is taken back."""
     return _view(platform.deployments.ask(caller, deployment_id, "stop"))
 
 
-@router.post("/{deployment_id}/flatten")
+@router.post("/{deployment_id}/flatten", responses=_ASKED)
 def flatten_deployment(deployment_id: str, platform: PlatformState, caller: PaperTrader) -> DeploymentView:
     """Cancel its orders, sell everything, and end its process."""
     return _view(platform.deployments.ask(caller, deployment_id, "flatten"))
 
 
-@router.post("/{deployment_id}/resume")
+@router.post(
+    "/{deployment_id}/resume",
+    responses=errors("DEPLOYMENT_NOT_FOUND", "DEPLOYMENT_RUNNING", "DEPLOYMENTS_OFF", "TOO_MANY_DEPLOYMENTS"),
+)
 def resume_deployment(deployment_id: str, platform: PlatformState, caller: PaperTrader) -> DeploymentView:
     """Go on where its journal ends, in another process."""
     return _view(platform.deployments.resume(caller, deployment_id))
+
+
+@router.delete("/{deployment_id}", status_code=204, responses=errors("DEPLOYMENT_NOT_FOUND", "DEPLOYMENT_RUNNING"))
+def remove_deployment(deployment_id: str, platform: PlatformState, caller: PaperTrader) -> None:
+    """Throw it away with its account and its log, unless it is at work; its name is free again."""
+    platform.deployments.remove(caller, deployment_id)
 
 
 def _view(found: Deployment) -> DeploymentView:
@@ -160,6 +198,10 @@ def _view(found: Deployment) -> DeploymentView:
         timeframe=found.timeframe,
         feed=found.feed,
         daily_loss_pct=found.daily_loss_pct,
+        limits=dict(found.limits),
+        refused_by_limits=status.get("refused_by_limits", 0),
+        stale=status.get("stale", False),
+        stale_candles=status.get("stale_candles", 0),
         state=view["state"],
         alive=view["alive"],
         virtual_time=status.get("virtual_time"),

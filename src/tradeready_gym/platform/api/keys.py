@@ -7,9 +7,11 @@ from pydantic import BaseModel, Field
 
 from tradeready_gym.platform import accounts
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader, Writer
+from tradeready_gym.platform.api.documentation import WITH_A_KEY, errors
+from tradeready_gym.platform.api.paging import Offset, WholePage
 from tradeready_gym.platform.errors import Forbidden
 
-router = APIRouter(prefix="/keys", tags=["keys"])
+router = APIRouter(prefix="/keys", tags=["keys"], responses=WITH_A_KEY)
 
 
 class KeyRequest(BaseModel):
@@ -33,7 +35,7 @@ class KeyView(BaseModel):
 
 
 class KeyList(BaseModel):
-    """The account's keys, newest first."""
+    """The account's keys, newest first; `total` counts all of them."""
 
     keys: list[KeyView]
     total: int
@@ -50,11 +52,11 @@ class NewKey(BaseModel):
 
 
 @router.get("")
-def list_keys(platform: PlatformState, caller: Reader) -> KeyList:
+def list_keys(platform: PlatformState, caller: Reader, limit: WholePage, offset: Offset = 0) -> KeyList:
     """The account's keys."""
     with platform.database.read() as connection:
         found = accounts.list_keys(connection, caller.account_id)
-    return KeyList(keys=[KeyView(**key) for key in found], total=len(found))
+    return KeyList(keys=[KeyView(**key) for key in found[offset : offset + limit]], total=len(found))
 
 
 @router.post("", status_code=201)
@@ -71,7 +73,7 @@ def make_key(body: KeyRequest, platform: PlatformState, caller: Writer) -> NewKe
     return NewKey(key_id=key_id, api_key=key, name=body.name, scopes=list(scopes))
 
 
-@router.delete("/{key_id}", status_code=204)
+@router.delete("/{key_id}", status_code=204, responses=errors("KEY_NOT_FOUND"))
 def revoke_key(key_id: str, platform: PlatformState, caller: Writer) -> Response:
     """Revoke a key, at once; one that can do more than the caller's needs `admin`."""
     with platform.database.write() as connection:

@@ -1,14 +1,19 @@
-"""`/api/v1/market`: the feed's candles if there is a feed, else those that are stored, and figures of them. No key is needed."""
+"""`/api/v1/market`: the feed's candles if there is a feed, else those that are stored, and figures of them. No key is needed.
+
+With a feed nothing is told that closes after its clock, which may play the past: but for whole ranges with `history=true`.
+"""
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Response
 
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.api.dependencies import PlatformState, count_by_address
+from tradeready_gym.platform.api.documentation import Responses, errors
 from tradeready_gym.platform.api.market_bodies import (
     Candle,
     CandleList,
@@ -25,20 +30,41 @@ from tradeready_gym.platform.api.market_bodies import (
     TickerList,
     TradeList,
 )
+from tradeready_gym.platform.api.paging import CandlesLimit, Offset, PageLimit, SymbolsLimit
 from tradeready_gym.platform.api.wire import decimal_text
 from tradeready_gym.platform.errors import BadRequest, Invalid, TooLarge, Unavailable
 from tradeready_gym.platform.state import Platform
 
 if TYPE_CHECKING:
     from tradeready_gym.live.hub import FeedHub
-    from tradeready_gym.market import Timeframe
+    from tradeready_gym.platform.market.now import Market
 
-router = APIRouter(prefix="/market", tags=["market"], dependencies=[Depends(count_by_address("market_data"))])
-MOST_SYMBOLS = 100
+router = APIRouter(
+    prefix="/market",
+    tags=["market"],
+    dependencies=[Depends(count_by_address("market_data"))],
+    responses=errors("RATE_LIMIT_EXCEEDED"),
+)
+# what a symbol without candles is answered with
+_FIGURE = errors("INVALID_SYMBOL", "DATA_NOT_AVAILABLE", "PRICE_NOT_AVAILABLE", "DATA_DAMAGED")
 SHOWN_GAPS = 1_000
 STALE_AFTER = 60_000_000
 Figure = TypeVar("Figure")
 _SMALLEST = "0.00000001"
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_NO_TRADES = errors(
+    "INVALID_SYMBOL", "DATA_NOT_AVAILABLE", "PRICE_NOT_AVAILABLE", "DATA_DAMAGED", "SERVICE_UNAVAILABLE"
+)
+_BYTES: Responses = {
+    200: {
+        "description": "the columns as bytes",
+        "content": {
+            "application/x-npz": _BINARY,
+            "application/vnd.apache.parquet": _BINARY,
+            "application/vnd.apache.arrow.stream": _BINARY,
+        },
+    }
+}
 
 Symbols = Annotated[str | None, Query(max_length=4_000, description="symbols, separated by commas; all by default")]
 DEPTHS = (5, 10, 20)
@@ -49,32 +75,39 @@ Moment = Annotated[datetime | None, Query(description="ISO 8601; without an offs
 
 
 @router.get("/pairs")
-def list_pairs(platform: PlatformState, status: Annotated[str | None, Query(max_length=20)] = None) -> PairList:
+def list_pairs(
+    platform: PlatformState,
+    limit: SymbolsLimit,
+    status: Annotated[str | None, Query(max_length=20)] = None,
+    offset: Offset = 0,
+) -> PairList:
     """Every symbol that this server has candles of."""
     from tradeready_gym.platform.market.catalog import split_assets
 
     pairs = []
-    for symbol in _known(platform) if status in {None, "active"} else []:
+    known = _market(platform).symbols() if status in {None, "active"} else []
+    for symbol in known[offset : offset + limit]:
         base, quote = split_assets(symbol)
         # the simulated exchange takes any quantity
         limits = {"min_qty": _SMALLEST, "step_size": _SMALLEST, "min_notional": "0"}
         pairs.append(Pair(symbol=symbol, base_asset=base, quote_asset=quote, status="active", has_price=True, **limits))
-    return PairList(pairs=pairs, total=len(pairs))
+    return PairList(pairs=pairs, total=len(known))
 
 
-@router.get("/price/{symbol}")
+@router.get("/price/{symbol}", responses=_FIGURE)
 def get_price(symbol: str, platform: PlatformState) -> Price:
     """The last close of a symbol, the feed's if it has it, else the stored one, and when it was known."""
-    price, at = _price(platform, symbol)
+    price, at = _market(platform).price(symbol)
     return Price(symbol=symbol.strip().upper(), price=decimal_text(price), timestamp=_iso(at))
 
 
-@router.get("/prices")
+@router.get("/prices", responses=errors("DATA_NOT_AVAILABLE", "DATA_DAMAGED"))
 def get_prices(platform: PlatformState, symbols: Symbols = None) -> PriceList:
     """The last close of each symbol; those that this server does not have are left out."""
-    found = _of_each(_wanted(platform, symbols), lambda symbol: _price(platform, symbol))
+    market = _market(platform)
+    found = _of_each(_wanted(platform, market, symbols), market.price)
     newest = max((at for _, at in found.values()), default=None)
-    age = None if newest is None else (clock.now() - newest) / 1e6
+    age = None if newest is None else (_moment(platform) - newest) / 1e6
     return PriceList(
         prices={symbol: decimal_text(price) for symbol, (price, _) in found.items()},
         timestamp=_iso(clock.now() if newest is None else newest),
@@ -84,41 +117,40 @@ def get_prices(platform: PlatformState, symbols: Symbols = None) -> PriceList:
     )
 
 
-@router.get("/ticker/{symbol}")
+@router.get("/ticker/{symbol}", responses=_FIGURE)
 def get_ticker(symbol: str, platform: PlatformState) -> Ticker:
     """The last 24 hours of a symbol, the feed's if it has it, else those that are stored."""
-    return _ticker(platform, symbol)
+    return Ticker(**_market(platform).ticker(symbol))
 
 
-@router.get("/tickers")
+@router.get("/tickers", responses=errors("DATA_NOT_AVAILABLE", "DATA_DAMAGED"))
 def get_tickers(platform: PlatformState, symbols: Symbols = None) -> TickerList:
     """Tickers of several symbols; those that this server does not have are left out."""
-    found = _of_each(_wanted(platform, symbols), lambda symbol: _ticker(platform, symbol))
+    market = _market(platform)
+    found = _of_each(_wanted(platform, market, symbols), lambda symbol: Ticker(**market.ticker(symbol)))
     newest = max((ticker.timestamp for ticker in found.values()), default=_iso(clock.now()))
     return TickerList(tickers=found, count=len(found), timestamp=newest)
 
 
-@router.get("/candles/{symbol}")
+@router.get("/candles/{symbol}", responses=_FIGURE)
 def get_candles(
     symbol: str,
     platform: PlatformState,
+    limit: CandlesLimit,
     interval: Interval = "1h",
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     start_time: Moment = None,
     end_time: Moment = None,
 ) -> CandleList:
     """Candles that open in `[start_time, end_time)`, oldest first: the first ones from `start_time`, without it the last.
 
-    Those of a length that is not stored are made of shorter ones. The last ones come from the feed, if it has enough.
+    Those of a length that is not stored are made of shorter ones. The newest come from the feed, if there is one, and none closes
+    after its clock.
     """
-    from tradeready_gym.platform.market import rows
     from tradeready_gym.platform.market.catalog import parse_interval
 
     frame = parse_interval(interval)
     begin, end = _time("start_time", start_time), _time("end_time", end_time)
-    found = _newest(platform, symbol, frame, limit) if begin is None and end is None else None
-    if found is None:
-        found = rows.page(platform.catalog, symbol, frame, limit, begin, end)
+    found = _market(platform).page(symbol, frame, limit, begin, end)
     return CandleList(
         symbol=symbol.strip().upper(),
         interval=frame.label,
@@ -130,7 +162,15 @@ def get_candles(
 @router.get(
     "/candles/{symbol}/columns",
     response_class=Response,
-    responses={200: {"description": "the columns as bytes"}, 406: {"description": "the format is not available"}},
+    responses=_BYTES
+    | errors(
+        "INVALID_SYMBOL",
+        "INVALID_RANGE",
+        "DATA_NOT_AVAILABLE",
+        "DATA_DAMAGED",
+        "RANGE_TOO_LARGE",
+        "FORMAT_NOT_AVAILABLE",
+    ),
 )
 def get_columns(
     symbol: str,
@@ -139,13 +179,21 @@ def get_columns(
     start_time: Moment = None,
     end_time: Moment = None,
     format: Literal["npz", "parquet", "arrow"] = "npz",
+    history: Annotated[bool, Query(description="all that is stored, also what closes after the feed's clock")] = False,
 ) -> Response:
-    """Every slot of a range in one answer; `X-Candles-Fingerprint` is that of the `Candles` of these columns."""
+    """Every slot of a range in one answer; `X-Candles-Fingerprint` is that of the `Candles` of these columns.
+
+    Candles that close after the clock of the server's feed are told with `history=true` alone: it is for training and backtests,
+    and who trades at a feed that plays the past looks ahead with it.
+    """
     from tradeready_gym.platform.market import columns
     from tradeready_gym.platform.market.catalog import parse_interval
 
     frame, begin, end = parse_interval(interval), _time("start_time", start_time), _time("end_time", end_time)
-    candles = platform.catalog.whole(symbol, frame, begin, end)
+    market = _market(platform)
+    if history:
+        market = replace(market, stored=platform.catalog)
+    candles = market.whole(symbol, frame, begin, end)
     if len(candles) > columns.MOST_SLOTS:
         raise TooLarge(
             f"one answer holds {columns.MOST_SLOTS:,} candles; these are {len(candles):,}. Ask for parts of the range",
@@ -161,17 +209,17 @@ def get_columns(
     return Response(columns.encode(candles, format), media_type=columns.MEDIA[format], headers=headers)
 
 
-@router.get("/trades/{symbol}")
-def get_trades(symbol: str, platform: PlatformState, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> TradeList:
+@router.get("/trades/{symbol}", responses=_NO_TRADES)
+def get_trades(symbol: str, platform: PlatformState, limit: PageLimit) -> TradeList:
     """Single trades of the market: 503 SERVICE_UNAVAILABLE, for a feed of candles brings none."""
-    _price(platform, symbol)  # which names a symbol that is unknown
+    _market(platform).price(symbol)  # which names a symbol that is unknown
     raise Unavailable(
         f"this server's candles tell of no single trades of {symbol.strip().upper()}; /market/candles has how many there were",
         symbol=symbol.strip().upper(),
     )
 
 
-@router.get("/orderbook/{symbol}")
+@router.get("/orderbook/{symbol}", responses=_FIGURE)
 def get_order_book(symbol: str, platform: PlatformState, depth: Depth = 10) -> OrderBook:
     """A made-up book around the feed's price, as documented: levels 0.01 % apart. 503 without a live price."""
     from tradeready_gym.platform.market.book import made_up
@@ -184,7 +232,7 @@ def get_order_book(symbol: str, platform: PlatformState, depth: Depth = 10) -> O
         )
     found = None if hub is None else live_price(hub, name)
     if found is None:
-        _price(platform, symbol)  # which names a symbol that is unknown
+        _market(platform).price(symbol)  # which names a symbol that is unknown
         raise Unavailable(
             f"there is no live price of {name}: `tradeready serve --feed` says where it comes from",
             code="PRICE_NOT_AVAILABLE",
@@ -201,20 +249,25 @@ def list_indicators() -> IndicatorList:
     return IndicatorList(indicators=list(figures.INDICATORS))
 
 
-@router.get("/indicators/{symbol}")
+@router.get("/indicators/{symbol}", responses=_FIGURE)
 def get_indicators(
     symbol: str,
     platform: PlatformState,
     indicators: Annotated[str | None, Query(max_length=1_000, description="names, separated by commas")] = None,
     lookback: Annotated[int, Query(ge=14, le=500)] = 200,
-    interval: Annotated[str | None, Query(max_length=10, description="the shortest that is stored by default")] = None,
+    interval: Annotated[
+        str | None, Query(max_length=10, description="the feed's, or the shortest that is stored, by default")
+    ] = None,
 ) -> Indicators:
-    """Indicators at the last stored close, of the last `lookback` candles."""
+    """Indicators at the last close, the feed's if it has the symbol, of the last `lookback` candles."""
     from tradeready_gym.platform.market import figures
     from tradeready_gym.platform.market.catalog import parse_interval
 
     frame = None if interval is None else parse_interval(interval)
-    return Indicators(**figures.indicators(platform.catalog, symbol, _parts(indicators), lookback, frame))
+    names = _parts(indicators)
+    figures.require_known(names)
+    candles = _market(platform).last_candles(symbol, lookback, frame)
+    return Indicators(**figures.indicators(candles, names))
 
 
 @router.get("/data-range")
@@ -247,9 +300,23 @@ def get_data_range(platform: PlatformState) -> DataRange:
     )
 
 
-def _known(platform: Platform) -> list[str]:
-    hub = _hub(platform)
-    return sorted({source.symbol for source in platform.catalog.sources()} | set(hub.symbols if hub else ()))
+def _market(platform: Platform) -> "Market":
+    from tradeready_gym.platform.market.now import Market
+
+    if platform.settings.feed == "none":
+        return Market(platform.catalog)
+    return Market(platform.catalog.until(_moment(platform)), _hub(platform))
+
+
+def _moment(platform: Platform) -> int:
+    """The feed's clock, also before it answers; the wall's without one."""
+    from tradeready_gym.live.feeds import replay_parts
+    from tradeready_gym.market import parse_time
+
+    hub, feed = _hub(platform), platform.settings.feed
+    if hub is not None:
+        return hub.now()
+    return parse_time(replay_parts(feed)[1]) if feed.startswith("replay:") else clock.now()
 
 
 def _hub(platform: Platform) -> "FeedHub | None":
@@ -260,38 +327,13 @@ def _hub(platform: Platform) -> "FeedHub | None":
     return None
 
 
-def _price(platform: Platform, symbol: str) -> tuple[float, int]:
-    from tradeready_gym.platform.market import figures
-    from tradeready_gym.platform.paper.prices import live_price
-
-    hub = _hub(platform)
-    found = None if hub is None else live_price(hub, symbol)
-    return figures.price(platform.catalog, symbol) if found is None else found
-
-
-def _ticker(platform: Platform, symbol: str) -> Ticker:
-    from tradeready_gym.platform.market import figures
-    from tradeready_gym.platform.paper.prices import live_ticker
-
-    hub = _hub(platform)
-    found = None if hub is None else live_ticker(hub, symbol)
-    return Ticker(**(figures.ticker(platform.catalog, symbol) if found is None else found))
-
-
-def _newest(platform: Platform, symbol: str, frame: "Timeframe", limit: int) -> list[dict[str, Any]] | None:
-    from tradeready_gym.platform.paper.prices import live_candles
-
-    hub = _hub(platform)
-    return None if hub is None else live_candles(hub, symbol, frame, limit)
-
-
-def _wanted(platform: Platform, symbols: str | None) -> list[str]:
-    known = _known(platform)
+def _wanted(platform: Platform, market: "Market", symbols: str | None) -> list[str]:
+    known, most = market.symbols(), platform.settings.limits.symbols_at_once
     if symbols is None:
-        return known[:MOST_SYMBOLS]
+        return known[:most]
     asked = [part.upper() for part in _parts(symbols)]
-    if len(asked) > MOST_SYMBOLS:
-        raise Invalid(f"at most {MOST_SYMBOLS} symbols at once; got {len(asked)}", field="symbols")
+    if len(asked) > most:
+        raise Invalid(f"at most {most} symbols at once; got {len(asked)}", field="symbols")
     return [symbol for symbol in dict.fromkeys(asked) if symbol in known]
 
 

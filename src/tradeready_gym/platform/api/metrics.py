@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 
 from tradeready_gym.errors import DataError
 from tradeready_gym.platform.api.dependencies import Reader
+from tradeready_gym.platform.api.documentation import WITH_A_KEY
 from tradeready_gym.platform.errors import Invalid
 
-router = APIRouter(prefix="/metrics", tags=["metrics"])
+router = APIRouter(prefix="/metrics", tags=["metrics"], responses=WITH_A_KEY)
 SIGNIFICANT = 0.95
 ASSUMED = "assumed: 1 / (num_returns - 1) a period, which is what trials without skill have"
 GIVEN = "trial_sharpes"

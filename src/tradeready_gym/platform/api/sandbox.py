@@ -1,5 +1,6 @@
 """`/api/v1/backtest/{id}/trade|market|account`: what a client trades on and sees inside a backtest, also after its end."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -7,8 +8,23 @@ from fastapi import APIRouter, Query
 from pydantic import AliasChoices, BaseModel, Field, field_validator, model_validator
 
 from tradeready_gym.platform import clock
-from tradeready_gym.platform.api.backtest_bodies import Money, Portfolio, seconds_of
+from tradeready_gym.platform.accounts import Principal
+from tradeready_gym.platform.api.backtest import WAKING
+from tradeready_gym.platform.api.backtest_bodies import Money, OrderAnswer, Portfolio, seconds_of
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader, Writer
+from tradeready_gym.platform.api.documentation import WITH_A_KEY, answers, errors
+from tradeready_gym.platform.api.paging import CandlesLimit, Offset, WholeSession
+from tradeready_gym.platform.api.sandbox_bodies import (
+    SandboxBalances,
+    SandboxCancelled,
+    SandboxCandles,
+    SandboxOrders,
+    SandboxPositions,
+    SandboxPrice,
+    SandboxPrices,
+    SandboxTicker,
+    SandboxTrades,
+)
 from tradeready_gym.platform.errors import Invalid
 from tradeready_gym.platform.sessions import listing
 from tradeready_gym.platform.state import Platform
@@ -16,7 +32,7 @@ from tradeready_gym.platform.state import Platform
 if TYPE_CHECKING:
     from tradeready_gym.platform.sessions.session import Session
 
-router = APIRouter(prefix="/backtest/{session_id}", tags=["backtest sandbox"])
+router = APIRouter(prefix="/backtest/{session_id}", tags=["backtest sandbox"], responses=WITH_A_KEY)
 
 _LARGEST = Decimal("1e18")
 View = dict[str, Any]
@@ -56,25 +72,10 @@ class OrderRequest(BaseModel):
         return self
 
 
-class OrderAnswer(BaseModel):
-    """What became of an order at once; `reason` says why it was rejected."""
-
-    order_id: str
-    status: Literal["filled", "pending", "rejected", "cancelled"]
-    executed_price: str | None
-    executed_qty: str | None
-    fee: str | None
-    realized_pnl: str | None
-    symbol: str
-    side: str
-    type: str
-    reason: str | None
-
-
 # ---- trade ----
 
 
-@router.post("/trade/order")
+@router.post("/trade/order", responses=errors(*WAKING, "INVALID_SYMBOL", "INSUFFICIENT_BALANCE", "ORDER_REJECTED"))
 def place_order(session_id: str, body: OrderRequest, platform: PlatformState, caller: Writer) -> OrderAnswer:
     """Submit an order: a market order is filled at once at the open of the candle that begins at the clock.
 
@@ -94,31 +95,36 @@ def place_order(session_id: str, body: OrderRequest, platform: PlatformState, ca
     return OrderAnswer(**answer)
 
 
-@router.get("/trade/orders")
-def list_orders(session_id: str, platform: PlatformState, caller: Reader) -> View:
+@router.get("/trade/orders", responses=answers(SandboxOrders, *WAKING))
+def list_orders(
+    session_id: str, platform: PlatformState, caller: Reader, limit: WholeSession, offset: Offset = 0
+) -> View:
     """Every order so far, oldest first."""
-    from tradeready_gym.platform.sessions.views import order_view
-
-    def view(session: "Session") -> list[View]:
-        return [order_view(record) for record in session.orders.values()]
-
-    orders = platform.sessions.look(caller.account_id, session_id, view)
-    return {"orders": orders, "count": len(orders)}
+    return _orders(platform, caller, session_id, lambda session: list(session.orders), slice(offset, offset + limit))
 
 
-@router.get("/trade/orders/open")
-def list_open_orders(session_id: str, platform: PlatformState, caller: Reader) -> View:
+@router.get("/trade/orders/open", responses=answers(SandboxOrders, *WAKING))
+def list_open_orders(
+    session_id: str, platform: PlatformState, caller: Reader, limit: WholeSession, offset: Offset = 0
+) -> View:
     """The orders that rest, oldest first."""
+    return _orders(platform, caller, session_id, lambda session: sorted(session.pending), slice(offset, offset + limit))
+
+
+def _orders(
+    platform: Platform, caller: Principal, session_id: str, chosen: Callable[["Session"], list[int]], page: slice
+) -> View:
     from tradeready_gym.platform.sessions.views import order_view
 
-    def view(session: "Session") -> list[View]:
-        return [order_view(session.orders[order_id]) for order_id in sorted(session.pending)]
+    def view(session: "Session") -> tuple[list[View], int]:
+        ids = chosen(session)
+        return [order_view(session.orders[order_id]) for order_id in ids[page]], len(ids)
 
-    orders = platform.sessions.look(caller.account_id, session_id, view)
-    return {"orders": orders, "count": len(orders)}
+    orders, total = platform.sessions.look(caller.account_id, session_id, view)
+    return {"orders": orders, "count": len(orders), "total": total}
 
 
-@router.delete("/trade/order/{order_id}")
+@router.delete("/trade/order/{order_id}", responses=answers(SandboxCancelled, *WAKING))
 def cancel_order(session_id: str, order_id: str, platform: PlatformState, caller: Writer) -> View:
     """Take a resting order back; `cancelled` is false if it does not rest."""
     number = int(order_id) if order_id.isdecimal() and len(order_id) < 19 else 0
@@ -128,17 +134,19 @@ def cancel_order(session_id: str, order_id: str, platform: PlatformState, caller
     }
 
 
-@router.get("/trade/history")
-def trade_history(session_id: str, platform: PlatformState, caller: Reader) -> View:
+@router.get("/trade/history", responses=answers(SandboxTrades, *WAKING))
+def trade_history(
+    session_id: str, platform: PlatformState, caller: Reader, limit: WholeSession, offset: Offset = 0
+) -> View:
     """Every fill so far, in order."""
-    rows, count = platform.sessions.trades(caller.account_id, session_id, 2**31, 0)
-    return {"trades": [listing.trade_view(row) for row in rows], "count": count}
+    rows, total = platform.sessions.trades(caller.account_id, session_id, limit, offset)
+    return {"trades": [listing.trade_view(row) for row in rows], "count": len(rows), "total": total}
 
 
 # ---- market ----
 
 
-@router.get("/market/price/{symbol}")
+@router.get("/market/price/{symbol}", responses=answers(SandboxPrice, *WAKING, "INVALID_SYMBOL"))
 def price(session_id: str, symbol: str, platform: PlatformState, caller: Reader) -> View:
     """The last visible close."""
     from tradeready_gym.platform.sessions.views import place_of, prices
@@ -150,7 +158,7 @@ def price(session_id: str, symbol: str, platform: PlatformState, caller: Reader)
     return platform.sessions.look(caller.account_id, session_id, view)
 
 
-@router.get("/market/prices")
+@router.get("/market/prices", responses=answers(SandboxPrices, *WAKING))
 def all_prices(session_id: str, platform: PlatformState, caller: Reader) -> View:
     """The last visible close of each symbol."""
     from tradeready_gym.platform.sessions.views import prices
@@ -161,7 +169,7 @@ def all_prices(session_id: str, platform: PlatformState, caller: Reader) -> View
     return platform.sessions.look(caller.account_id, session_id, view)
 
 
-@router.get("/market/ticker/{symbol}")
+@router.get("/market/ticker/{symbol}", responses=answers(SandboxTicker, *WAKING, "INVALID_SYMBOL"))
 def ticker(session_id: str, symbol: str, platform: PlatformState, caller: Reader) -> View:
     """The last 24 h that are visible."""
     from tradeready_gym.platform.sessions import views
@@ -169,19 +177,16 @@ def ticker(session_id: str, symbol: str, platform: PlatformState, caller: Reader
     return platform.sessions.look(caller.account_id, session_id, lambda session: views.ticker(session, symbol))
 
 
-@router.get("/market/candles/{symbol}")
+@router.get("/market/candles/{symbol}", responses=answers(SandboxCandles, *WAKING, "INVALID_SYMBOL"))
 def candles(
     session_id: str,
     symbol: str,
     platform: PlatformState,
     caller: Reader,
+    limit: CandlesLimit,
     interval: Annotated[str, Query(max_length=10)] | None = None,
-    limit: Annotated[int, Query(ge=1)] = 100,
 ) -> View:
     """The newest candles that lie wholly in the past of the clock, oldest first; the session's own interval by default."""
-    most = platform.settings.limits.candles_page
-    if limit > most:
-        raise Invalid(f"limit must be at most {most}; got {limit}", field="limit", limit=most)
     try:
         seconds = None if interval is None else seconds_of(interval)
     except ValueError as error:
@@ -212,7 +217,7 @@ def _candles(
 # ---- account ----
 
 
-@router.get("/account/balance")
+@router.get("/account/balance", responses=answers(SandboxBalances, *WAKING))
 def balance(session_id: str, platform: PlatformState, caller: Reader) -> View:
     """What is there of each asset."""
     from tradeready_gym.platform.sessions.views import balances
@@ -220,7 +225,7 @@ def balance(session_id: str, platform: PlatformState, caller: Reader) -> View:
     return {"balances": platform.sessions.look(caller.account_id, session_id, balances)}
 
 
-@router.get("/account/positions")
+@router.get("/account/positions", responses=answers(SandboxPositions, *WAKING))
 def positions(session_id: str, platform: PlatformState, caller: Reader) -> View:
     """What is held."""
     from tradeready_gym.platform.sessions.views import positions_with_profit
@@ -228,7 +233,7 @@ def positions(session_id: str, platform: PlatformState, caller: Reader) -> View:
     return {"positions": platform.sessions.look(caller.account_id, session_id, positions_with_profit)}
 
 
-@router.get("/account/portfolio")
+@router.get("/account/portfolio", responses=errors(*WAKING))
 def portfolio(session_id: str, platform: PlatformState, caller: Reader) -> Portfolio:
     """The account at the last visible closes."""
     from tradeready_gym.platform.sessions import views

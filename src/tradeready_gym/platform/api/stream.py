@@ -1,4 +1,7 @@
-"""`/ws/v1`: what happens, pushed to whoever subscribed. The key is `?api_key=`, `X-API-Key` or `Authorization: Bearer`."""
+"""`/ws/v1`: what happens, pushed to whoever subscribed. The key is `?api_key=`, `X-API-Key` or `Authorization: Bearer`.
+
+A connection is closed with 4401 as soon as its key is revoked (`ending.LOOK_EVERY`).
+"""
 
 import asyncio
 import contextlib
@@ -15,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from tradeready_gym.platform.accounts import Principal, find_agent, find_by_key, find_by_token
 from tradeready_gym.platform.api import channels
 from tradeready_gym.platform.api.channels import Channel, Message
+from tradeready_gym.platform.ending import until_revoked
 from tradeready_gym.platform.errors import PlatformError, Unauthorised
 from tradeready_gym.platform.state import Platform
 
@@ -66,6 +70,7 @@ class _Connection:
         self.subscribed: dict[str, Channel] = {}
         self._sending = asyncio.Lock()
         self._ponged = asyncio.Event()
+        self._ended = False
 
     async def serve(self) -> None:
         platform, caller = self.platform, self.caller
@@ -73,6 +78,7 @@ class _Connection:
         work = [
             self._read(),
             self._ping(),
+            self._end_when_revoked(),
             self._push(EVERYBODY, lambda _, what: channels.of_slot(platform, self._channels(), int(what))),
             self._push(paper, lambda kind, what: channels.of_paper(platform, caller, self._channels(), kind, what)),
             self._push(
@@ -81,7 +87,7 @@ class _Connection:
         ]
         tasks = [asyncio.ensure_future(job) for job in work]
         try:
-            # whichever ends first ends the connection: the client is gone, or does not answer
+            # whichever ends first ends the connection: the client is gone, does not answer, or may not listen any more
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
@@ -96,7 +102,8 @@ class _Connection:
 
     async def _send(self, message: Message) -> None:
         async with self._sending:
-            await self.socket.send_json(message)
+            if not self._ended:
+                await self.socket.send_json(message)
 
     async def _read(self) -> None:
         with contextlib.suppress(WebSocketDisconnect):
@@ -145,6 +152,11 @@ class _Connection:
             if self.subscribed:
                 with contextlib.suppress(PlatformError):  # such as an account that is gone
                     await self._send_all(await run_in_threadpool(messages_of, kind, id))
+
+    async def _end_when_revoked(self) -> None:
+        why = await until_revoked(self.platform.database, self.caller)
+        self._ended = True
+        await _within(self.socket.close(BAD_KEY, str(why)[:120]), PONG_WITHIN)
 
     async def _ping(self) -> None:
         while True:

@@ -1,5 +1,6 @@
 """`/api/v1/trade`: orders of a paper account. The key's agent, or `X-Agent-Id`, says which account."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -7,43 +8,63 @@ from pydantic import BaseModel, Field, model_validator
 
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.api.dependencies import PaperTrader, PlatformState, Reader
+from tradeready_gym.platform.api.documentation import WITH_A_KEY, answers, errors
+from tradeready_gym.platform.api.paging import HistoryLimit, Offset, OpenOrdersLimit, PageLimit
+from tradeready_gym.platform.api.paper_bodies import (
+    PAPER,
+    PaperAllCancelled,
+    PaperCancelled,
+    PaperOrders,
+    PaperOrderView,
+    PaperTrades,
+)
 from tradeready_gym.platform.api.sandbox import OrderRequest, Price
 from tradeready_gym.platform.api.wire import decimal_text, exact_text, optional_text
 from tradeready_gym.platform.errors import BadRequest, Conflict, NotFound
 
 if TYPE_CHECKING:
     from tradeready_gym.live.ledger import PaperLedger
-    from tradeready_gym.live.orders import PaperOrder
+    from tradeready_gym.live.orders import ClientOrderIdTaken, PaperOrder
     from tradeready_gym.live.paper import PaperAccount
+    from tradeready_gym.orders import Order
 
-router = APIRouter(prefix="/trade", tags=["paper trading"])
+router = APIRouter(prefix="/trade", tags=["paper trading"], responses=WITH_A_KEY)
 
 _UNAFFORDABLE = ("insufficient_balance", "insufficient_position")
 View = dict[str, Any]
 Symbol = Annotated[str | None, Query(max_length=20)]
-Offset = Annotated[int, Query(ge=0, le=2**31)]
 
 
 class PaperOrderRequest(OrderRequest):
     """An order. Others than market orders need a price (also called `stop_price` or `trigger_price`).
 
-    The same `client_order_id` again is the same order. `stop_loss_price` and `take_profit_price` make a bracket.
+    The same order with the same `client_order_id` is that order again. `stop_loss_price` and `take_profit_price` make a bracket.
+    With `candle` the order may trade in the candle that opens then, and in no other (`candle_over`); with `cut` a market order is cut to
+    what the account affords or holds, instead of being refused.
     """
 
     stop_loss_price: Price | None = None
     take_profit_price: Price | None = None
     client_order_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    candle: datetime | None = None
+    cut: bool = False
 
     @model_validator(mode="after")
     def fits(self) -> "PaperOrderRequest":
-        """Raise `ValueError` for a market order with a price, which it cannot have."""
+        """Raise `ValueError` for a market order with a price, which it cannot have, and for another one with `cut`."""
         if self.type == "market" and self.price is not None:
             raise ValueError("a market order has no price; use type=limit to name one")
+        if self.type != "market" and self.cut:
+            raise ValueError("cut is for market orders; another one locks what it asks for, or is refused")
         return self
 
 
 class Placed(BaseModel):
-    """What became of an order that was taken: `filled` or `pending`; what does not apply is null."""
+    """What became of an order that was taken: `filled` or `pending`; what does not apply is null.
+
+    `filled_at` is the open of the candle in which it was filled, `created_at` when it came by the venue's clock: `decision_delay_ms`
+    after that open, when the price had moved by `quote_moved_pct` from it (null where the feed does not know).
+    """
 
     order_id: str
     status: str
@@ -61,15 +82,23 @@ class Placed(BaseModel):
     price: str | None
     locked_amount: str | None
     created_at: str | None
+    decision_delay_ms: float | None
+    quote_moved_pct: str | None
     client_order_id: str | None
 
 
-@router.post("/order", status_code=201)
+@router.post(
+    "/order",
+    status_code=201,
+    responses=errors(*PAPER, "INVALID_SYMBOL", "ORDER_REJECTED", "INSUFFICIENT_BALANCE", "CLIENT_ORDER_ID_TAKEN"),
+)
 def place_order(body: PaperOrderRequest, platform: PlatformState, caller: PaperTrader) -> Placed:
-    """Submit an order: a market order is filled at once, at the open of the running candle.
+    """Submit an order: a market order is filled at once, at the open of the running candle, or at the book if the server says so.
 
-    400 ORDER_REJECTED says which limit it breaks, 400 INSUFFICIENT_BALANCE that it cannot be paid for.
+    400 ORDER_REJECTED says which limit it breaks, 400 INSUFFICIENT_BALANCE that it cannot be paid for, 409 CLIENT_ORDER_ID_TAKEN
+    that another order has its `client_order_id`.
     """
+    from tradeready_gym.live.orders import ClientOrderIdTaken
     from tradeready_gym.orders import Order
     from tradeready_gym.platform.paper.views import placed_view
 
@@ -81,8 +110,12 @@ def place_order(body: PaperOrderRequest, platform: PlatformState, caller: PaperT
         )
     numbers = (body.price, body.stop_loss_price, body.take_profit_price)
     price, stop, take = (None if number is None else float(number) for number in numbers)
-    order = Order(symbol, body.side, float(body.quantity), body.type, price, stop, take)
-    record = account.submit(order, body.client_order_id)
+    order = Order(symbol, body.side, float(body.quantity), body.type, price, stop, take, body.cut)
+    candle = None if body.candle is None else clock.from_datetime(body.candle)
+    try:
+        record = account.submit(order, body.client_order_id, candle)
+    except ClientOrderIdTaken as error:
+        raise _taken(error, order) from error
     if record.status == "rejected" and record.reason in _UNAFFORDABLE:
         raise _unaffordable(account, record)
     if record.status == "rejected":
@@ -90,7 +123,7 @@ def place_order(body: PaperOrderRequest, platform: PlatformState, caller: PaperT
     return Placed(**placed_view(record))
 
 
-@router.get("/order/{order_id}")
+@router.get("/order/{order_id}", responses=answers(PaperOrderView, *PAPER, "ORDER_NOT_FOUND"))
 def get_order(order_id: str, platform: PlatformState, caller: Reader) -> View:
     """One order."""
     from tradeready_gym.platform.paper.views import order_view
@@ -101,13 +134,13 @@ def get_order(order_id: str, platform: PlatformState, caller: Reader) -> View:
     return order_view(record)
 
 
-@router.get("/orders")
+@router.get("/orders", responses=answers(PaperOrders, *PAPER))
 def list_orders(
     platform: PlatformState,
     caller: Reader,
     status: Annotated[str | None, Query(max_length=20)] = None,
     symbol: Symbol = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    limit: PageLimit = 100,
     offset: Offset = 0,
 ) -> View:
     """Orders, newest first; the newest 10,000 are kept. `total` counts all that match."""
@@ -118,15 +151,16 @@ def list_orders(
     return {"orders": found[offset : offset + limit], "total": len(found), "limit": limit, "offset": offset}
 
 
-@router.get("/orders/open")
-def list_open_orders(
-    platform: PlatformState, caller: Reader, limit: Annotated[int, Query(ge=1, le=200)] = 100, offset: Offset = 0
-) -> View:
+@router.get("/orders/open", responses=answers(PaperOrders, *PAPER))
+def list_open_orders(platform: PlatformState, caller: Reader, limit: OpenOrdersLimit = 100, offset: Offset = 0) -> View:
     """The orders that rest, newest first."""
     return list_orders(platform, caller, "pending", None, limit, offset)
 
 
-@router.delete("/order/{order_id}")
+@router.delete(
+    "/order/{order_id}",
+    responses=answers(PaperCancelled, *PAPER, "ORDER_NOT_FOUND", "ORDER_NOT_CANCELLABLE"),
+)
 def cancel_order(order_id: str, platform: PlatformState, caller: PaperTrader) -> View:
     """Take a resting order back."""
     account = platform.paper.of(caller)
@@ -150,7 +184,7 @@ def cancel_order(order_id: str, platform: PlatformState, caller: PaperTrader) ->
     }
 
 
-@router.delete("/orders/open")
+@router.delete("/orders/open", responses=answers(PaperAllCancelled, *PAPER))
 def cancel_open_orders(platform: PlatformState, caller: PaperTrader) -> View:
     """Take every resting order back; `total_unlocked` sums amounts of different assets, as documented."""
     account = platform.paper.of(caller)
@@ -159,13 +193,13 @@ def cancel_open_orders(platform: PlatformState, caller: PaperTrader) -> View:
     return {"cancelled_count": len(unlocked), "total_unlocked": optional_text(float(sum(unlocked)))}
 
 
-@router.get("/history")
+@router.get("/history", responses=answers(PaperTrades, *PAPER))
 def trade_history(
     platform: PlatformState,
     caller: Reader,
     symbol: Symbol = None,
     side: Literal["buy", "sell"] | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    limit: HistoryLimit = 50,
     offset: Offset = 0,
 ) -> View:
     """Fills, newest first; the newest 10,000 are kept. `total` counts all that match."""
@@ -179,6 +213,21 @@ def trade_history(
 def _fits(view: View, *, symbol: str | None, **wanted: str | None) -> bool:
     named = symbol is None or view["symbol"] == symbol.strip().upper()
     return named and all(value is None or view[name] == value for name, value in wanted.items())
+
+
+def _taken(error: "ClientOrderIdTaken", order: "Order") -> Conflict:
+    from tradeready_gym.platform.paper.views import order_view
+
+    amounts = {"price": order.price, "stop_loss_price": order.stop_price, "take_profit_price": order.take_price}
+    asked = {"symbol": order.symbol, "side": order.side, "type": order.type, "quantity": exact_text(order.quantity)}
+    first = {"stop_loss_price": error.order.stop_price, "take_profit_price": error.order.take_price}
+    return Conflict(
+        str(error),
+        code="CLIENT_ORDER_ID_TAKEN",
+        client_order_id=error.order.client_order_id,
+        first=order_view(error.order) | {name: optional_text(amount) for name, amount in first.items()},
+        second=asked | {name: optional_text(amount) for name, amount in amounts.items()},
+    )
 
 
 def _unaffordable(account: "PaperAccount", record: "PaperOrder") -> BadRequest:

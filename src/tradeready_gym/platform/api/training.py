@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Row
 
 from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader, Writer
+from tradeready_gym.platform.api.documentation import WITH_A_KEY, Responses, errors
+from tradeready_gym.platform.api.paging import EpisodesLimit, Offset, RunsLimit, WholePage
 from tradeready_gym.platform.api.training_bodies import (
     ComparedRun,
     Comparison,
@@ -34,19 +36,26 @@ from tradeready_gym.platform.state import Platform
 from tradeready_gym.platform.training import curves, episodes, export, runs
 from tradeready_gym.platform.training.totals import METRICS
 
-router = APIRouter(prefix="/training", tags=["training"])
+router = APIRouter(prefix="/training", tags=["training"], responses=WITH_A_KEY)
 FIRST_EPISODES = 1_000
 DETAIL_POINTS = 1_000
 Format = Annotated[Literal["csv", "json"], Query()]
 Text = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
-Offset = Annotated[int, Query(ge=0, le=10**9)]
+_UNKNOWN = errors("TRAINING_RUN_NOT_FOUND")
 Metric = Annotated[str, Query(json_schema_extra={"enum": list(METRICS)})]
 RunSort = Annotated[str, Query(json_schema_extra={"enum": [sign + name for name in runs.SORTS for sign in ("", "-")]})]
 EpisodeSort = Annotated[str, Query(json_schema_extra={"enum": list(episodes.SORTS)})]
 _MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+_ROWS = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
+_FILE: Responses = {
+    200: {
+        "description": "a file, row by row",
+        "content": {"text/csv": {"schema": {"type": "string"}}, "application/json": {"schema": _ROWS}},
+    }
+}
 
 
-@router.post("/runs", status_code=201)
+@router.post("/runs", status_code=201, responses=_UNKNOWN)
 def register_run(body: RunRequest, platform: PlatformState, caller: Writer) -> RunView:
     """Register a run. Registering it again answers the run as it is."""
     config = body.checked_config()
@@ -57,19 +66,19 @@ def register_run(body: RunRequest, platform: PlatformState, caller: Writer) -> R
     return RunView(**runs.view(row))
 
 
-@router.post("/runs/{run_id}/episodes")
+@router.post("/runs/{run_id}/episodes", responses=_UNKNOWN)
 def report_episode(run_id: RunId, body: EpisodeReport, platform: PlatformState, caller: Writer) -> RunView:
     """Report an episode. A number that the run has already changes nothing."""
     return _take_in(platform, caller, run_id, body.columns())
 
 
-@router.post("/runs/{run_id}/episodes/batch")
+@router.post("/runs/{run_id}/episodes/batch", responses=errors("TRAINING_RUN_NOT_FOUND", "BATCH_TOO_LARGE"))
 def report_episodes(run_id: RunId, body: EpisodeBatch, platform: PlatformState, caller: Writer) -> RunView:
     """Report many episodes, as columns. Numbers that the run has already change nothing, so sending again is safe."""
     return _take_in(platform, caller, run_id, body.checked(platform.settings.limits.episodes_batch))
 
 
-@router.post("/runs/{run_id}/complete")
+@router.post("/runs/{run_id}/complete", responses=_UNKNOWN)
 def complete_run(run_id: RunId, platform: PlatformState, caller: Writer, body: Completion | None = None) -> RunDetail:
     """End a run. Again is no change; episodes that come later set it running again."""
     status = body.status if body is not None else "completed"
@@ -85,10 +94,10 @@ def list_runs(
     platform: PlatformState,
     caller: Reader,
     response: Response,
+    limit: RunsLimit,
     status: Status | None = None,
     strategy_label: Text | None = None,
     sort: RunSort = "-started_at",
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
     offset: Offset = 0,
 ) -> list[RunView]:
     """The account's runs, newest first; the header `X-Total-Count` says how many match."""
@@ -100,7 +109,7 @@ def list_runs(
     return [RunView(**runs.view(row)) for row in rows]
 
 
-@router.get("/runs/export", response_class=StreamingResponse)
+@router.get("/runs/export", response_class=StreamingResponse, responses=_FILE)
 def export_runs(platform: PlatformState, caller: Reader, format: Format = "csv") -> StreamingResponse:
     """Every run of the account with its figures, as a file."""
     records = export.runs_of(platform.database, caller.account_id)
@@ -108,11 +117,12 @@ def export_runs(platform: PlatformState, caller: Reader, format: Format = "csv")
 
 
 @router.get("/labels")
-def list_labels(platform: PlatformState, caller: Reader) -> LabelList:
+def list_labels(platform: PlatformState, caller: Reader, limit: WholePage, offset: Offset = 0) -> LabelList:
     """Every strategy label of the account's runs."""
     with platform.database.read() as connection:
         found = runs.labels(connection, caller.account_id)
-    return LabelList(labels=[Label(strategy_label=label, runs=count) for label, count in found])
+    shown = found[offset : offset + limit]
+    return LabelList(labels=[Label(strategy_label=label, runs=count) for label, count in shown], total=len(found))
 
 
 @router.get("/compare")
@@ -128,14 +138,14 @@ def compare_runs(
     return Comparison(runs=[ComparedRun(**runs.view(row)) for row in rows])
 
 
-@router.get("/runs/{run_id}")
+@router.get("/runs/{run_id}", responses=_UNKNOWN)
 def get_run(run_id: RunId, platform: PlatformState, caller: Reader) -> RunDetail:
     """A run with its curve, its figures and its first 1,000 episodes."""
     with platform.database.read() as connection:
         return _detail(connection, runs.find(connection, caller.account_id, str(run_id)))
 
 
-@router.delete("/runs/{run_id}", status_code=204)
+@router.delete("/runs/{run_id}", status_code=204, responses=_UNKNOWN)
 def delete_run(run_id: RunId, platform: PlatformState, caller: Writer) -> Response:
     """Delete a run with its episodes."""
     with platform.database.write() as connection:
@@ -144,15 +154,15 @@ def delete_run(run_id: RunId, platform: PlatformState, caller: Writer) -> Respon
     return Response(status_code=204)
 
 
-@router.get("/runs/{run_id}/episodes")
+@router.get("/runs/{run_id}/episodes", responses=_UNKNOWN)
 def list_episodes(
     run_id: RunId,
     platform: PlatformState,
     caller: Reader,
+    limit: EpisodesLimit,
     sort: EpisodeSort = "episode_number",
     order: Literal["asc", "desc"] = "asc",
     search: Text = "",
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     offset: Offset = 0,
 ) -> EpisodeList:
     """A page of a run's episodes; `search` is the start of a number or of a session id, or a seed."""
@@ -165,7 +175,7 @@ def list_episodes(
     return EpisodeList(episodes=views, total=total, limit=limit, offset=offset)
 
 
-@router.get("/runs/{run_id}/episodes/export", response_class=StreamingResponse)
+@router.get("/runs/{run_id}/episodes/export", response_class=StreamingResponse, responses=_FILE | _UNKNOWN)
 def export_episodes(
     run_id: RunId, platform: PlatformState, caller: Reader, format: Format = "csv"
 ) -> StreamingResponse:
@@ -176,7 +186,7 @@ def export_episodes(
     return _download(f"training-{run_id}", format, export.EPISODE_FIELDS, records)
 
 
-@router.get("/runs/{run_id}/learning-curve")
+@router.get("/runs/{run_id}/learning-curve", responses=_UNKNOWN)
 def learning_curve(
     run_id: RunId,
     platform: PlatformState,

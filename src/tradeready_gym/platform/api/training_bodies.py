@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
+from typing_extensions import TypedDict
 
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.errors import Invalid, TooLarge
@@ -136,8 +137,33 @@ class Completion(BaseModel):
     status: Literal["completed", "failed", "cancelled"] = "completed"
 
 
+class AggregateStats(BaseModel):
+    """Figures of a run's episodes so far; what no episode has is null."""
+
+    total_episodes: int
+    avg_roi_pct: float | None
+    best_roi_pct: float | None
+    worst_roi_pct: float | None
+    avg_sharpe: float | None
+    best_sharpe: float | None
+    avg_max_drawdown_pct: float | None
+    avg_reward_sum: float | None
+    best_reward_sum: float | None
+    avg_total_trades: float | None
+
+
+class EpisodeMetrics(TypedDict, total=False):
+    """Metrics that an episode has; those that it lacks are left out."""
+
+    roi_pct: float
+    sharpe_ratio: float
+    max_drawdown_pct: float
+    reward_sum: float
+    total_trades: int
+
+
 class RunView(BaseModel):
-    """A run. `aggregate_stats` are those of its episodes so far; what no episode has is null."""
+    """A run; `episodes_total` is what its configuration plans, null where it does not say."""
 
     run_id: str
     status: Status
@@ -149,17 +175,17 @@ class RunView(BaseModel):
     strategy_id: str | None
     strategy_label: str
     updated_at: str
-    aggregate_stats: dict[str, float | None]
+    aggregate_stats: AggregateStats
 
 
 class EpisodeView(BaseModel):
-    """An episode. Metrics that it lacks are left out."""
+    """An episode."""
 
     episode_number: int
     session_id: str | None
     seed: int | None
     length: int | None
-    metrics: dict[str, float]
+    metrics: EpisodeMetrics
     created_at: str
 
 
@@ -203,7 +229,7 @@ class ComparedRun(BaseModel):
     run_id: str
     status: Status
     episodes_completed: int
-    aggregate_stats: dict[str, float | None]
+    aggregate_stats: AggregateStats
     started_at: str
     completed_at: str | None
     strategy_label: str
@@ -223,6 +249,7 @@ class Label(BaseModel):
 
 
 class LabelList(BaseModel):
-    """Every label of the account."""
+    """The account's labels in the order of the alphabet; `total` counts all of them."""
 
     labels: list[Label]
+    total: int

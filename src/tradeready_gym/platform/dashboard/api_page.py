@@ -3,8 +3,9 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from tradeready_gym.platform.api.documentation import CODES_KEY
 from tradeready_gym.platform.dashboard.pages import render
 
 router = APIRouter(include_in_schema=False)
@@ -25,6 +26,12 @@ def docs(request: Request) -> Response:
     return render(request, "docs.html", groups=groups, version=schema["info"]["version"])
 
 
+@router.get("/redoc")
+def redoc() -> Response:
+    """The documented API has the same page under this address, too."""
+    return RedirectResponse("/docs", 307)
+
+
 def _route(path: str, method: str, operation: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     answers = {code: answer for code, answer in operation["responses"].items() if code.startswith("2")}
@@ -38,6 +45,10 @@ def _route(path: str, method: str, operation: dict[str, Any], schema: dict[str, 
         "body": _fields(body, schema),
         "code": next(iter(answers), "200"),
         "answer": _fields(_answer(answers), schema),
+        "keyed": "security" in operation,
+        "refusals": [
+            (code, answer[CODES_KEY]) for code, answer in operation["responses"].items() if CODES_KEY in answer
+        ],
     }
 
 
@@ -69,4 +80,5 @@ def _kind(field: dict[str, Any]) -> str:
         return " | ".join(map(str, field["enum"]))
     if field.get("type") == "array":
         return f"list of {_kind(field.get('items', {}))}"
-    return str(field.get("const") or field.get("type", "any"))
+    most = f", at most {field['maximum']:,}" if field.get("type") == "integer" and "maximum" in field else ""
+    return str(field.get("const") or field.get("type", "any")) + most

@@ -9,9 +9,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from tradeready_gym.platform import clock
+from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader
 from tradeready_gym.platform.dashboard import backtests, runs
 from tradeready_gym.platform.dashboard.inputs import Moment
+from tradeready_gym.platform.ending import until_revoked
 from tradeready_gym.platform.events import Topic
 from tradeready_gym.platform.state import Platform
 
@@ -26,25 +28,25 @@ _LOOK_BACK = 2_000_000  # a transaction that began before the last look may be s
 def events(request: Request, platform: PlatformState, caller: Reader, since: Moment = 0) -> StreamingResponse:
     """A stream of server-sent events: `change` with `{"kind": "run" | "backtest", "id"}`.
 
-    `since`, or the id of the last event that a browser has seen, says from when on it wants to know, in microseconds.
+    `since`, or the id of the last event that a browser has seen, says from when on it wants to know, in microseconds. The
+    stream ends with the login or the key with which it was asked for.
     """
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     last = request.headers.get("last-event-id", "")
     wanted = int(last) if last.isdecimal() and len(last) < 19 else since
-    stream = _changes(
-        platform, caller.account_id, request, max(wanted, clock.now() - _MEMORY) if wanted else clock.now()
-    )
+    stream = _changes(platform, caller, request, max(wanted, clock.now() - _MEMORY) if wanted else clock.now())
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def _changes(platform: Platform, account_id: str, request: Request, since: int) -> AsyncIterator[str]:
-    watched = platform.events.watch(account_id)
+async def _changes(platform: Platform, caller: Principal, request: Request, since: int) -> AsyncIterator[str]:
+    watched = platform.events.watch(caller.account_id)
     pending = asyncio.ensure_future(anext(watched))
+    revoked = asyncio.ensure_future(until_revoked(platform.database, caller))
     seen: dict[Topic, int] = {}
     yield "retry: 2000\n: hello\n\n"
     try:
-        while not (await request.is_disconnected() or _is_stopping(request)):
-            found, since = await run_in_threadpool(_look, platform, account_id, since, seen)
+        while not (revoked.done() or await request.is_disconnected() or _is_stopping(request)):
+            found, since = await run_in_threadpool(_look, platform, caller.account_id, since, seen)
             told = dict.fromkeys(found)
             if pending.done():
                 await asyncio.sleep(_GATHER)
@@ -52,11 +54,14 @@ async def _changes(platform: Platform, account_id: str, request: Request, since:
                 told[pending.result()] = None
                 pending = asyncio.ensure_future(anext(watched))
                 await asyncio.sleep(0)
+            if revoked.done():
+                return
             yield "".join(_message(topic, since) for topic in told) or ": nothing new\n\n"
-            await asyncio.wait({pending}, timeout=LOOK_EVERY)
+            await asyncio.wait({pending, revoked}, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
     finally:
         pending.cancel()
-        await asyncio.gather(pending, return_exceptions=True)
+        revoked.cancel()
+        await asyncio.gather(pending, revoked, return_exceptions=True)
         await watched.aclose()  # type: ignore[attr-defined]
 
 

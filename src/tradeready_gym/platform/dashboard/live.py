@@ -53,13 +53,16 @@ def deployment(request: Request, platform: PlatformState, caller: Reader, name: 
 def ask(
     platform: PlatformState, caller: PaperTrader, name: str, order: Annotated[str, Form(max_length=20)]
 ) -> Response:
-    """Ask its process to stop, or to sell everything and stop; or start another one that goes on."""
+    """Ask its process to stop, or to sell everything and stop; start another one that goes on; or throw it all away."""
+    if order == "remove":
+        platform.deployments.remove(caller, name)
+        return RedirectResponse("/live", 303)
     if order == "resume":
         platform.deployments.resume(caller, name)
     elif order in {"stop", "flatten"}:
         platform.deployments.ask(caller, name, order)
     else:
-        raise Conflict(f"a deployment can be asked to stop, flatten or resume; got {order!r}")
+        raise Conflict(f"a deployment can be asked to stop, flatten, resume or remove; got {order!r}")
     return RedirectResponse(f"/live/{name}", 303)
 
 

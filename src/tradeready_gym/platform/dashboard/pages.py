@@ -32,6 +32,7 @@ _FILTERS = (
     "moment",
     "interval",
     "spark",
+    "moved",
 )
 
 

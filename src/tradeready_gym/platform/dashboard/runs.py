@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func,
 from tradeready_gym.platform.database.tables import training_episodes as episodes
 from tradeready_gym.platform.database.tables import training_runs as runs
 from tradeready_gym.platform.errors import NotFound
+from tradeready_gym.platform.training.runs import planned_episodes
 
 STATUSES = ("running", "completed", "failed", "cancelled")
 PAGE = 25
@@ -65,11 +66,7 @@ class Run:
     @property
     def planned(self) -> int | None:
         """Episodes that its configuration says there will be."""
-        for name in ("episodes_total", "total_episodes", "n_episodes", "episodes"):
-            value = self.config.get(name)
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                return value
-        return None
+        return planned_episodes(self.config)
 
     def is_silent(self, now: int) -> bool:
         """Whether it should run, and has not been heard of for minutes."""

@@ -7,6 +7,7 @@ TERMS = {
         "Buying once at the beginning and selling never: what a strategy must beat to be worth its trades.",
     ),
     "candle": ("Candle", "The first, highest, lowest and last price of a span of time, such as an hour."),
+    "delay": ("Delay", "How long its candle had been open when a decision came."),
     "drawdown": (
         "Drawdown",
         "How far the equity is below its highest so far, in per cent. The largest one says how bad it was to hold on.",
@@ -18,6 +19,11 @@ TERMS = {
     "equity": ("Equity", "Cash and everything held, at the newest price: what the account is worth."),
     "fee": ("Fee", "What the exchange takes of every fill; 0.1 % of its value unless said otherwise."),
     "length": ("Length", "Steps of an episode: how often the agent decided."),
+    "moved": (
+        "Moved",
+        "How far the price was from the open of the candle when a decision came, in per cent. A fill at that open is a price "
+        "that was gone by then: what moved the agent's way flatters it.",
+    ),
     "profit_factor": (
         "Profit factor",
         "What the winning trades won, divided by what the losing ones lost. Below 1 the trades lose money.",

@@ -1,7 +1,7 @@
 """Numbers and times as a page says them. What is absent is a dash."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup, escape
 
@@ -57,6 +57,16 @@ def coded(text: str) -> Markup:
     """Text in which what stands between backticks is code; everything is escaped."""
     parts = (escape(part) for part in text.split("`"))
     return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
+def moved(quotes: Mapping[str, float | None] | None) -> str:
+    """+0.013 %; of several symbols the one that had moved most, by name."""
+    known = {symbol: value for symbol, value in (quotes or {}).items() if value is not None}
+    if not known:
+        return NOTHING
+    symbol = max(known, key=lambda name: abs(known[name]))
+    text = percent(known[symbol], 3)
+    return text if len(quotes or {}) == 1 else f"{text} {symbol}"
 
 
 def tone(value: float | None) -> str:

@@ -1,12 +1,13 @@
 """Which candles are on this machine, and reading them: the store in the server's home, and the packaged sample."""
 
+import copy
 import logging
 import math
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tradeready_gym.errors import DataError, DataUnavailable, StoreError
@@ -42,16 +43,34 @@ class Piece:
 
 
 class Catalog:
-    """The candles of one server; `home` is its directory. What is downloaded shows within a second."""
+    """The candles of one server; `home` is its directory. What is downloaded shows within a second.
+
+    `until(moment)` is the same catalog as it was at a moment: candles that close later are not in it.
+    """
 
     def __init__(self, home: Path) -> None:
         self.store = CandleStore(home / "candles")
         self._lock = threading.Lock()
         self._listed: tuple[float, list[Source]] = (-math.inf, [])
         self._latest: OrderedDict[tuple[str, str, str, int], tuple[object, Candles | None]] = OrderedDict()
+        self._whole, self._moment = self, math.inf
+        self._closed: list[Source] | None = None
+
+    def until(self, moment: int) -> "Catalog":
+        """The candles that have closed at this moment, by the clock of a feed that plays the past."""
+        then = copy.copy(self)
+        then._moment, then._closed = min(moment, self._moment), None
+        return then
 
     def sources(self) -> list[Source]:
         """Everything there is: the store's series by symbol and length, then the sample."""
+        if self._moment == math.inf:
+            return self._whole._everything()
+        if self._closed is None:
+            self._closed = [cut for source in self._whole._everything() for cut in _closed(source, self._moment)]
+        return self._closed
+
+    def _everything(self) -> list[Source]:
         at, found = self._listed
         if time.monotonic() - at >= _LISTED_SECONDS:
             at, found = time.monotonic(), self._list()
@@ -179,7 +198,7 @@ class Catalog:
                 candles = self.read(piece, wanted)
                 if candles is not None and candles.start == wanted.start:
                     return candles
-        raise _no_data(symbol, timeframe, [piece.span for piece in pieces])
+        raise _no_data(symbol, timeframe, [piece.span for piece in pieces], self._moment)
 
     def _overlapping(self, symbol: str, timeframe: Timeframe) -> list[Piece]:
         usable = [source for source in self.of(symbol) if timeframe.microseconds % source.timeframe.microseconds == 0]
@@ -224,14 +243,24 @@ def parse_interval(text: str) -> Timeframe:
     )
 
 
+def _closed(source: Source, moment: float) -> list[Source]:
+    # of each span what has closed: whole candles of the source's own length
+    cut = [Span(span.start, min(span.end, int(moment))) for span in source.spans if span.start < moment]
+    spans = tuple(span for span in (_on_grid(span, source.timeframe) for span in cut) if span.start < span.end)
+    return [replace(source, spans=spans)] if spans else []
+
+
 def _on_grid(span: Span, timeframe: Timeframe) -> Span:
     step = timeframe.microseconds
     return Span(-(-span.start // step) * step, span.end // step * step)
 
 
-def _no_data(symbol: str, timeframe: Timeframe, spans: Sequence[Span]) -> NotFound:
+def _no_data(symbol: str, timeframe: Timeframe, spans: Sequence[Span], moment: float) -> NotFound:
+    bounded = (
+        "" if moment == math.inf else ", up to the clock of its feed; with history=true it tells what is stored beyond"
+    )
     return NotFound(
-        f"no stretch of {symbol.upper()} {timeframe} on this server has all of that; it has {describe_spans(spans)}",
+        f"no stretch of {symbol.upper()} {timeframe} on this server has all of that; it has {describe_spans(spans)}{bounded}",
         code="DATA_NOT_AVAILABLE",
         earliest=clock.iso(min((span.start for span in spans), default=None)),
         latest=clock.iso(max((span.end for span in spans), default=None)),

@@ -83,14 +83,11 @@ def ticker(catalog: Catalog, symbol: str) -> dict[str, Any]:
     }
 
 
-def indicators(
-    catalog: Catalog, symbol: str, names: Sequence[str], lookback: int, timeframe: Timeframe | None
-) -> dict[str, Any]:
-    """Indicators at the last close, of the last `lookback` candles; one that needs more of them is left out.
+def require_known(names: Sequence[str]) -> None:
+    """Check the names of indicators.
 
     Raises:
-        BadRequest: INVALID_SYMBOL, as documented: the symbol or an indicator is unknown.
-        NotFound, Unavailable: as `last_candles`.
+        BadRequest: INVALID_SYMBOL, as documented: there is no such indicator.
     """
     for name in names:
         if name not in INDICATORS:
@@ -99,7 +96,10 @@ def indicators(
                 code="INVALID_SYMBOL",
                 indicator=name,
             )
-    candles = last_candles(catalog, symbol, lookback, timeframe)
+
+
+def indicators(candles: Candles, names: Sequence[str]) -> dict[str, Any]:
+    """Indicators at the last close of these candles, all of them without names; one that needs more candles is left out."""
     values = {name: _value(name, candles) for name in names or INDICATORS}
     return {
         "symbol": candles.symbols[0],

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from tradeready_gym.market import Candles, Span, Timeframe
+from tradeready_gym.market.candles import VALUE_NAMES
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.api.wire import decimal_text
 from tradeready_gym.platform.market.catalog import Catalog, Piece
@@ -31,7 +34,7 @@ def page(
     for piece in pieces if first is not None else reversed(pieces):
         for span in _stretches(piece, limit, backwards=first is None):
             candles = catalog.read(piece, span)
-            rows = [] if candles is None else _rows(candles)
+            rows = [] if candles is None else views(candles)
             found = found + rows if first is not None else rows + found
             if len(found) >= limit:
                 return found[:limit] if first is not None else found[-limit:]
@@ -53,18 +56,17 @@ def _stretches(piece: Piece, limit: int, *, backwards: bool) -> Iterator[Span]:
         length *= _GROWTH
 
 
-def _rows(candles: Candles) -> list[dict[str, Any]]:
+def views(candles: Candles, limit: int | None = None, *, newest: bool = False) -> list[dict[str, Any]]:
+    """The candles of the first symbol that exist, oldest first; of more than `limit` the first ones, or the newest."""
+    there = np.flatnonzero(~candles.gaps[0]).tolist()
+    if limit is not None:
+        there = there[-limit:] if newest else there[:limit]
     trades = candles.columns.get("trades")
     return [
         {
             "time": clock.iso(int(candles.times[row])),
-            "open": decimal_text(float(candles.open[0, row])),
-            "high": decimal_text(float(candles.high[0, row])),
-            "low": decimal_text(float(candles.low[0, row])),
-            "close": decimal_text(float(candles.close[0, row])),
-            "volume": decimal_text(float(candles.volume[0, row])),
+            **{name: decimal_text(float(getattr(candles, name)[0, row])) for name in VALUE_NAMES},
             "trade_count": 0 if trades is None else int(trades[0, row]),
         }
-        for row in range(len(candles))
-        if not candles.gaps[0, row]
+        for row in there
     ]

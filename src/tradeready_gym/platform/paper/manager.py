@@ -48,6 +48,7 @@ class PaperAccounts:
         self._settings, self._database, self._events, self._feed = settings, database, events, feed
         self._lock = threading.RLock()
         self._hub: FeedHub | None = None
+        self._never: ConfigurationError | None = None
         self._open: dict[str, PaperAccount] = {}
 
     @property
@@ -64,6 +65,8 @@ class PaperAccounts:
                 "this server has no live prices; start it with `tradeready serve --feed binance`",
                 code="PRICE_NOT_AVAILABLE",
             )
+        if self._never is not None:
+            raise Unavailable(f"this server has no live prices: {self._never}", code="PRICE_NOT_AVAILABLE")
         raise Unavailable("the feed does not answer yet; try again in a moment", code="PRICE_NOT_AVAILABLE")
 
     def of(self, caller: Principal) -> PaperAccount:
@@ -86,11 +89,18 @@ class PaperAccounts:
     def keep(self) -> None:
         """Connect to the feed, begin and go on with every account that has a journal; called again and again.
 
+        A feed that there cannot be, as of a symbol that the venue does not have, is asked for once.
+
         Raises:
             TradeReadyError, OSError: the feed does not answer.
         """
-        if self._hub is None:
-            self._hub = self._connect()
+        if self._never is not None:
+            return
+        try:
+            self._hub = self._hub or self._connect()
+        except ConfigurationError as error:
+            self._never = error
+            raise
         folder = self._settings.home / "paper"
         for path in sorted(folder.glob("*.journal")):
             if path.stem not in self._open:
@@ -132,6 +142,7 @@ class PaperAccounts:
             name=name,
             journal=self._settings.home / "paper" / f"{name}.journal",
             starting_balance=balance,
+            fill_at=self._settings.paper_fill_at,
             limits=_limits({}, profile),
             listener=listener,
         )

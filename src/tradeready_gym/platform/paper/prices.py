@@ -1,4 +1,4 @@
-"""What the feed says about a symbol now: its price, its last 24 hours, its newest candles."""
+"""What the feed says about a symbol now: its price, its last 24 hours, what a channel tells."""
 
 from decimal import Decimal
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from tradeready_gym.live.feed import Slot
 from tradeready_gym.live.hub import FeedHub
-from tradeready_gym.market import Candles, Timeframe
+from tradeready_gym.market import Timeframe
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.api.wire import decimal_text, rounded_text
 
@@ -43,26 +43,6 @@ def live_ticker(hub: FeedHub, symbol: str) -> View | None:
         "trade_count": 0,
         "timestamp": clock.iso(candles.end),
     }
-
-
-def live_candles(hub: FeedHub, symbol: str, frame: Timeframe, limit: int) -> list[View] | None:
-    """The newest closed candles of the feed, oldest first, resampled if need be; None if it cannot give as many."""
-    name, step = symbol.strip().upper(), hub.timeframe.microseconds
-    if name not in hub.symbols or frame.microseconds % step:
-        return None
-    whole = hub.history(2).end // frame.microseconds * frame.microseconds
-    bars = limit * (frame.microseconds // step) + (hub.clock - whole) // step
-    if bars > hub.kept:
-        return None
-    candles: Candles = hub.history(bars).select(name).between(None, whole).resample(frame)
-    return [candle_view(candles, row) for row in range(max(0, len(candles) - limit), len(candles))]
-
-
-def candle_view(candles: Candles, row: int) -> View:
-    """One candle of the first symbol."""
-    names = ("open", "high", "low", "close", "volume")
-    values = {name: decimal_text(float(getattr(candles, name)[0, row])) for name in names}
-    return {"time": clock.iso(int(candles.times[row])), **values, "trade_count": 0}
 
 
 def tick_view(hub: FeedHub, slot: Slot, symbol: str) -> View | None:

@@ -1,5 +1,6 @@
 """A paper account as the wire has it: decimals are strings, times ISO 8601 with Z."""
 
+from dataclasses import asdict
 from typing import Any
 
 from tradeready_gym.live.ledger import PaperLedger
@@ -41,7 +42,9 @@ def placed_view(order: PaperOrder) -> View:
         "quantity": None if filled else exact_text(order.quantity),
         "price": None if filled else optional_text(order.price),
         "locked_amount": optional_text(order.locked),
-        "created_at": None if filled else clock.iso(order.created_at),
+        "created_at": clock.iso(order.created_at),
+        "decision_delay_ms": order.decision_delay_ms,
+        "quote_moved_pct": optional_text(order.quote_moved_pct),
         "client_order_id": order.client_order_id,
     }
 
@@ -65,6 +68,8 @@ def order_view(order: PaperOrder) -> View:
         "cancelled_at": clock.iso(order.cancelled_at),
         "reason": order.reason,
         "cause": order.cause,
+        "decision_delay_ms": order.decision_delay_ms,
+        "quote_moved_pct": optional_text(order.quote_moved_pct),
         "client_order_id": order.client_order_id,
     }
 
@@ -82,6 +87,9 @@ def order_event(order: PaperOrder) -> View:
         "executed_price": optional_text(order.executed_price),
         "executed_quantity": optional_exact(order.executed_quantity),
         "fee": optional_text(order.fee),
+        "created_at": clock.iso(order.created_at),
+        "decision_delay_ms": order.decision_delay_ms,
+        "quote_moved_pct": optional_text(order.quote_moved_pct),
         "filled_at": clock.iso(order.filled_at),
         "cancelled_at": clock.iso(order.cancelled_at),
         "rejected_reason": order.reason if order.status == "rejected" else None,
@@ -102,6 +110,9 @@ def trade_view(fill: PaperFill) -> View:
         "total": decimal_text(fill.quantity * fill.price),
         "executed_at": clock.iso(fill.executed_at),
         "realized_pnl": decimal_text(fill.realized_pnl),
+        "created_at": clock.iso(fill.created_at),
+        "decision_delay_ms": fill.decision_delay_ms,
+        "quote_moved_pct": optional_text(fill.quote_moved_pct),
     }
 
 
@@ -142,6 +153,23 @@ def positions_view(ledger: PaperLedger) -> list[View]:
             }
         )
     return found
+
+
+def terms_view(ledger: PaperLedger) -> View:
+    """What the account trades at."""
+    exchange = ledger.exchange
+    rules = {symbol: asdict(rule) for symbol, rule in exchange.instruments.items()}
+    return {
+        "interval": ledger.feed.timeframe.label,
+        "starting_balance": float(exchange.starting_balance),
+        "fee_rate": exchange.fee_rate,
+        "maker_fee_rate": exchange.maker_fee_rate,
+        "slippage": repr(exchange.slippage),
+        "fill_at": ledger.fill_at,
+        "filters": {
+            symbol: {name: value for name, value in rule.items() if name != "symbol"} for symbol, rule in rules.items()
+        },
+    }
 
 
 def balances_view(ledger: PaperLedger) -> list[View]:

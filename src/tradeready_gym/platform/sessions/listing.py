@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from tradeready_gym.platform import clock
-from tradeready_gym.platform.api.wire import decimal_text, exact_text, optional_exact, optional_text, rounded_text
+from tradeready_gym.platform.api.wire import decimal_text, exact_text, optional_text, rounded_text
 
 View = dict[str, Any]
 
@@ -37,6 +37,7 @@ RANKED = (
     "total_trades",
     "total_pnl",
 )
+_FIGURES = ("roi_pct", "sharpe_ratio", "max_drawdown_pct")
 SMALLEST_IS_BEST = frozenset({"max_drawdown_pct"})
 _PLACES_RANKED = {**PLACES, "roi_pct": 2}
 
@@ -76,7 +77,7 @@ def item_view(row: Row[Any]) -> View:
 
 
 def results_view(row: Row[Any]) -> View:
-    """Results in any status; what only the end tells is null before. The five keys at the top are in full precision."""
+    """Results in any status; what only the end tells is null before. The five figures at the top are in eight places."""
     return {
         "session_id": row.id,
         "status": row.status,
@@ -99,13 +100,11 @@ def results_view(row: Row[Any]) -> View:
         },
         "metrics": metrics_view(json.loads(row.metrics) if row.metrics else {}),
         "by_pair": [pair_view(pair) for pair in json.loads(row.by_pair or "[]")],
-        "roi_pct": optional_exact(row.roi_pct),
-        "sharpe_ratio": optional_exact(row.sharpe_ratio),
-        "max_drawdown_pct": optional_exact(row.max_drawdown_pct),
+        **{name: optional_text(getattr(row, name)) for name in _FIGURES},
         "total_trades": row.total_trades or 0,
         # the reward of a client that is paid by profit
-        "reward_sum": optional_exact(row.total_pnl),
-        "exact": _exact(row),
+        "reward_sum": optional_text(row.total_pnl),
+        "exact": {**_exact(row), **{name: getattr(row, name) for name in _FIGURES}},
     }
 
 
@@ -117,7 +116,8 @@ def metrics_view(metrics: View) -> View:
 def pair_view(pair: View) -> View:
     """What was traded of one symbol."""
     texts = {"net_pnl": decimal_text(pair["net_pnl"]), "total_volume": decimal_text(pair["total_volume"])}
-    return {**pair, **texts, "win_rate": rounded_text(pair["win_rate"], 2)}
+    # null in databases of older versions, where nothing had been sold
+    return {**pair, **texts, "win_rate": rounded_text(pair["win_rate"] or 0.0, 2)}
 
 
 def comparison_view(rows: Sequence[Row[Any]]) -> View:

@@ -6,7 +6,8 @@ session that is not in memory, or that another process has moved, is brought up 
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -111,7 +112,7 @@ class SessionManager:
         Raises:
             Conflict: it has been started.
         """
-        with self._slots.held(session_id) as slot:
+        with self._held(account_id, session_id) as slot:
             session, row = self._current(slot, account_id, session_id)
             _require_status(row, "created")
             entry = Entry("start", {"candles": fingerprint(session.account.replayer, row.start_time)})
@@ -155,7 +156,7 @@ class SessionManager:
         Raises:
             Conflict: it has ended.
         """
-        with self._slots.held(session_id) as slot:
+        with self._held(account_id, session_id) as slot:
             session, row = self._current(slot, account_id, session_id)
             _require_status(row, "running", "created")
             values = {**progress(session), "status": "cancelled", "completed_at": clock.now()}
@@ -169,7 +170,7 @@ class SessionManager:
 
     def look(self, account_id: str, session_id: str, view: Callable[[Session], Result]) -> Result:
         """What `view` sees of the session as it is now, also after its end."""
-        with self._slots.held(session_id) as slot:
+        with self._held(account_id, session_id) as slot:
             return view(self._current(slot, account_id, session_id)[0])
 
     def equity_curve(self, account_id: str, session_id: str, every: int) -> list[dict[str, Any]]:
@@ -193,6 +194,15 @@ class SessionManager:
 
     # ---- how it is kept ----
 
+    @contextmanager
+    def _held(self, account_id: str, session_id: str) -> Iterator[Slot]:
+        # before anything is woken, or put to sleep for it: a stranger's questions cost the owner nothing
+        if not self._slots.has(session_id, account_id):
+            with self.database.read() as connection:
+                store.find(connection, account_id, session_id)
+        with self._slots.held(session_id) as slot:
+            yield slot
+
     def _change(
         self,
         account_id: str,
@@ -202,7 +212,7 @@ class SessionManager:
         view: Callable[[Session, Outcome], Result],
     ) -> Result:
         for _ in range(_ATTEMPTS):
-            with self._slots.held(session_id) as slot:
+            with self._held(account_id, session_id) as slot:
                 session = self._running(slot, account_id, session_id, writes=entry.kind == "step")
                 before = session.account.steps
                 outcome = act(session)

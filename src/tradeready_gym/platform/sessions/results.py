@@ -6,9 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tradeready_gym.evaluation.round_trips import RoundTrips, round_trips
 from tradeready_gym.market import DataReplayer
 from tradeready_gym.orders import SIDE_NAMES, TYPE_NAMES
+from tradeready_gym.platform.sessions.pieces import Pieces, realised_pieces
 
 # a longer curve is thinned out where it is stored; the whole of it comes from a replay
 STORED_SNAPSHOTS = 10_000
@@ -70,39 +70,39 @@ def progress(session: Traded) -> Columns:
 
 
 def conclusion(session: Traded) -> Columns:
-    """The metrics that a completed session adds to its row."""
+    """The metrics that a completed session adds to its row; those of trades are of `realised_pieces`."""
     account = session.account
     plain, fills = account.metrics(), account.fills
-    trips = round_trips(fills)
-    names = ("sharpe_ratio", "sortino_ratio", "max_drawdown_pct", "win_rate", "profit_factor")
-    shared = {name: plain[name] for name in names}
-    more = {"max_drawdown_duration_days": plain["max_drawdown_duration_days"], **_of_trips(session, trips, fills)}
-    pairs = [_of_pair(j, name, fills, trips) for j, name in enumerate(session.symbols) if np.any(fills["symbol"] == j)]
+    pieces = realised_pieces(fills)
+    shared = {name: plain[name] for name in ("sharpe_ratio", "sortino_ratio", "max_drawdown_pct")}
+    shared |= {"win_rate": pieces.win_rate, "profit_factor": pieces.profit_factor}
+    more = {"max_drawdown_duration_days": plain["max_drawdown_duration_days"], **_of_pieces(session, pieces, fills)}
+    pairs = [_of_pair(j, name, fills, pieces) for j, name in enumerate(session.symbols) if np.any(fills["symbol"] == j)]
     return {**shared, "metrics": json.dumps(shared | more), "by_pair": json.dumps(pairs)}
 
 
-def _of_trips(session: Traded, trips: RoundTrips, fills: npt.NDArray[Any]) -> Columns:
-    profit, step = trips.profit, session.account.replayer.timeframe.microseconds
+def _of_pieces(session: Traded, pieces: Pieces, fills: npt.NDArray[Any]) -> Columns:
+    profit, step = pieces.profit, session.account.replayer.timeframe.microseconds
     days = session.account.steps * step / _DAY
     return {
         "avg_win": _mean(profit[profit > 0.0]),
         "avg_loss": _mean(profit[profit <= 0.0]),
         "best_trade": float(profit.max()) if len(profit) else None,
         "worst_trade": float(profit.min()) if len(profit) else None,
-        "avg_trade_duration_minutes": _mean(trips.holding_bars * (step / _MINUTE)),
+        "avg_trade_duration_minutes": _mean(pieces.bars * (step / _MINUTE)),
         "trades_per_day": len(fills) / days if days > 0.0 else None,
     }
 
 
-def _of_pair(place: int, symbol: str, fills: npt.NDArray[Any], trips: RoundTrips) -> Columns:
-    own, profit = fills[fills["symbol"] == place], trips.profit[trips.symbol == place]
-    wins = int(np.sum(profit > 0.0))
+def _of_pair(place: int, symbol: str, fills: npt.NDArray[Any], pieces: Pieces) -> Columns:
+    own, mine = fills[fills["symbol"] == place], pieces.of(place)
+    wins = int(np.sum(mine.profit > 0.0))
     return {
         "symbol": symbol,
         "trades": len(own),
         "wins": wins,
-        "losses": len(profit) - wins,
-        "win_rate": 100.0 * wins / len(profit) if len(profit) else None,
+        "losses": len(mine.profit) - wins,
+        "win_rate": mine.win_rate or 0.0,
         "net_pnl": float(np.sum(own["realized_pnl"]) - np.sum(own["fee"])),
         "total_volume": float(np.sum(own["price"] * own["quantity"])),
     }

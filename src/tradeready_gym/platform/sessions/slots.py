@@ -36,6 +36,13 @@ class Slots:
         with self._lock:
             return sum(slot.session is not None for slot in self._slots.values())
 
+    def has(self, session_id: str, account_id: str) -> bool:
+        """Whether the session is in memory and belongs to this account."""
+        with self._lock:
+            slot = self._slots.get(session_id)
+        session = None if slot is None else slot.session
+        return session is not None and session.account_id == account_id
+
     def clear(self) -> None:
         """Put all sessions to sleep."""
         with self._lock:
@@ -43,7 +50,7 @@ class Slots:
 
     @contextmanager
     def held(self, session_id: str) -> Iterator[Slot]:
-        """The session's slot, held until the block ends.
+        """The session's slot, held until the block ends: the caller knows that the session is its client's.
 
         An error that is not an answer to the client may have left the session half changed: it is forgotten.
         """

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from tradeready_gym.platform.training.totals import aggregate_stats
 
 RUNNING = "running"
 LABEL_LENGTH = 200
+_PLANNED = ("episodes_total", "total_episodes", "n_episodes", "episodes")
 SORTS = ("started_at", "updated_at", "completed_at", "strategy_label", "status", "episodes_completed")
 
 
@@ -144,13 +145,23 @@ def labels(connection: Connection, account_id: str) -> Sequence[tuple[str, int]]
     return [(row[0], row[1]) for row in connection.execute(query)]
 
 
+def planned_episodes(config: Mapping[str, Any]) -> int | None:
+    """The episodes that a run's configuration says there will be; None if it does not say."""
+    for name in _PLANNED:
+        value = config.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31:
+            return value
+    return None
+
+
 def view(row: Row[Any]) -> dict[str, Any]:
     """A run as the wire has it, without its episodes."""
+    config = json.loads(row.config)
     return {
         "run_id": row.id,
         "status": row.status,
-        "config": json.loads(row.config),
-        "episodes_total": None,
+        "config": config,
+        "episodes_total": planned_episodes(config),
         "episodes_completed": row.episodes_completed,
         "started_at": clock.iso(row.started_at),
         "completed_at": clock.iso(row.completed_at),
