@@ -12,6 +12,7 @@ import pytest
 from small_worlds import random_candles
 from tradeready_gym import actions, exchanges, features, market, rewards
 from tradeready_gym.actions import ACTION_SCHEMES, ActionScheme, TargetPosition, make_action_scheme
+from tradeready_gym.actions.holdings import Holdings
 from tradeready_gym.exchanges import SLIPPAGE_MODELS, Exchange, SimulatedExchange, SlippageModel, make_slippage
 from tradeready_gym.features import Column, CustomFeature, Feature, MinMaxScaler, StandardScaler, parse_feature
 from tradeready_gym.features.base import LibraryFeature
@@ -66,6 +67,10 @@ def test_action_scheme_passes_the_conformance_suite(name: str) -> None:
     check_action_scheme(make_action_scheme(name))
 
 
+def test_the_scheme_of_the_rules_passes_the_conformance_suite() -> None:
+    check_action_scheme(Holdings())
+
+
 @pytest.mark.parametrize("name", sorted(SLIPPAGE_MODELS))
 def test_slippage_model_passes_the_conformance_suite(name: str) -> None:
     check_slippage(make_slippage(name))
@@ -106,7 +111,7 @@ def without_suite(room: Any, base: type, made: Iterable[Any]) -> list[str]:
 # a family: its room, its base, and what its suite is run on
 FAMILIES: dict[str, tuple[Any, type, Callable[[], list[Any]]]] = {
     "rewards": (rewards, RewardScheme, lambda: [make_reward_scheme(name) for name in REWARD_SCHEMES]),
-    "actions": (actions, ActionScheme, lambda: [make_action_scheme(name) for name in ACTION_SCHEMES]),
+    "actions": (actions, ActionScheme, lambda: [*map(make_action_scheme, ACTION_SCHEMES), Holdings()]),
     "slippage": (exchanges, SlippageModel, lambda: [make_slippage(name) for name in SLIPPAGE_MODELS]),
     "features": (features, Feature, lambda: [*NAMED_FEATURES, Column("signal")]),
     # conformance/test_exchanges.py, unit/market/test_stochastic.py
