@@ -11,7 +11,7 @@ import httpx2
 import jsonschema_rs
 
 from tradeready_gym.platform import Settings
-from tradeready_gym.platform.api.documentation import CODES_KEY
+from tradeready_gym.platform.api.documentation import CODES_FIELD
 from tradeready_gym.platform.app import create_app
 
 JSON = "application/json"
@@ -38,8 +38,8 @@ class Published:
         answer = operation["responses"].get(str(status))
         if answer is None:
             return f"{told}, which is not documented: {sorted(operation['responses'])}"
-        if status >= 400 and CODES_KEY in answer and body["error"]["code"] not in answer[CODES_KEY]:
-            return f"{told} {body['error']['code']}, documented are {answer[CODES_KEY]}"
+        if status >= 400 and CODES_FIELD in answer and body["error"]["code"] not in answer[CODES_FIELD]:
+            return f"{told} {body['error']['code']}, documented are {answer[CODES_FIELD]}"
         content = answer.get("content", {})
         if not content:
             return None if status == 204 else f"{told} without a documented body"

@@ -17,6 +17,7 @@ doubled or lost, and a slot for which a decision is written down is not decided 
 """
 
 import base64
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ class SessionJournal:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.records: list[dict[str, Any]] = []
+        self._whole: int | None = None
         if self.path.exists():
             _cut_torn_end(self.path)
             found = journal.read(self.path)
@@ -56,10 +58,19 @@ class SessionJournal:
         """Add a record; it is on the disk when this returns.
 
         Raises:
-            OSError: the disk refuses. Nothing may follow from the record then.
+            OSError: the disk refuses. Nothing may follow from the record then, and nothing of it stays.
         """
-        record = {"message": kind, **body}
-        journal.append(self.path, journal.encode(record), sync=True)
+        record = journal.encode({"message": kind, **body})
+        self._cut_back()
+        self._whole = self.path.stat().st_size if self.path.exists() else 0
+        try:
+            journal.append(self.path, record, sync=True)
+        except BaseException:
+            # whole or not, nobody acts on it; if it cannot be cut off now, it is before the next one
+            with contextlib.suppress(OSError):
+                self._cut_back()
+            raise
+        self._whole = None
 
     @classmethod
     def draft(cls, path: Path, contents: Sequence[Mapping[str, Any]]) -> Self:
@@ -70,7 +81,11 @@ class SessionJournal:
         """
         draft = path.with_name(f".{path.name}.compacted")
         draft.unlink(missing_ok=True)
-        journal.append(draft, b"".join(map(journal.encode, contents)), sync=True)
+        try:
+            journal.append(draft, b"".join(map(journal.encode, contents)), sync=True)
+        except OSError:
+            draft.unlink(missing_ok=True)  # a disk that is full needs its room
+            raise
         return cls(draft)
 
     def take_place_of(self, path: Path) -> None:
@@ -91,6 +106,11 @@ class SessionJournal:
     def begun(self) -> bool:
         """Whether a session was written here."""
         return bool(self.records)
+
+    def _cut_back(self) -> None:
+        if self._whole is not None and self.path.exists():
+            os.truncate(self.path, self._whole)
+        self._whole = None
 
 
 class DecisionWithdrawn(TradeReadyError):
@@ -120,6 +140,7 @@ class JournaledFeed(Feed):
         self._description = dict(description)
         self._script = list(journal.records)
         self._again: dict[str, Any] | None = None
+        self._unwritten: Slot | None = None
         if self._script:
             known = self._script[0].get("description")
             if self._script[0]["message"] != "begin" or known != self._description:
@@ -201,9 +222,11 @@ class JournaledFeed(Feed):
             raise DecisionWithdrawn(f"the decision that waits for the slot {time} was taken back")
         if self._script:
             raise StoreError(f"the journal lacks the slot {time}; it cannot be continued")
-        slot = self.source.wait(time, timeout)
+        # what a disk did not take is not brought again
+        slot = self._unwritten = self._unwritten or self.source.wait(time, timeout)
         if slot is not None:
             self.journal.write("slot", time=time, values=slot.values.tolist(), gaps=slot.gaps.tolist())
+            self._unwritten = None
         return slot
 
     def now(self) -> int:

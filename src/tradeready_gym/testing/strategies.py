@@ -87,7 +87,9 @@ class _Player:
 
     def __init__(self, strategy: TradingStrategy, environment: TradingEnvironment, steps: int) -> None:
         self.environment, self.steps = environment, steps
+        known = _lessons(strategy)
         self.first = self.play(strategy)
+        _require_nothing_learned(strategy, known)
 
     def play(self, strategy: TradingStrategy) -> Performance:
         strategy.environment = self.environment
@@ -165,7 +167,7 @@ def _check_frame(
 
 
 def _check_testing(strategy: TradingStrategy, played: _Player, training: TradingEnvironment, draws: bool) -> None:
-    before = (strategy.learned, getattr(strategy, "trained_steps", None))
+    known = _lessons(strategy)
     what = f"{_named(strategy)} must do the same each time that it is tested"
     _require_same(played.first, played.play(strategy), what)
     strategy.evaluate(training, steps=played.steps // 2)
@@ -182,10 +184,16 @@ def _check_testing(strategy: TradingStrategy, played: _Player, training: Trading
         for one in several:
             _require_same(played.first, one, said, _LOOSE)
     _require_same(played.first, played.play(strategy), what)
-    after = (strategy.learned, getattr(strategy, "trained_steps", None))
-    _require(
-        after == before, f"{_named(strategy)} must learn nothing from being tested; it had {before}, it has {after}"
-    )
+    _require_nothing_learned(strategy, known)
+
+
+def _lessons(strategy: TradingStrategy) -> Any:
+    return tuple(strategy.learned), getattr(strategy, "trained_steps", None)
+
+
+def _require_nothing_learned(strategy: TradingStrategy, known: Any) -> None:
+    has = _lessons(strategy)
+    _require(has == known, f"{_named(strategy)} must learn nothing from being tested; it had {known}, it has {has}")
 
 
 def _check_kept(strategy: TradingStrategy, played: _Player, new_process: bool) -> None:

@@ -14,7 +14,7 @@ from tradeready_gym.platform.api.dependencies import COOKIE
 from tradeready_gym.platform.settings import Limits
 
 Responses = dict[int | str, dict[str, Any]]
-CODES_KEY = "x-error-codes"
+CODES_FIELD = "x-error-codes"
 _SCHEMAS = "#/components/schemas/"
 
 # how a request says who asks, in the order in which they count; see `dependencies.principal_of`
@@ -98,7 +98,7 @@ def errors(*codes: str) -> Responses:
     found: dict[int, list[str]] = {}
     for code in codes:
         found.setdefault(STATUSES[code], []).append(code)
-    return {status: {CODES_KEY: named} for status, named in found.items()}
+    return {status: {CODES_FIELD: named} for status, named in found.items()}
 
 
 # of a router: its routes need a key, and answer what this makes them answer
@@ -143,15 +143,15 @@ def _complete_operation(operation: dict[str, Any]) -> None:
     operation["summary"] = first or operation["summary"]
     responses = operation["responses"]
     responses.pop("422", None)
-    if "INVALID_TOKEN" in responses.get("401", {}).get(CODES_KEY, ()):
+    if "INVALID_TOKEN" in responses.get("401", {}).get(CODES_FIELD, ()):
         operation["security"] = [{name: []} for name in SCHEMES]
     for code in _usual(operation):
-        named = responses.setdefault(str(STATUSES[code]), {}).setdefault(CODES_KEY, [])
+        named = responses.setdefault(str(STATUSES[code]), {}).setdefault(CODES_FIELD, [])
         if code not in named:
             named.append(code)
     for status, response in responses.items():
-        if CODES_KEY in response:
-            response["description"] = ", ".join(response[CODES_KEY])
+        if CODES_FIELD in response:
+            response["description"] = ", ".join(response[CODES_FIELD])
             response["content"] = {"application/json": {"schema": {"$ref": _SCHEMAS + "ErrorAnswer"}}}
         for content in response.get("content", {}).values():
             _name_alone(content, status)

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from tradeready_gym.platform.api.documentation import CODES_KEY
+from tradeready_gym.platform.api.documentation import CODES_FIELD
 from tradeready_gym.platform.dashboard.pages import render
 
 router = APIRouter(include_in_schema=False)
@@ -47,7 +47,7 @@ def _route(path: str, method: str, operation: dict[str, Any], schema: dict[str, 
         "answer": _fields(_answer(answers), schema),
         "keyed": "security" in operation,
         "refusals": [
-            (code, answer[CODES_KEY]) for code, answer in operation["responses"].items() if CODES_KEY in answer
+            (code, answer[CODES_FIELD]) for code, answer in operation["responses"].items() if CODES_FIELD in answer
         ],
     }
 
