@@ -94,9 +94,13 @@ def test_a_run_is_deployed_from_its_page(page: Page, empty: Served) -> None:
     page.get_by_text("Deploy this agent").click()
     page.get_by_label("Name").fill("my-agent")
     page.get_by_label("Speed of a rehearsal").select_option("a day a second")
+    page.get_by_text("Limits of its orders").click()
+    page.get_by_label("Largest position, in % of the equity").fill("40")
+    page.get_by_label("Orders a minute, at most").fill("6")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("button", name="Deploy", exact=True).click()
     page.wait_for_url("**/live/my-agent")
     assert [made.name for made in started] == ["my-agent"]
     assert started[0].feed.endswith(":86400")
+    assert started[0].limits == {"max_position_size_pct": 40.0, "orders_per_minute": 6.0}
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

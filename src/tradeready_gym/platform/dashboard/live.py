@@ -14,6 +14,7 @@ from tradeready_gym.platform.deployments import FEEDS, NAME_LENGTH, run_id_of, v
 from tradeready_gym.platform.errors import BadRequest, Conflict
 from tradeready_gym.platform.state import Platform
 
+OptionalNumber = Annotated[float | None, Form(gt=0, allow_inf_nan=False)]
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 SHOWN = 240
 _PARTS = {
@@ -75,10 +76,20 @@ def deploy(
     name: Annotated[str, Form(max_length=NAME_LENGTH)] = "",
     speed: Annotated[str, Form(max_length=20)] = "",
     daily_loss_pct: Annotated[float, Form(gt=0, le=100)] = 20.0,
+    max_position_size_pct: OptionalNumber = None,
+    max_order_size_pct: OptionalNumber = None,
+    orders_per_minute: Annotated[int | None, Form(gt=0)] = None,
+    stale_after_seconds: OptionalNumber = None,
 ) -> Response:
-    """Let the agent of a run trade, and show it."""
+    """Let the agent of a run trade, and show it; a limit that is left empty is none."""
     if feed not in FEEDS:
         raise BadRequest(f"a feed is one of {', '.join(FEEDS)}; got {feed!r}")
+    limits = {
+        "max_position_size_pct": max_position_size_pct,
+        "max_order_size_pct": max_order_size_pct,
+        "orders_per_minute": orders_per_minute,
+        "stale_after_seconds": stale_after_seconds,
+    }
     made = platform.deployments.deploy(
         caller,
         run_id_of(run_id),
@@ -86,6 +97,7 @@ def deploy(
         speed=_speed(speed),
         name=name.strip() or None,
         daily_loss_pct=daily_loss_pct,
+        limits={name: float(value) for name, value in limits.items() if value is not None},
     )
     return RedirectResponse(f"/live/{made.name}", 303)
 
