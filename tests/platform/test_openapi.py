@@ -8,7 +8,7 @@ import pytest
 from published import Published, published
 from serving import Served
 
-from tradeready_gym.platform.api.documentation import CODES_KEY, STATUSES
+from tradeready_gym.platform.api.documentation import CODES_FIELD, STATUSES
 
 ERROR = "#/components/schemas/ErrorAnswer"
 # nothing can be wrong with a request to these
@@ -65,8 +65,8 @@ def test_every_code_is_at_its_status_and_used() -> None:
     for item in published().schema["paths"].values():
         for operation in item.values():
             for status, answer in operation["responses"].items():
-                used |= set(answer.get(CODES_KEY, ()))
-                assert all(STATUSES[code] == int(status) for code in answer.get(CODES_KEY, ()))
+                used |= set(answer.get(CODES_FIELD, ()))
+                assert all(STATUSES[code] == int(status) for code in answer.get(CODES_FIELD, ()))
     assert used == set(STATUSES)
 
 
