@@ -61,6 +61,7 @@ def owner(server: Served) -> str:
         {},
         {"action_scheme": "continuous", "fee_rate": 0.0004},
         {"action_scheme": "target_position", "slippage": "uniform"},
+        {"fee_rate": {"rate": 0.0004, "per_trade": 1.0, "minimum": 2.0}, "max_volume_share": 0.01},
     ],
 )
 def test_an_episode_is_the_same_backtest_to_the_last_digit(fresh_server: Served, parts: dict[str, Any]) -> None:
@@ -111,7 +112,17 @@ def test_nothing_but_known_parts_is_built(fresh_server: Served) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"starting_balance": "much"}, {"symbols": [1]}, {"fee_rate": "x"}, {"steps_per_action": -1}, {"timeframe": "2h"}],
+    [
+        {"starting_balance": "much"},
+        {"symbols": [1]},
+        {"fees": "x"},
+        {"fees": {"rate": []}},
+        {"fees": 7},
+        {"max_volume_share": "x"},
+        {"max_loss": {}},
+        {"steps_per_action": -1},
+        {"timeframe": "2h"},
+    ],
 )
 def test_a_run_that_says_nonsense_of_itself_is_refused(fresh_server: Served, change: dict[str, Any]) -> None:
     candles = wild()

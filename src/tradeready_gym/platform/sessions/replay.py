@@ -115,7 +115,11 @@ def _play(platform: Platform, config: dict[str, Any], kept: Kept, seed: int) -> 
             raise ValueError(f"a seed is not negative; got {seed}")
         if config["account"] != "spot":
             raise ValueError("it traded on a margin account")
-        costs = {name: config[name] for name in ("starting_balance", "fee_rate", "fill_at")}
+        # a journal of an earlier version has the rate alone
+        costs = {name: config[name] for name in ("starting_balance", "fill_at")} | {
+            "fee_rate": config["fees"] if "fees" in config else config["fee_rate"]
+        }
+        costs |= {name: config[name] for name in ("max_volume_share", "max_loss") if name in config}
     except (KeyError, ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError) as error:
         raise _not_reproduced(f"its run does not say what it was made of: {error}") from error
     try:
