@@ -47,7 +47,7 @@ def compare(
     from tradeready_gym.strategies.comparison import beside_baselines
     from tradeready_gym.strategies.experiment import Experiment, find_folder
     from tradeready_gym.strategies.learned import spans_of
-    from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
+    from tradeready_gym.strategies.loading import load_agent
     from tradeready_gym.strategies.trials import TrialStore, agent_of, market_of, trial_of
 
     folders = [find_folder(run) for run in (first, second, *others)]
@@ -55,7 +55,9 @@ def compare(
     begin = start or max(experiment.end or "" for experiment in experiments) or None
     if len({folder.name for folder in folders}) < len(folders):
         raise ConfigurationError(f"runs must have different names; got {', '.join(folder.name for folder in folders)}")
-    environments = {folder.name: run.make(begin, end) for folder, run in zip(folders, experiments, strict=True)}
+    environments = {
+        folder.name: run.make(begin, end, whole=True) for folder, run in zip(folders, experiments, strict=True)
+    }
     spans = {str(spans_of(environment.engine)[0]) for environment in environments.values()}
     if len(spans) > 1:
         raise ConfigurationError(
@@ -66,7 +68,7 @@ def compare(
     for folder, experiment in zip(folders, experiments, strict=True):
         environment = environments[folder.name]
         places = [experiment.folder_of(folder, seed) for seed in experiment.seeds]
-        agents = [StableBaselinesTradingStrategy.load(place, environment, allow=allow) for place in places]
+        agents = [load_agent(place, environment, allow=allow) for place in places]
         with err().status(f"playing {folder.name}"):
             evaluations = [agent.evaluate(environment) for agent in agents]
             played[folder.name] = beside_baselines(evaluations, environment, random_seeds=random_seeds)

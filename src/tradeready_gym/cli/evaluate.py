@@ -1,5 +1,6 @@
 """`tradeready evaluate`."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,9 +52,9 @@ def evaluate(
     from tradeready_gym.strategies.comparison import compare
     from tradeready_gym.strategies.experiment import Experiment, find_folder
     from tradeready_gym.strategies.learned import spans_of
+    from tradeready_gym.strategies.loading import load_agent
     from tradeready_gym.strategies.sensitivity import MULTIPLES, cost_sensitivity
     from tradeready_gym.strategies.settings import arguments_of_context, read_context, under_context
-    from tradeready_gym.strategies.stable_baselines import StableBaselinesTradingStrategy
     from tradeready_gym.strategies.trials import TrialStore, agent_of, market_of, trial_of
 
     folder = find_folder(run)
@@ -61,9 +62,9 @@ def evaluate(
     said = {} if context is None else arguments_of_context(read_context(context))
     span = start or said.pop("start_time", None) or experiment.end, end or said.pop("end_time", None)
     played = replace(experiment, arguments=under_context(experiment.environment, experiment.arguments, said))
-    environment = played.make(*span)
+    environment = played.make(*span, whole=True)
     places = [experiment.folder_of(folder, seed) for seed in experiment.seeds]
-    agents = [StableBaselinesTradingStrategy.load(place, environment, allow=allow) for place in places]
+    agents = [load_agent(place, environment, allow=allow) for place in places]
     with err().status("playing") as status:
         result = compare(agents, environment, random_seeds=random_seeds, progress=lambda what: status.update(what))
         status.update("costs times 0, 1, 2, 4")
@@ -113,15 +114,15 @@ def _write(
 def _command(
     run: str, context: Path | None, start: str | None, end: str | None, random_seeds: int, allow: tuple[str, ...]
 ) -> str:
-    parts = ["tradeready evaluate", run]
+    parts = ["tradeready", "evaluate", run]
     for name, value in (("--context", context), ("--start", start), ("--end", end)):
         parts += [name, str(value)] if value else []
     parts += ["--random-seeds", str(random_seeds)]
-    return " ".join([*parts, *(part for name in allow for part in ("--allow", name))])
+    return shlex.join([*parts, *(part for name in allow for part in ("--allow", name))])
 
 
 def _remarks(result: "Comparison", experiment: "Experiment", exchange: "SimulatedExchange") -> list[str]:
-    from tradeready_gym.strategies.pages import moved, slippage_of, turnover_words
+    from tradeready_gym.strategies.pages import costs_in_words, moved, turnover_words
 
     count, algorithm = len(result.agents), experiment.algorithm
     spread = np.percentile(result.random_traders.metric("roi_pct"), [5, 95])
@@ -144,7 +145,7 @@ def _remarks(result: "Comparison", experiment: "Experiment", exchange: "Simulate
         f"Random traders that hold and trade as much (their row is the median) returned {spread[0]:.1f} to {spread[1]:.1f} % "
         f"(5 to 95 % of them); {algorithm} was ahead of {shares} of those like itself. {turnover_words(result.random_match)}",
         f"Baselines were played with {result.buy_and_hold.action_scheme}, {algorithm} with {result.agents[0].action_scheme}.",
-        f"Costs for all alike: fee {exchange.fee_rate:.2%} of each fill, {slippage_of(exchange.slippage)}.",
+        f"Costs for all alike: {', '.join(costs_in_words(exchange))}.",
     ]
 
 

@@ -1,6 +1,7 @@
 """From the arguments of an environment to the composition that an engine runs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from tradeready_gym.actions import ActionScheme
@@ -89,8 +90,11 @@ def describe(spec: EngineSpec) -> Mapping[str, Any]:
         "timeframe": exchange.timeframe.label,
         "starting_balance": exchange.starting_balance,
         "fee_rate": exchange.fee_rate,
+        "fees": asdict(exchange.fees),
         "slippage": repr(exchange.slippage),
         "fill_at": exchange.fill_at,
+        "max_volume_share": exchange.max_volume_share,
+        "instruments": {symbol: repr(terms) for symbol, terms in exchange.instruments.items()},
         "account": "spot" if exchange.account is None else repr(exchange.account),
         "action_scheme": repr(spec.action_scheme),
         "reward_scheme": repr(spec.reward_scheme),
@@ -100,5 +104,6 @@ def describe(spec: EngineSpec) -> Mapping[str, Any]:
         "end_time": None if spec.end_time is None else str(spec.end_time),
         "episode_length": spec.episode_length,
         "episode_end": spec.episode_end,
+        "max_loss": spec.max_loss,
         "steps_per_action": spec.candles_per_action,
     }

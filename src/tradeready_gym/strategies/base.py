@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import numpy.typing as npt
 
 from tradeready_gym.envs import TradingVectorEnvironment
@@ -97,12 +98,17 @@ class TradingStrategy(abc.ABC):
         self._learned = with_looks(self._learned, native_environment(environment).engine, looks)
 
     def evaluate(
-        self, environment: Any = None, *, episodes: int = 1, seed: int = 0, steps: int | None = None
+        self,
+        environment: Any = None,
+        *,
+        episodes: int = 1,
+        seed: int | Sequence[int] = 0,
+        steps: int | None = None,
     ) -> Evaluation:
         """Play without learning, deterministically if the strategy can, and without a trace in the journal.
 
-        `episodes` are played side by side, episode i as the environment plays it with `seed + i`; they differ only where the
-        environment draws random windows, or the strategy draws. `steps` ends them early.
+        `episodes` are played side by side, episode i as the environment plays it with `seed + i`, or with `seed[i]`; they differ
+        only where the environment draws random windows, or the strategy draws. `steps` ends them early.
         """
         _require_count("episodes", episodes)
         if steps is not None:
@@ -110,8 +116,11 @@ class TradingStrategy(abc.ABC):
         native = self.environment if environment is None else native_environment(environment)
         self.check(native)
         played = self.played_on(native, episodes)
-        self.begin(played, seed)
-        performances = play(self.decide, played, seed=seed, steps=steps)
+        seeds = tuple(range(int(seed), int(seed) + episodes)) if isinstance(seed, int | np.integer) else tuple(seed)
+        if len(seeds) != episodes:
+            raise ConfigurationError(f"seed must be a number or {episodes} of them; got {len(seeds)}")
+        self.begin(played, seeds[0])
+        performances = play(self.decide, played, seed=seeds, steps=steps)
         spans = spans_of(played.engine)
         fitted = _fitted_spans(played.engine.pipeline.market_features)
         in_sample = any(lesson.is_in(played.engine) for lesson in self.learned) or any(
@@ -119,7 +128,7 @@ class TradingStrategy(abc.ABC):
         )
         optimistic = played.engine.spec.exchange.fill_at == "close"
         scheme = repr(played.engine.spec.action_scheme)
-        return Evaluation(self.name, spans, in_sample, performances, optimistic, scheme)
+        return Evaluation(self.name, spans, in_sample, performances, optimistic, scheme, seeds)
 
     def run(
         self,

@@ -19,6 +19,8 @@ from tradeready_gym.strategies.targets import actions_towards
 _SMALLEST_TRADE = (
     0.001  # of the equity: who is matched in turnover must not be kept from trading as little as the other
 )
+_BOUGHT = 0.95  # of what is wanted: the rest is rounding, costs, and prices that moved on
+_SPENT = 0.02  # of the equity in cash: there is nothing left to buy with
 
 
 class Rule(TradingStrategy):
@@ -27,6 +29,8 @@ class Rule(TradingStrategy):
     Where the environment's scheme cannot say "everything" and "nothing" (orders, shorts only), it is played with `Holdings`
     on the same market, exchange and clock.
     """
+
+    _has: npt.NDArray[np.bool_] | None = None
 
     def played_on(self, environment: NativeEnvironment, count: int) -> TradingVectorEnvironment:
         if says_all_and_nothing(environment.engine.spec.action_scheme):
@@ -40,6 +44,20 @@ class Rule(TradingStrategy):
     def decide(self, situation: Situation) -> npt.NDArray[Any]:
         return actions_towards(self.targets(situation), situation)
 
+    def begin(self, environment: TradingVectorEnvironment, seed: int) -> None:
+        self._has = None
+
+    def _wait_for_changes(self, targets: npt.NDArray[np.float64], situation: Situation) -> npt.NDArray[np.float64]:
+        # of several symbols, what is held and wanted is left alone, whatever its share has become
+        if targets.shape[1] == 1:
+            return targets
+        weights, wanted = situation.weights, targets > 0.0
+        has = np.zeros(targets.shape, np.bool_) if self._has is None else self._has
+        # once it was bought: a candle may fill a part of an order only
+        bought = (weights >= _BOUGHT * targets) | ((weights > 0.0) & (situation.cash_share < _SPENT)[:, None])
+        self._has = wanted & (bought | (has & (weights > 0.0) & ~situation.starts[:, None]))
+        return np.where(self._has, np.nan, targets)
+
 
 class BuyAndHold(Rule):
     """Buys with all the cash as fast as the actions allow, equal parts of several symbols, and never sells."""
@@ -49,10 +67,13 @@ class BuyAndHold(Rule):
         return "Buy and hold"
 
     def targets(self, situation: Situation) -> npt.NDArray[np.float64]:
-        symbols, held = len(situation.symbols), situation.weights.sum(axis=1)
-        targets = np.full((situation.count, symbols), 1.0 / symbols)
-        # what has been bought is left alone, whatever its share becomes: also where interest and funding make it more than all
-        targets[held > (0.0 if symbols > 1 else 1.0)] = np.nan
+        symbols = len(situation.symbols)
+        wanted = np.full((situation.count, symbols), 1.0 / symbols)
+        if symbols > 1:  # of the others nothing is sold for it
+            wanted = np.minimum(wanted, situation.weights + np.maximum(situation.cash_share, 0.0)[:, None])
+        targets = self._wait_for_changes(wanted, situation)
+        # what has been bought is left alone also where interest and funding make it more than all
+        targets[situation.weights.sum(axis=1) > 1.0] = np.nan
         return targets
 
 
@@ -90,7 +111,7 @@ class MovingAverageCross(Rule):
         closes = situation.closes(self.slow)
         # a comparison with NaN, which stands for candles that are not there, is false
         above = closes[:, :, -self.fast :].mean(axis=2) > closes.mean(axis=2)
-        return _wait_for_changes(above / len(situation.symbols), situation.weights)
+        return self._wait_for_changes(above / len(situation.symbols), situation)
 
 
 class RSIReversal(Rule):
@@ -122,6 +143,7 @@ class RSIReversal(Rule):
         return f"RSI reversal {self.period} ({self.oversold:g}/{self.overbought:g})"
 
     def begin(self, environment: TradingVectorEnvironment, seed: int) -> None:
+        super().begin(environment, seed)
         self._wants = None
 
     def targets(self, situation: Situation) -> npt.NDArray[np.float64]:
@@ -132,7 +154,7 @@ class RSIReversal(Rule):
         before = np.zeros(strength.shape, np.bool_) if self._wants is None else self._wants
         held = before & ~situation.starts[:, None] & (strength <= self.overbought)
         self._wants = held | (strength < self.oversold)
-        return _wait_for_changes(self._wants / strength.shape[1], situation.weights)
+        return self._wait_for_changes(self._wants / strength.shape[1], situation)
 
 
 class RandomTrader(Rule):
@@ -203,6 +225,7 @@ class RandomTrader(Rule):
         return baseline_environment(environment, count, threshold=_SMALLEST_TRADE)
 
     def begin(self, environment: TradingVectorEnvironment, seed: int) -> None:
+        super().begin(environment, seed)
         self._draws = np.random.default_rng(seed)
         self._wants = None
 
@@ -217,7 +240,7 @@ class RandomTrader(Rule):
             again = self._draws.random(shape) < self.redraw
             self._wants = np.where(again, drawn, self._wants)
         targets = np.where(self._wants, self.size / len(situation.symbols), 0.0)
-        return _wait_for_changes(targets, situation.weights)
+        return self._wait_for_changes(targets, situation)
 
     def _drawn_holdings(self, count: int, holdings: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         # always as many draws, so that traders who redraw a little more often do the same and a little more
@@ -230,10 +253,3 @@ class RandomTrader(Rule):
         furthest = rows[np.arange(count), distance.argmax(axis=1)]
         self._wants = np.where(again[:, None], furthest, self._wants)
         return np.where(again[:, None], furthest, np.nan)
-
-
-def _wait_for_changes(targets: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    # of several symbols, what is held and wanted is left alone, whatever its share has become
-    if targets.shape[1] == 1:
-        return targets
-    return np.where((targets > 0.0) & (weights > 0.0), np.nan, targets)

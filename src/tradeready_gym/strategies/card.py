@@ -23,7 +23,7 @@ from tradeready_gym.evaluation import (
     t_interval,
 )
 from tradeready_gym.evaluation.stretches import returns_of
-from tradeready_gym.market import format_time
+from tradeready_gym.market import Span, format_time
 from tradeready_gym.strategies.comparison import Comparison
 from tradeready_gym.strategies.details import details_of
 from tradeready_gym.strategies.learned import Learned, spans_of
@@ -62,6 +62,7 @@ def result_card(
             "training": list(dict.fromkeys(str(lesson.span) for lesson in learned if not lesson.looks)),
             "selection": _selection(learned),
             "evaluation": [str(span) for span in spans_of(engine)],
+            "played": _played(comparison.agents),
             "in_sample": comparison.in_sample,
         },
         "fills": {"convention": engine.spec.exchange.fill_at, "optimistic": engine.spec.exchange.fill_at == "close"},
@@ -215,3 +216,9 @@ def _figures(evaluation: Evaluation, engine: Engine) -> dict[str, Any]:
 def _selection(learned: Sequence[Learned]) -> list[dict[str, Any]]:
     # a choice within one trial, on a span that is not tested here: no trials, but not nothing
     return [{"span": str(lesson.span), "evaluations": lesson.looks} for lesson in learned if lesson.looks]
+
+
+def _played(agents: Sequence[Evaluation]) -> list[str]:
+    # less than the evaluation's span where windows, data sets or paths are drawn, and after ruin
+    times = [episode.time[[0, -1]].astype(np.int64).tolist() for agent in agents for episode in agent.episodes]
+    return list(dict.fromkeys(str(Span(*ends)) for ends in times))

@@ -1,5 +1,6 @@
 """An agent at work: a trained strategy, a live feed, and the folder of its deployment (`live.deployments`)."""
 
+import contextlib
 import gc
 import logging
 import os
@@ -13,7 +14,7 @@ import numpy as np
 
 from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.errors import TradeReadyError
-from tradeready_gym.live import Feed, FeedEnded, JournaledFeed
+from tradeready_gym.live import Feed, FeedEnded, FeedHealth, JournaledFeed
 from tradeready_gym.live.decisions import DecisionLog
 from tradeready_gym.live.deployments import ORDERS, Deployment, write_json
 from tradeready_gym.live.expectation import Watch
@@ -99,6 +100,8 @@ class _Worker:
     def __init__(self, deployment: Deployment, environment: LiveTradingEnv, strategy: TradingStrategy) -> None:
         self._deployment, self.environment, self._strategy = deployment, environment, strategy
         self._order: str | None = None
+        self._interrupted, self._awake = threading.Event(), threading.Event()
+        environment.interrupted = self._interrupted
         self._decisions = DecisionLog(deployment.folder)
         seconds = AgentLimits.from_plain(deployment.limits).stale_after_seconds
         self._stale_after = environment.feed.timeframe.microseconds if seconds is None else int(seconds * 1e6)
@@ -111,6 +114,8 @@ class _Worker:
         self._info: dict[str, Any] = {}
         self._watch_equity = Watch(deployment.folder, environment.feed.timeframe.microseconds)
         self._verdict: dict[str, Any] | None = None
+        self._saying = threading.Lock()
+        self._said: dict[str, Any] = {}
 
     def run(self, steps: int | None) -> dict[str, Any]:
         done = threading.Event()
@@ -124,6 +129,7 @@ class _Worker:
             return self._end(flat=self._order == "flatten", state="stopped")
         finally:
             done.set()
+            self._awake.set()
             watcher.join()
 
     def _trade(self, steps: int | None) -> dict[str, Any]:
@@ -189,10 +195,11 @@ class _Worker:
             self.environment = self.environment.compacted()
             self._compact_at = self._journal.stat().st_size + COMPACT_BYTES
             gc.collect()  # environment and exchange know one another; their arrays would wait for the collector for days
-        except (OSError, TradeReadyError):
+        except (OSError, ValueError, TradeReadyError):  # such as a record that would be too long
             _log.exception("the journal of %s could not be compacted", self._deployment.name)
 
     def _end(self, *, flat: bool, state: str) -> dict[str, Any]:
+        self._awake.set()
         self.take_back()
         if not flat:
             return self.say(state)
@@ -207,7 +214,7 @@ class _Worker:
             refused = self._sell_everything()
         said = "; ".join(f"{symbol}: {reason}" for symbol, reason in refused)
         problem = f"not everything could be sold ({said})" if refused else None
-        return self.say(state if state == "killed" else "flat", problem=problem)
+        return self.say(state if state == "killed" or refused else "flat", problem=problem)
 
     def take_back(self) -> None:
         """Withdraw what waits for a candle: nothing happens behind the back of whoever stopped it."""
@@ -232,14 +239,28 @@ class _Worker:
     def _watch(self, done: threading.Event) -> None:
         control = self._deployment.folder / "control"
         while not done.wait(_POLL_SECONDS):
+            with contextlib.suppress(OSError):  # a full disk must not keep it from hearing what it is asked for
+                self._tell_of_the_feed()
             try:
                 order = control.read_text(encoding="utf-8").strip()
             except FileNotFoundError:
                 continue
             if order in ORDERS:
                 self._order = order
-                self.environment.feed.close()  # whoever waits for a candle wakes up
+                self._interrupted.set()  # whoever waits for a candle wakes up
+                # one who sells needs the feed's prices
+                if order == "stop" or not self._awake.wait(_PATIENCE):
+                    self.environment.feed.close()
                 return
+
+    def _tell_of_the_feed(self) -> None:
+        # whoever waits for a candle says nothing, and a feed that is away brings none
+        with self._saying:
+            if self._said.get("state") != "running":
+                return
+            health = _plain(self.environment.feed.health)
+            if health["state"] != self._said["feed"]["state"]:
+                self._write(self._said | {"feed": health, "updated_at": clock.now()})
 
     def _note(self, slot: int, action: Any, reward: float, info: dict[str, Any]) -> None:
         engine = self.environment.engine
@@ -274,10 +295,18 @@ class _Worker:
             }
         if self._verdict is not None:
             status["expectation"] = self._verdict
-        health = asdict(environment.feed.health)
-        status["feed"] = health | {"state": health["state"].value}
-        write_json(self._deployment.folder / "status.json", status)
+        status["feed"] = _plain(environment.feed.health)
+        with self._saying:
+            self._write(status)
         return status
+
+    def _write(self, status: dict[str, Any]) -> None:
+        write_json(self._deployment.folder / "status.json", status)
+        self._said = status
+
+
+def _plain(health: FeedHealth) -> dict[str, Any]:
+    return asdict(health) | {"state": health.state.value}
 
 
 def _batch(observation: Any) -> Any:

@@ -47,7 +47,7 @@ def expectation_of(deployment: Deployment) -> Expectation:
     arguments = {**saved.arguments, "pairs": list(deployment.symbols), **deployment.arguments}
     experiment = replace(saved, arguments=arguments)
     span = _span(experiment, deployment)
-    environment = experiment.make(*span)
+    environment = experiment.make(*span, whole=True)
     place = experiment.folder_of(folder, deployment.seed)
     agent = load_agent(place, environment, allow=deployment.allow)
     played = agent.evaluate()

@@ -46,9 +46,14 @@ class Experiment:
         if not self.seeds:
             raise ConfigurationError("an experiment needs at least one seed")
 
-    def make(self, start: str | None = None, end: str | None = None) -> NativeEnvironment:
-        """The environment on a span; None is as far as the data and the history that observations need allow."""
+    def make(self, start: str | None = None, end: str | None = None, *, whole: bool = False) -> NativeEnvironment:
+        """The environment on a span; None is as far as the data and the history that observations need allow.
+
+        `whole` is for who is judged there: one episode is all of it, also where training plays random windows.
+        """
         arguments = {"track_training": False, **self.arguments, "start_time": start, "end_time": end}
+        if whole:
+            arguments["episode_length"] = None
         return native_environment(gymnasium.make(self.environment, disable_env_checker=True, **arguments))
 
     def training_environment(self) -> NativeEnvironment:

@@ -36,7 +36,8 @@ def random_traders_like(
 ) -> tuple[RandomTrader, Evaluation]:
     """A random trader like the evaluated strategy, and what it did in `seeds` episodes of the environment.
 
-    Their mean turnover is that of the strategy to within 3 per cent if that can be met, else as near as it came.
+    They play the episodes that the strategy played, in turn, where the environment draws windows or data sets. Their mean
+    turnover is that of the strategy to within 3 per cent if that can be met, else as near as it came.
     """
     native = native_environment(environment)
     held = np.concatenate([holdings_of(episode, native.engine) for episode in evaluation.episodes])
@@ -44,9 +45,10 @@ def random_traders_like(
     held = held[:: math.ceil(len(held) / _MOST_ROWS)]
     wanted = mean_turnover(evaluation)
     search = _Search(wanted, _first_guess(held, wanted, native))
+    same = [evaluation.seeds[i % len(evaluation.seeds)] for i in range(seeds)] if evaluation.seeds else 0
     for _ in range(_ROUNDS if wanted > 0.0 else 1):
         trader = RandomTrader(search.redraw, environment=native, holdings=held, choices=search.choices)
-        played = trader.evaluate(episodes=seeds)
+        played = trader.evaluate(episodes=seeds, seed=same)
         if search.ends(trader, played):
             break
     return search.best

@@ -9,7 +9,7 @@ from tradeready_gym.agents import AgentBundle, DataIdentity
 from tradeready_gym.agents.versions import MismatchWarning
 from tradeready_gym.engine import Engine
 from tradeready_gym.errors import ConfigurationError, UnknownName
-from tradeready_gym.market import Candles, format_time
+from tradeready_gym.market import Candles, Span, format_time
 from tradeready_gym.strategies.learned import Learned, spans_of
 from tradeready_gym.strategies.native import NativeEnvironment, interface_of
 
@@ -76,14 +76,17 @@ def _refuse_anchors(bundle: AgentBundle, engine: Engine, sets: Sequence[Candles]
 
 def _refuse_revised(known: Sequence[DataIdentity], learned: Sequence[Learned], candles: Candles) -> None:
     mine = [identity for identity in known if set(identity.symbols) & set(candles.symbols)]
-    answers = [answer for answer in (lesson.is_same_in(candles) for lesson in learned) if answer is not None]
+    answers = [(lesson, answer) for lesson in learned if (answer := lesson.is_same_in(candles)) is not None]
     if not mine or not answers:
         return  # another market
     # where a span is not covered as a whole, what the witnesses say has to be enough
     covered = [answer for answer in (identity.is_in(candles) for identity in mine) if answer is not None]
     own = candles.source in {identity.source for identity in mine}
+    # of several data sets of one symbol and time, such as two venues, each is one of them and none is all
+    same = [lesson.span for lesson, answer in answers if answer]
+    revised = any(not answer and not _beside(lesson.span, same) for lesson, answer in answers)
     # other wicks and volumes of another source are another venue's
-    if all(answers) and (any(covered) or not covered or not own):
+    if not revised and (any(covered) or not covered or not own):
         return
     identity = mine[0]
     said = (
@@ -97,3 +100,7 @@ def _refuse_revised(known: Sequence[DataIdentity], learned: Sequence[Learned], c
         f"{said}: they were revised (SHA-256 {identity.fingerprint[:12]}... then). Train on the data as they are, bring the "
         f"old ones back, or accept it with allow='data'"
     )
+
+
+def _beside(span: Span, others: Sequence[Span]) -> bool:
+    return any(span.start < other.end and other.start < span.end for other in others)

@@ -7,7 +7,13 @@ import numpy as np
 
 from tradeready_gym.engine import Engine
 from tradeready_gym.evaluation.metrics import DAYS_PER_YEAR
-from tradeready_gym.exchanges import FixedSlippage, NoSlippage, SlippageModel, VolumeShareSlippage
+from tradeready_gym.exchanges import (
+    FixedSlippage,
+    NoSlippage,
+    SimulatedExchange,
+    SlippageModel,
+    VolumeShareSlippage,
+)
 from tradeready_gym.market import Span
 from tradeready_gym.rendering.report import Curve, Report, ReportFill
 from tradeready_gym.rendering.words import MONTHS, time_utc
@@ -88,9 +94,28 @@ def days(span: Span) -> str:
 
 
 def costs_of(engine: Engine) -> str:
-    """What each fill costs, in words."""
-    exchange = engine.spec.exchange
-    return f"fee {_percent(exchange.fee_rate)} a fill · {slippage_of(exchange.slippage)}"
+    """What each fill costs, and what is charged besides, in words."""
+    return " · ".join(costs_in_words(engine.spec.exchange))
+
+
+def costs_in_words(exchange: SimulatedExchange) -> list[str]:
+    """Everything that an exchange charges or keeps from being filled; what it does not is left out, but for a fee of 0."""
+    fees, account = exchange.fees, exchange.account
+    fee = f"fee {fees.rate:.2%} of each fill"
+    if fees.maker != fees.rate:
+        fee += f" ({fees.maker:.2%} of what rested)"
+    fee += f" and {fees.per_trade:g} for each" if fees.per_trade else ""
+    fee += f", at least {fees.minimum:g}" if fees.minimum else ""
+    found = [fee, slippage_of(exchange.slippage)]
+    if exchange.max_volume_share is not None:
+        found.append(f"at most {exchange.max_volume_share:.4g} of the volume of a candle")
+    if account is not None and account.annual_borrow_rate > 0.0:
+        found.append(f"interest {account.annual_borrow_rate:.2%} a year on what is borrowed")
+    if account is not None and account.funding_rate is not None:
+        rate = account.funding_rate
+        said = f"{rate:.4%} each {account.funding_hours} hours" if isinstance(rate, int | float) else "as it was"
+        found.append(f"funding {said}")
+    return found
 
 
 def slippage_of(model: SlippageModel) -> str:

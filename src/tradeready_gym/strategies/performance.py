@@ -90,8 +90,9 @@ class Performance:
 
     @property
     def mean_weight(self) -> float:
-        """The average share of the equity that was invested, over the steps."""
-        return float(np.mean(self.position_value[1:] / self.net_worth[1:])) if len(self) > 1 else 0.0
+        """The average share of the equity that was invested, over the steps at which it was worth anything."""
+        alive = self.net_worth[1:] > 0.0
+        return float(np.mean(self.position_value[1:][alive] / self.net_worth[1:][alive])) if alive.any() else 0.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,7 +101,8 @@ class Evaluation:
 
     `spans` are the spans they were drawn from. `in_sample` is True if the strategy, or a scaler among the features, has
     learned from any part of them: such figures say nothing about the future. `optimistic` is True if orders were filled at the
-    close that they were decided on (`fill_at="close"`). `action_scheme` is what was played with, as it prints.
+    close that they were decided on (`fill_at="close"`). `action_scheme` is what was played with, as it prints. `seeds` has the
+    environment's for each episode: which window, or data set, it was where those are drawn.
     """
 
     strategy: str
@@ -109,6 +111,7 @@ class Evaluation:
     episodes: tuple[Performance, ...]
     optimistic: bool = False
     action_scheme: str = ""
+    seeds: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         where = ", ".join(map(str, self.spans))

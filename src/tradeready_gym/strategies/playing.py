@@ -1,6 +1,6 @@
 """Playing episodes without learning: N accounts of one vector environment, each for one episode."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,11 @@ _KEPT = ("virtual_time", "equity", "available_cash", "position_value")
 
 
 def play(
-    decide: Decide, environment: TradingVectorEnvironment, *, seed: int = 0, steps: int | None = None
+    decide: Decide, environment: TradingVectorEnvironment, *, seed: int | Sequence[int] = 0, steps: int | None = None
 ) -> tuple[Performance, ...]:
     """One episode in every sub-environment (`autoreset_mode="SAME_STEP"`), or its first `steps` decisions.
 
-    Sub-environment i plays episode 0 of `seed + i`.
+    Sub-environment i plays episode 0 of `seed + i`, or of `seed[i]`.
     """
     count = environment.num_envs
     observations, infos = environment.reset(seed=seed)

@@ -242,7 +242,7 @@ def _train_and_test(experiment: Experiment, fold: Fold, seed: int, random_seeds:
         training = experiment.make(fold.training.start_time, fold.training.end_time)
         agent = StableBaselinesTradingStrategy(training, experiment.algorithm, seed=seed, track_training=False)
         agent.train(experiment.steps)
-        test = experiment.make(fold.test.start_time, fold.test.end_time)
+        test = experiment.make(fold.test.start_time, fold.test.end_time, whole=True)
         played = agent.evaluate(test)
         return FoldResult(fold, seed, played, trade_like(played, test, random_seeds) if random_seeds else None)
 
@@ -262,7 +262,7 @@ def _one_thread() -> Iterator[None]:
 
 def _play_baselines(experiment: Experiment, folds: Sequence[Fold]) -> Iterator[FoldResult]:
     for fold in folds:
-        environment = experiment.make(fold.test.start_time, fold.test.end_time)
+        environment = experiment.make(fold.test.start_time, fold.test.end_time, whole=True)
         for played in play_rules(environment):
             yield FoldResult(fold, None, played)
 

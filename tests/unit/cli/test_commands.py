@@ -13,9 +13,10 @@ import pytest
 
 import tradeready_gym
 from tradeready_gym.cli import main
-from tradeready_gym.market import CandleStore, Span
+from tradeready_gym.market import CandleStore, Span, parse_time
 from tradeready_gym.market.worlds import trend
 from tradeready_gym.rewards import REWARD_SCHEMES
+from tradeready_gym.strategies import Flat, rllib
 from tradeready_gym.strategies.algorithms import ALGORITHMS
 from tradeready_gym.strategies.experiment import Experiment
 from tradeready_gym.strategies.trials import TrialStore
@@ -231,7 +232,8 @@ def test_a_context_says_what_was_not_typed_and_what_an_evaluation_changes(
         "lookback_window": 5,
         "rewards": {"name": "pnl"},
     }
-    context.write_text(json.dumps({**settings, "actions": {"position_size": 1.0}, "end_time": "2021-01-22T00:00:00Z"}))
+    windows = {"episode_length": 50, "end_time": "2021-01-22T00:00:00Z"}
+    context.write_text(json.dumps({**settings, "actions": {"position_size": 1.0}, **windows}))
     typed = ["--context", str(context), "--lookback", "4", "--steps", "500", "--label", "told"]
     assert main(["train", *typed]) == 0
     card = json.loads((home / "models" / "told" / "experiment.json").read_text())
@@ -241,15 +243,36 @@ def test_a_context_says_what_was_not_typed_and_what_an_evaluation_changes(
     capsys.readouterr()
     assert main(["evaluate", "told", "--random-seeds", "2"]) == 0
     assert "fee 0.00% of each fill" in capsys.readouterr().out
-    costs = tmp_path / "costs.yaml"
+    # of 700 candles, those after the training: no random window of 50
+    played = json.loads((home / "models" / "told" / "report.json").read_text())
+    assert {one["metrics"]["length"] for one in (*played["agents"], *played["baselines"])} == {700 - 21 * 24}
+    costs = tmp_path / "the costs.yaml"
     costs.write_text("exchanges: {fee_rate: 0.003}\nstart_time: 2021-01-24T00:00:00Z\n")
     assert main(["evaluate", "told", "--random-seeds", "2", "--context", str(costs)]) == 0
     told = capsys.readouterr().out
     assert "fee 0.30% of each fill" in told and "2021-01-24T00:00:00Z .." in told
-    assert f"--context {costs}" in json.loads((home / "models" / "told" / "report.json").read_text())["command"]
+    assert f"--context '{costs}'" in json.loads((home / "models" / "told" / "report.json").read_text())["command"]
     costs.write_text("actions: {name: target_position}")
     assert main(["evaluate", "told", "--context", str(costs)]) == 1
     assert "trained with action_scheme = HoldBuySell" in capsys.readouterr().err
+
+
+def test_agents_of_every_library_are_evaluated_and_compared(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rllib.RLlibTradingStrategy, "load", lambda place, environment, **allow: Flat(environment))
+    arguments = {"data": str(write_csv(tmp_path / "mine.csv")), "lookback_window": 5}
+    experiment = Experiment("TradeReady-BTC-v0", arguments, algorithm="RLlib")
+    span = Span(parse_time("2021-01-02T00:00:00Z"), parse_time("2021-01-22T00:00:00Z"))
+    for name in ("one", "two"):
+        experiment.save(tmp_path / name, trained_on=span)
+        place = experiment.folder_of(tmp_path / name, 0)
+        place.mkdir()
+        (place / "strategy.json").write_text(json.dumps({"kind": rllib.KIND}))
+    runs = [str(tmp_path / name) for name in ("one", "two")]
+    assert main(["evaluate", runs[0], "--random-seeds", "2"]) == 0
+    assert main(["compare", *runs, "--random-seeds", "2"]) == 0
+    assert "A seed of one returns more than one of two with probability" in capsys.readouterr().out
 
 
 def test_an_evaluation_on_revised_data_is_refused_until_it_is_allowed(

@@ -1,6 +1,7 @@
 """The baselines do what their names say, on worlds where it is known what that earns."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -73,6 +74,33 @@ def test_buy_and_hold_of_several_symbols_buys_each_once_and_does_not_rebalance()
     growth = candles.close[:, -1] / candles.open[:, first]
     assert result.metrics["total_trades"] == 2
     assert result.net_worth[-1] == pytest.approx(10_000.0 * growth.mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("scheme", ["portfolio", "target_weights"])
+def test_buy_and_hold_of_several_symbols_goes_on_where_a_candle_fills_a_part(scheme: str) -> None:
+    exchange = SimulatedExchange(
+        two_symbols(400), starting_balance=1e6, max_volume_share=0.05, fee_rate=0.0, slippage="none"
+    )
+    market = TradingEnvironment(
+        exchange=exchange, action_scheme=scheme, feature_pipeline=["returns", "position"], lookback_window=10
+    )
+    result = BuyAndHold().evaluate(market).episodes[0]
+    assert result.fills is not None
+    assert len(result.fills) > 20
+    assert np.all(result.fills["side"] == 1)
+    assert result.position_value[-1] > 0.97 * result.net_worth[-1]
+
+
+def test_buy_and_hold_buys_a_symbol_that_could_not_be_traded_at_first() -> None:
+    rising, other = trend(100, seed=1, symbol="BTCUSDT"), trend(100, seed=2, symbol="ETHUSDT")
+    volume = np.array(other.volume)
+    market = environment(Candles.merge([rising, other]), action_scheme="portfolio")
+    first = int(market.engine.segments[0]["first_row"])
+    volume[:, : first + 5] = 0.0
+    late = environment(Candles.merge([rising, replace(other, volume=volume)]), action_scheme="portfolio")
+    result = BuyAndHold().evaluate(late).episodes[0]
+    assert result.fills is not None
+    assert [(int(fill["symbol"]), int(fill["row"]) - first) for fill in result.fills] == [(0, 0), (1, 5)]
 
 
 def test_buy_and_hold_tries_again_after_a_halt() -> None:

@@ -11,7 +11,8 @@ from tradeready_gym.actions import ContinuousOrder, HoldBuySell, PortfolioWeight
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.evaluation import deflated_sharpe, return_moments
-from tradeready_gym.exchanges import CustomSlippage, MarginAccount, VolumeShareSlippage
+from tradeready_gym.exchanges import CustomSlippage, MarginAccount, SimulatedExchange, VolumeShareSlippage
+from tradeready_gym.market import Instrument
 from tradeready_gym.market.worlds import trend
 from tradeready_gym.rendering.report import render_report
 from tradeready_gym.strategies import BuyAndHold, Flat, MovingAverageCross
@@ -19,7 +20,7 @@ from tradeready_gym.strategies.card import result_card
 from tradeready_gym.strategies.comparison import Comparison, compare
 from tradeready_gym.strategies.details import details_of
 from tradeready_gym.strategies.learned import Learned
-from tradeready_gym.strategies.pages import comparison_report, details_rows, turnover_words
+from tradeready_gym.strategies.pages import comparison_report, costs_in_words, details_rows, turnover_words
 from tradeready_gym.strategies.performance import Evaluation, Performance
 from tradeready_gym.strategies.sensitivity import cost_sensitivity
 from tradeready_gym.strategies.trace import count_actions, trace
@@ -39,6 +40,10 @@ def test_a_card_is_json_and_has_what_a_sceptic_asks_for() -> None:
     assert json.loads(json.dumps(card, allow_nan=False)) == card
     assert card["environment"]["fee_rate"] == 0.002
     assert card["spans"]["in_sample"] is False
+    assert card["spans"]["played"] == card["spans"]["evaluation"]
+    drawn, window = compared(episode_length=10)
+    first, last = window.agents[0].episodes[0].time[[0, -1]]
+    assert result_card(window, drawn)["spans"]["played"] == [f"{first.astype('M8[s]')}Z .. {last.astype('M8[s]')}Z"]
     assert card["fills"] == {"convention": "next_open", "optimistic": False}
     assert card["trials"]["count"] == 2
     assert card["command"] == "tradeready evaluate x"
@@ -48,6 +53,33 @@ def test_a_card_is_json_and_has_what_a_sceptic_asks_for() -> None:
         return_moments(np.diff(equity) / equity[:-1]), [t.sharpe * 60.0 for t in known if t.sharpe is not None]
     )
     assert card["agents"][0]["deflated_sharpe"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_card_and_the_words_have_every_cost_not_the_rate_alone() -> None:
+    # a rate of 0 is not free where each fill costs five, and interest runs
+    exchange = SimulatedExchange(
+        trend(bars=60, seed=0),
+        fee_rate={"rate": 0.0, "maker_rate": 0.0002, "per_trade": 5.0, "minimum": 7.0},
+        slippage="none",
+        max_volume_share=0.05,
+        account=MarginAccount(annual_borrow_rate=0.1),
+        instruments={"BTCUSDT": Instrument("BTCUSDT", min_notional=10.0)},
+    )
+    env = TradingEnvironment(
+        exchange=exchange, feature_pipeline=["returns"], lookback_window=2, interpreted=True, max_loss=0.5
+    )
+    said = result_card(compare([Flat()], env, random_seeds=1), env)["environment"]
+    assert said["fees"] == {"rate": 0.0, "maker_rate": 0.0002, "per_trade": 5.0, "minimum": 7.0}
+    assert (said["max_volume_share"], said["max_loss"]) == (0.05, 0.5)
+    assert "min_notional=10.0" in said["instruments"]["BTCUSDT"]
+    assert costs_in_words(exchange) == [
+        "fee 0.00% of each fill (0.02% of what rested) and 5 for each, at least 7",
+        "no slippage",
+        "at most 0.05 of the volume of a candle",
+        "interest 10.00% a year on what is borrowed",
+    ]
+    funded = SimulatedExchange(trend(bars=60, seed=0), account=MarginAccount(funding_rate=0.0001))
+    assert costs_in_words(funded)[-1] == "funding 0.0100% each 8 hours"
 
 
 def test_the_card_and_the_page_have_what_the_fills_and_the_curve_say() -> None:

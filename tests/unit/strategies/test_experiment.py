@@ -8,11 +8,12 @@ import pytest
 
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.errors import ConfigurationError, StoreError, UnknownName
-from tradeready_gym.market.worlds import trend
+from tradeready_gym.market.worlds import martingale, trend
 from tradeready_gym.strategies import BuyAndHold, Flat, MovingAverageCross
 from tradeready_gym.strategies.comparison import compare
 from tradeready_gym.strategies.experiment import Experiment, find_folder, unused_folder
 from tradeready_gym.strategies.learned import spans_of
+from tradeready_gym.strategies.matching import random_traders_like
 
 
 def experiment(**changes: Any) -> Experiment:
@@ -98,3 +99,30 @@ def test_random_traders_of_a_comparison_trade_as_much_as_their_agent() -> None:
 def test_a_comparison_of_nobody_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="at least one"):
         compare([], market())
+
+
+def test_who_is_judged_plays_the_whole_span_also_where_training_plays_random_windows() -> None:
+    windows = experiment(arguments={**experiment().arguments, "episode_length": 30})
+    assert windows.training_environment().engine.spec.episode_length == 30
+    judged = windows.make("2022-01-01T00:00:00Z", "2022-07-01T00:00:00Z", whole=True)
+    assert len(Flat().evaluate(judged).episodes[0]) - 1 == 181
+
+
+def test_random_traders_play_the_window_that_the_agent_played() -> None:
+    # with no costs, who always holds does what those like it do, and nothing that another window would do
+    candles = martingale(bars=3_000, seed=0)
+    settings = {"episode_length": 100, "fee_rate": 0.0, "data": candles}
+    for drawn in (market(**settings), market(**settings | {"data": [candles, martingale(bars=3_000, seed=1)]})):
+        result = compare([BuyAndHold()], drawn, random_seeds=6)
+        played = (*result.agents, *result.baselines)
+        assert {episode.time[0] for one in played for episode in one.episodes} == {result.agents[0].episodes[0].time[0]}
+        assert result.random[0].metric("roi_pct") == pytest.approx(result.agents[0].metric("roi_pct")[0])
+
+
+def test_several_episodes_are_met_by_random_traders_in_turn() -> None:
+    drawn = market(episode_length=50, data=martingale(bars=3_000, seed=0))
+    agent = BuyAndHold().evaluate(drawn, episodes=2, seed=7)
+    traders = random_traders_like(agent, drawn, seeds=4)[1]
+    assert [one.time[0] for one in traders.episodes] == 2 * [one.time[0] for one in agent.episodes]
+    assert agent.seeds == (7, 8)
+    assert traders.seeds == (7, 8, 7, 8)

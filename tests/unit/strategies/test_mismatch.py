@@ -24,11 +24,11 @@ WORLD = random_candles(500)
 CUMULATIVE = ["returns", {"name": "talib", "function": "AD"}, "position"]
 
 
-def environment(candles: Candles = WORLD, **arguments: Any) -> TradingEnvironment:
+def environment(candles: Candles | list[Candles] = WORLD, **arguments: Any) -> TradingEnvironment:
     return trend_env(**{"data": candles, "interpreted": False, **arguments})
 
 
-def held_out(candles: Candles = WORLD, **arguments: Any) -> TradingEnvironment:
+def held_out(candles: Candles | list[Candles] = WORLD, **arguments: Any) -> TradingEnvironment:
     return environment(candles, **{"start_time": CUT, **arguments})
 
 
@@ -71,6 +71,16 @@ def test_a_revised_candle_that_was_learned_from_is_refused(agent: Path, name: st
     with pytest.raises(ConfigurationError, match="revised"):
         load(agent).evaluate(held_out(revised))
     assert len(load(agent, held_out(revised), allow="data").evaluate(steps=3).episodes) == 1
+
+
+def test_of_two_venues_that_were_learned_from_each_is_one_of_them_and_a_revised_one_is_neither(tmp_path: Path) -> None:
+    other = changed("close", slice(None, None, 2), 1.0001)
+    both = [WORLD, other]
+    agent = trained_on(environment(both, end_time=CUT), tmp_path)
+    for market in (environment(both, end_time=CUT), held_out(both), held_out(WORLD), held_out(other)):
+        assert load(agent, market).environment is market
+    with pytest.raises(ConfigurationError, match="revised"):
+        load(agent, held_out(changed("close", 200, 1.001, other)))
 
 
 def test_prices_that_were_adjusted_as_a_whole_were_revised(agent: Path) -> None:
@@ -118,8 +128,8 @@ def test_other_numbers_of_another_source_are_said_and_played(agent: Path) -> Non
 
 def test_each_path_of_a_simulated_market_is_known_again(tmp_path: Path) -> None:
     paths = [random_candles(200, seed=seed) for seed in range(3)]
-    folder = trained_on(environment(paths), tmp_path)  # type: ignore[arg-type]
-    load(folder, environment(paths[::-1]))  # type: ignore[arg-type]
+    folder = trained_on(environment(paths), tmp_path)
+    load(folder, environment(paths[::-1]))
     load(folder, environment(paths[1]))
     with pytest.raises(ConfigurationError, match="revised"):
         load(folder, environment(changed("volume", 5, candles=paths[1])))

@@ -8,11 +8,20 @@ import numpy as np
 import pandas
 import pytest
 
-from small_worlds import trend_env
+from small_worlds import candles_of, small_env, trend_env
+from tradeready_gym.actions import TargetPosition
 from tradeready_gym.errors import ConfigurationError, UnknownName
+from tradeready_gym.exchanges import MarginAccount
 from tradeready_gym.market import Candles
 from tradeready_gym.market.worlds import trend
 from tradeready_gym.strategies import BuyAndHold, Situation, TradingStrategy
+
+
+class Shorting(TradingStrategy):
+    """Is short at all times."""
+
+    def decide(self, situation: Situation) -> Any:
+        return np.ones(situation.count, np.int64)
 
 
 class Alternating(TradingStrategy):
@@ -118,3 +127,15 @@ def test_without_pandas_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) ->
 def test_strategies_do_not_import_pandas() -> None:
     program = "import sys; from tradeready_gym.strategies import Performance; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_an_account_that_was_ruined_has_the_weight_of_the_time_before() -> None:
+    closes = [100.0] * 30 + [300.0] * 30
+    market = small_env(
+        candles_of(closes, open=closes),
+        action_scheme=TargetPosition((0.0, -1.0)),
+        account=MarginAccount(leverage=3.0),
+    )
+    ruined = Shorting(market).run(episodes=1, testing=True)
+    assert ruined.net_worth[-1] == 0.0
+    assert ruined.mean_weight < -0.9  # and not what 0 / 0 is, which no card could hold

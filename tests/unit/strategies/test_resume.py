@@ -131,6 +131,14 @@ def test_resume_is_refused_by_what_is_missing_or_different(tmp_path: Path) -> No
     loaded._state._values["aim"] = 128  # type: ignore[union-attr]
     with pytest.raises(ConfigurationError, match=r"fee_rate was 0\.001, is 0\.002.*train\(steps\)"):
         loaded.resume()
+    for name, other in (
+        ("fees", {"fee_rate": {"rate": 0.001, "per_trade": 1.0}}),
+        ("max_volume_share", {"max_volume_share": 0.1}),
+        ("max_loss", {"max_loss": 0.5}),
+    ):
+        loaded.environment = market(**other)
+        with pytest.raises(ConfigurationError, match=rf"in the environment .*\b{name} was .*, is "):
+            loaded.resume()
     loaded.environment = market(data=trend(bars=300, seed=9))
     with pytest.raises(ConfigurationError, match=r"candles was .*, is "):
         loaded.resume()
