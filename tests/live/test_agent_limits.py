@@ -1,18 +1,23 @@
 """What a deployed agent may do: limits on its orders, and nothing decided by what was seen too long ago."""
 
 import json
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 from test_parity import START, market
 
+from tradeready_gym.actions import CustomActionScheme
 from tradeready_gym.envs import live_limits
 from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.envs.live_limits import LimitedTradingEnv
 from tradeready_gym.errors import ConfigurationError
-from tradeready_gym.live import ReplayFeed
+from tradeready_gym.live import FeedEnded, FeedHealth, FeedState, ReplayFeed
 from tradeready_gym.live.deployments import Deployment, decisions_of
 from tradeready_gym.live.risk import AgentLimits, OrderLimits
 from tradeready_gym.orders import Order
@@ -86,6 +91,46 @@ def test_resting_orders_count() -> None:
     env.exchange.submit([Order("BTCUSDT", "buy", 0.25 * 10_000 / 1.0, "limit", price=1.0)])
     [refused] = env.step(1)[4]["refused_by_limits"]
     assert refused["reason"] == "position_limit_exceeded"
+
+
+class Scripted(CustomActionScheme):
+    """Makes the orders that a test has written down, whatever the action."""
+
+    def __init__(self, *turns: list[Order]) -> None:
+        self.turns = list(turns)
+
+    def action_space(self, symbols: int) -> Any:
+        return spaces.Discrete(2)
+
+    def orders(self, action: Any, view: Any) -> list[Order]:
+        return self.turns.pop(0)
+
+
+@pytest.mark.parametrize("quantity", [float("nan"), float("inf"), 0.0, -1.0])
+def test_an_order_that_is_none_makes_no_room_for_another(quantity: float) -> None:
+    scheme = Scripted([Order("BTCUSDT", "buy", quantity), Order("BTCUSDT", "buy", 0.3)])
+    info = limited(OrderLimits(30.0, None, None), action_scheme=scheme).step(0)[4]
+    assert info["filled_orders"] == []
+    assert [refused["reason"] for refused in info["refused_by_limits"]] == ["position_limit_exceeded"]
+    assert sorted(rejected["reason"] for rejected in info["rejected_orders"]) == ["invalid_quantity", "risk_limit"]
+
+
+def test_a_sale_that_only_rests_or_is_refused_makes_no_room_for_a_buy() -> None:
+    buy = Order("BTCUSDT", "buy", 0.05)
+    rests = Order("BTCUSDT", "sell", 0.05, "limit", price=1e6)
+    env = limited(
+        OrderLimits(20.0, None, None),
+        action_scheme=Scripted([buy], [rests, buy], [Order("BTCUSDT", "sell", 0.05), buy]),
+    )
+    assert env.step(0)[4]["refused_by_limits"] == []
+    for _ in range(2):
+        # then all of it is locked by the order that rests
+        info = env.step(0)[4]
+        assert [refused["side"] for refused in info["refused_by_limits"]] == ["buy"]
+    assert env.exchange.portfolio == {"BTCUSDT": 0.05}
+    sold = Scripted([buy], [Order("BTCUSDT", "sell", 0.05), buy])
+    env = limited(OrderLimits(20.0, None, None), action_scheme=sold)
+    assert [len(env.step(0)[4]["filled_orders"]) for _ in range(2)] == [1, 2]
 
 
 def test_a_guard_that_lets_everything_pass_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,6 +242,57 @@ def test_a_limit_of_seconds_waits_within_the_candle(tmp_path: Path, monkeypatch:
     assert status["stale_times"] >= 2
     assert all(line["decision_delay_ms"] < 300_000 for line in decisions_of(made, 10))
     assert status["limits"] == {"stale_after_seconds": 300.0}
+
+
+def test_the_status_says_while_it_waits_that_the_feed_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lost(ReplayFeed):
+        """A venue that goes away after three candles, until somebody closes the feed."""
+
+        away, gone = False, threading.Event()
+
+        def wait(self, time: int, timeout: float | None = None) -> Any:
+            if time < market().row_of(START) * HOUR + market().start + 3 * HOUR:
+                return super().wait(time, timeout)
+            self.away = True
+            self.gone.wait(60.0)
+            raise FeedEnded("closed")
+
+        @property
+        def health(self) -> FeedHealth:
+            found = super().health
+            return replace(found, state=FeedState.CONNECTING, reconnects=7) if self.away else found
+
+        def close(self) -> None:
+            super().close()
+            self.gone.set()
+
+    feed = Lost(market(), START)
+    made = at_work_on(feed, monkeypatch, tmp_path)
+    thread = threading.Thread(target=lambda: at_work.work(made, feed))
+    thread.start()
+    begin = time.monotonic()
+    while made.status.get("feed", {}).get("state") != "connecting" and time.monotonic() - begin < 30.0:
+        time.sleep(0.02)
+    status = made.status
+    made.ask("stop")
+    thread.join(30.0)
+    assert (status["state"], status["alive"], status["step"]) == ("running", True, 3)
+    assert (status["feed"]["state"], status["feed"]["reconnects"]) == ("connecting", 7)
+    assert made.status["state"] == "stopped"
+
+
+def test_a_journal_that_cannot_be_compacted_ends_no_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def compacted(env: LiveTradingEnv) -> LiveTradingEnv:
+        tried.append(env)
+        raise ValueError("a record holds at most 99999999 bytes; got 100000000.")
+
+    monkeypatch.setattr(LiveTradingEnv, "compacted", compacted)
+    monkeypatch.setattr(at_work, "COMPACT_BYTES", 1)
+    feed = ReplayFeed(market(), START)
+    assert at_work.work(at_work_on(feed, monkeypatch, tmp_path), feed, steps=4)["step"] == 4
+    assert len(tried) == 4
 
 
 def test_refusals_are_in_the_status_and_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,13 @@
 """The real client against a replica of the venue's public interface, with everything that a venue does to its clients."""
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gymnasium as gym
+import httpx2
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from tradeready_gym.live import BinanceFeed, FeedEnded, FeedHealth, FeedState
 from tradeready_gym.live.binance_rest import BinanceRest
 from tradeready_gym.live.clock import ShiftedClock
 from tradeready_gym.live.replica import REST_FAULTS, STREAM_FAULTS, Replica
+from tradeready_gym.live.replica_wire import kline_event
 from tradeready_gym.market import Candles, Instrument, Timeframe, synthetic
 
 HISTORY, PLAYED, SPEED = 1500, 400, 240.0
@@ -149,6 +152,34 @@ def test_the_venues_filters_are_read() -> None:
         with pytest.raises(UnknownName, match="DOGEUSDT"):
             rest.klines("DOGEUSDT", Timeframe("1m"), 0, 60_000_000)
         rest.close()
+
+
+@pytest.mark.parametrize("price", ["0", "-5", "NaN", "Infinity"])
+def test_a_running_candle_that_cannot_be_is_malformed_and_has_no_price(price: str) -> None:
+    feed = BinanceFeed("BTCUSDT", "1m")
+    now = feed.now()
+    running, values = now // 60_000_000 * 60_000_000, (10.0, 10.0, 10.0, 10.0, 0.0)
+    event = kline_event("BTCUSDT", feed.timeframe, running, values, closed=False, now=now)["data"]
+    feed._take(json.dumps(event | {"k": event["k"] | {"o": price, "c": price}}))
+    assert (feed.opening_prices(), feed.prices(), feed.health.malformed) == ({}, {}, 1)
+    feed._take(json.dumps(event))
+    assert (feed.opening_prices(), feed.prices()) == ({"BTCUSDT": 10.0}, {"BTCUSDT": 10.0})
+    feed.close()
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask"), [("0.00000000", "10.0"), ("10.0", "0.00000000"), ("11.0", "10.0"), ("NaN", "1")]
+)
+def test_a_book_with_an_empty_side_has_no_quote(bid: str, ask: str) -> None:
+    rest = BinanceRest(wait=lambda _: None)
+    entries = [
+        {"symbol": "BTCUSDT", "bidPrice": bid, "askPrice": ask},
+        {"symbol": "ETHUSDT", "bidPrice": "1.0", "askPrice": "1.5"},
+    ]
+    answer = httpx2.MockTransport(lambda _: httpx2.Response(200, json=entries))
+    rest._http = httpx2.Client(base_url="http://venue", transport=answer)
+    assert rest.quotes(("BTCUSDT", "ETHUSDT")) == {"ETHUSDT": (1.0, 1.5)}
+    rest.close()
 
 
 def test_a_venue_that_never_answers_is_a_named_error() -> None:

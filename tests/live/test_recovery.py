@@ -166,6 +166,91 @@ def test_a_full_disk_stops_before_the_effect(tmp_path: Path, monkeypatch: pytest
     assert (env.exchange.net_worth, env.feed.now()) == before
 
 
+@pytest.mark.parametrize("share", [0.5, 1.0], ids=["half a record", "a whole one"])
+@pytest.mark.parametrize("kind", ["decide", "slot", "order"])
+def test_a_disk_that_was_full_for_a_moment_leaves_nothing_of_the_record(
+    kind: str, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "session.journal"
+    env = LiveTradingEnv(_OnceOnly(market(), START), journal=path)
+    env.reset(seed=3)
+    env.step(1)
+    genuine = records.append
+
+    def full(target: Path, data: bytes, *, sync: bool = False) -> None:
+        if f'"{kind}"'.encode() not in data:
+            return genuine(target, data, sync=sync)
+        genuine(target, data[: int(share * len(data))])
+        raise OSError(28, "No space left on device")
+
+    def buy() -> None:
+        env.exchange.submit([Order("BTCUSDT", "buy", 0.01)])
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space"):
+        patched.setattr(records, "append", full)
+        buy() if kind == "order" else env.step(2)
+    if kind == "order":
+        buy()
+    told = [env.step(2)[4], env.step(1)[4]][-1]
+    again = LiveTradingEnv(ReplayFeed(market(), START), journal=path)
+    recovered = again.recover()
+    assert recovered is not None
+    assert {name: recovered[1][name] for name in KEPT} == {name: told[name] for name in KEPT}
+    assert again.exchange.trades == env.exchange.trades
+    # each candle once, each order once
+    written = [record for record in SessionJournal(path).records if record["message"] in ("slot", "order")]
+    assert len(written) == told["step"] + (kind == "order")
+
+
+def test_what_passed_before_a_decision_that_was_taken_back_is_told_and_seen(tmp_path: Path) -> None:
+    path, hour = tmp_path / "session.journal", 3_600_000_000
+    feed = ReplayFeed(market(), START)
+    env = LiveTradingEnv(feed, journal=path)
+    env.reset(seed=3)
+    equity = env.step(1)[4]["equity"]
+    feed.clock.advance_to(feed.now() + 3 * hour)
+    # three have passed; the fourth, which is waited for, does not come
+    feed.wait = _until(feed, env.clock_time + 3 * hour)  # type: ignore[method-assign]
+    with pytest.raises(FeedEnded):
+        env.step(0)
+    env.withdraw()
+    again = LiveTradingEnv(ReplayFeed(market(), START), journal=path)
+    recovered = again.recover()
+    assert recovered is not None
+    observation, info = recovered
+    assert (info["virtual_time"], info["equity"]) == ("2024-01-27T04:00:00Z", env.exchange.net_worth)
+    plain = LiveTradingEnv(ReplayFeed(market(), START))
+    plain.reset(seed=3)
+    for action in (1, 0, 0, 0):
+        seen = plain.step(action)[0]
+    assert np.array_equal(observation, seen)
+    _, reward, _, _, info = again.step(0)
+    assert reward == pytest.approx(info["equity"] - equity, rel=1e-12)
+    assert (info["missed_candles"], info["passed_candles"]) == (0, 3)
+
+
+def _until(feed: ReplayFeed, last: int) -> Any:
+    def wait(time: int, timeout: float | None = None) -> Any:
+        if time >= last:
+            raise FeedEnded("closed")
+        return ReplayFeed.wait(feed, time, timeout)
+
+    return wait
+
+
+class _OnceOnly(ReplayFeed):
+    """A feed that does not bring a candle twice, like those of venues."""
+
+    brought = 0
+
+    def wait(self, time: int, timeout: float | None = None) -> Any:
+        if time <= self.brought:
+            raise ConfigurationError("slots come one after the other")
+        slot = super().wait(time, timeout)
+        self.brought = time
+        return slot
+
+
 def test_a_process_that_is_killed_goes_on_in_another(tmp_path: Path) -> None:
     path, script = tmp_path / "session.journal", tmp_path / "play.py"
     script.write_text(

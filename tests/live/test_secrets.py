@@ -123,7 +123,7 @@ def live(served: Served, key: str, home: Path) -> dict[str, str]:
     env = LiveTradingEnv(ReplayFeed(market(), START), journal=home / "live.journal", api_key=key, base_url=served.url)
     env.reset(seed=1)
     env.step(1)
-    texts = {"repr of the live environment": repr(env)}
+    texts = {"repr of the live environment": repr(env), "its attributes": repr(vars(env))}
     for name, wrong in (
         ("step", lambda: env.step("nonsense")),
         (

@@ -92,6 +92,51 @@ def test_flatten_sells_and_of_a_stopped_agent_says_how_to(home: Path, monkeypatc
         made.ask("flatten")
 
 
+class Quiet(ReplayFeed):
+    """A recording that stops after three candles; in the fourth the first price is heard late, and not by who has closed it."""
+
+    heard, asked = threading.Event(), threading.Event()
+
+    def wait(self, time: int, timeout: float | None = None) -> Any:
+        if time < market().row_of(START) * HOUR + market().start + 3 * HOUR:
+            return super().wait(time, timeout)
+        self.asked.set()
+        if self._woken.wait(timeout):
+            raise FeedEnded("closed")
+        return None
+
+    def opening_prices(self) -> Any:
+        if self.asked.is_set() and self.heard.wait(0.3) and not self._closed:
+            return super().opening_prices()
+        return {}
+
+
+@pytest.mark.parametrize("price", [True, False], ids=["a price comes", "none comes"])
+def test_flatten_waits_for_a_price_of_the_running_candle(
+    price: bool, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_work, "_PATIENCE", 1.0)
+    monkeypatch.setattr(Quiet, "heard", threading.Event())
+    monkeypatch.setattr(Quiet, "asked", threading.Event())
+    feed = Quiet(market(), START)
+    made = at_work_on(feed, monkeypatch, home / "live")
+    thread = threading.Thread(target=lambda: at_work.work(made, feed))
+    thread.start()
+    assert feed.asked.wait(60.0)
+    made.ask("flatten")
+    time.sleep(0.5)
+    if price:
+        feed.heard.set()
+    thread.join(30.0)
+    status = made.status
+    if price:
+        assert (status["state"], status["positions"], status["problem"]) == ("flat", {}, None)
+    else:
+        # what holds something is not called flat
+        assert (status["state"], bool(status["positions"])) == ("stopped", True)
+        assert status["problem"] == "not everything could be sold (BTCUSDT: market_closed)"
+
+
 def test_ctrl_c_ends_with_130_sells_nothing_and_says_so(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

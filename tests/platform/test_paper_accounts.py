@@ -247,6 +247,33 @@ def test_another_server_goes_on_with_the_account(tmp_path: Path) -> None:
         assert call(second.served.client, "GET", "/trade/orders") == orders
 
 
+def test_an_account_whose_journal_is_damaged_holds_no_other_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with trading(tmp_path) as paper:
+        made = [paper.served.client.post(f"{PREFIX}/agents", json={"display_name": name}).json() for name in "abc"]
+        for agent in made:
+            body = {"symbol": "BTCUSDT", "side": "buy", "quantity": "0.01"}
+            headers = {"X-Agent-Id": agent["agent_id"]}
+            assert paper.served.client.post(f"{PREFIX}/trade/order", json=body, headers=headers).status_code == 201
+        accounts = paper.served.platform.paper
+        first = sorted((tmp_path / "paper").glob("*.journal"))[0]
+        whole = first.read_bytes()
+        first.write_bytes(whole.replace(b"order", b"0rder", 1))
+        for name in list(accounts._open):
+            accounts.forget(name)
+        caplog.clear()
+        for _ in range(2):
+            accounts.keep()
+        assert sorted(accounts._open) == sorted({agent["agent_id"] for agent in made} - {first.stem})
+        assert [record.getMessage() for record in caplog.records if "cannot go on" in record.getMessage()] == [
+            f"the paper account {first.stem} cannot go on"
+        ]
+        first.write_bytes(whole)
+        accounts.keep()
+        assert len(accounts._open) == 3
+
+
 def test_live_prices_come_from_the_feed(paper: Paper) -> None:
     anonymous, candles = paper.served.anonymous, recording()
     paper.release(3)

@@ -1,6 +1,7 @@
 """LiveTradingEnv: the environment's own step, one closed candle at a time, as the market makes them."""
 
 import dataclasses
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from tradeready_gym.envs.clock import ClockTexts
 from tradeready_gym.envs.trading import ResetNeeded, TradingEnvironment
 from tradeready_gym.errors import ConfigurationError, EpisodeError
 from tradeready_gym.features import DEFAULT_FEATURES, FeaturePipeline
-from tradeready_gym.live import Feed, FeedEnded, GrowingReplayer, JournaledFeed, LiveExchange, SessionJournal
+from tradeready_gym.live import Feed, FeedEnded, GrowingReplayer, JournaledFeed, LiveExchange, SessionJournal, Slot
 from tradeready_gym.live.journal import DecisionWithdrawn
 from tradeready_gym.live.market import newest_features
 from tradeready_gym.orders import Order
 
+_LOOK_EVERY = 0.25
 CAPACITY = 65_536  # 45 days of minutes; a market that fills up moves into twice the room
 
 
@@ -51,6 +53,8 @@ class LiveTradingEnv(TradingEnvironment):
     keeps_actions = False
     # what orders of the action are held to, by those who do; see `envs.live_limits`
     limits: Any = None
+    # whoever sets it ends a wait for a candle (`FeedEnded`), and the feed goes on
+    interrupted: threading.Event | None = None
 
     def __init__(
         self,
@@ -64,7 +68,8 @@ class LiveTradingEnv(TradingEnvironment):
         journal: str | Path | SessionJournal | None = None,
         **arguments: Any,
     ) -> None:
-        self._given = arguments | {
+        # without the platform, to which a sibling does not report
+        self._given = {name: value for name, value in arguments.items() if name not in ("api_key", "base_url")} | {
             "action_scheme": action_scheme, "feature_pipeline": feature_pipeline, "lookback_window": lookback_window,
             "capacity": capacity,
         }  # fmt: skip
@@ -166,16 +171,16 @@ class LiveTradingEnv(TradingEnvironment):
         body = {"action": np.asarray(action).tolist(), "quotes": self._seen}
         moment = self._began("decide", slot=self._market.clock, **body)
         self._pending = True
-        earned, missed = self._let_missed_candles_pass(moment)
-        earned, self._earned = earned + self._earned, 0.0
+        missed = self._let_missed_candles_pass(moment)
         if self.engine.state.accounts[0].done:
             self._pending = False
-            ended = self._without_decision(earned, missed)
+            ended = self._without_decision(self._told(missed), missed)
             self._end_episode(ended[4])
             return ended
         delay = max(0, moment - self._market.clock) / 1000.0
         gap = self._append_next()
         self._pending = False
+        earned = self._told(missed)
         observation, reward, terminated, truncated, info = super().step(action)
         self._note_history()
         info = self._live_info(info, delay, missed, gap)
@@ -207,10 +212,9 @@ class LiveTradingEnv(TradingEnvironment):
             return None
         moment = self._began("pass")
         self._pending = True
-        earned, missed = self._let_missed_candles_pass(moment)
+        missed = self._let_missed_candles_pass(moment)
         self._pending = False
-        self._earned, self._passed = self._earned + earned, self._passed + missed
-        observation, _, terminated, truncated, info = self._without_decision(earned, missed)
+        observation, _, terminated, truncated, info = self._without_decision(0.0, missed)
         if terminated or truncated:
             self._end_episode(info)
         return observation, info | {"filled_orders": [], "rejected_orders": []}
@@ -242,6 +246,8 @@ class LiveTradingEnv(TradingEnvironment):
         Raises:
             StoreError: the journal contradicts itself.
         """
+        from tradeready_gym.envs.live_compaction import restore, seen_now
+
         last: tuple[Any, dict[str, Any]] | None = None
         while isinstance(self.feed, JournaledFeed) and (record := self.feed.next_record()) is not None:
             if record["message"] == "reset":
@@ -256,8 +262,6 @@ class LiveTradingEnv(TradingEnvironment):
                 last = observation, info
                 decided(slot, action, reward, info)
             elif record["message"] == "snapshot":
-                from tradeready_gym.envs.live_compaction import restore
-
                 last = restore(self, record)
             elif record["message"] == "pass":
                 try:
@@ -266,6 +270,10 @@ class LiveTradingEnv(TradingEnvironment):
                     continue
             elif record["message"] == "withdraw":
                 self.withdraw()
+                now = seen_now(self)
+                if last is not None and last[1]["virtual_time"] != now[1]["virtual_time"]:
+                    # candles had passed before the decision that was taken back
+                    last = now[0], now[1] | {"filled_orders": [], "rejected_orders": []}
             elif record["message"] == "order":
                 self._prices_then = record["prices"]
                 self.exchange.submit([Order(**order) for order in record["orders"]])
@@ -313,18 +321,27 @@ class LiveTradingEnv(TradingEnvironment):
         row = int(self.engine.state.accounts[0].row) if self._ready else market.closed
         if row < market.closed:
             return bool(market.gaps_at(market.closed - 1).any())  # an action was refused after its candle had come
-        slot = self.feed.wait(market.clock)
-        if slot is None:
-            raise FeedEnded(f"the feed has no candle after {market.clock} and is not waiting for one")
+        slot = self._next_slot()
         row = market.append(slot)
         self._table[:, row] = newest_features(self.engine.pipeline, market.candles_so_far())
         # before the step: a step on the last row of the arrays would end the episode
         self._make_room()
         return bool(slot.gaps.any())
 
-    def _let_missed_candles_pass(self, moment: int) -> tuple[float, int]:
+    def _next_slot(self) -> Slot:
+        clock, wakes = self._market.clock, self.interrupted
+        slot = self.feed.wait(clock, None if wakes is None else _LOOK_EVERY)
+        while slot is None:
+            if wakes is None:
+                raise FeedEnded(f"the feed has no candle after {clock} and is not waiting for one")
+            if wakes.is_set():
+                raise FeedEnded("whoever waited for a candle was interrupted")
+            slot = self.feed.wait(clock, _LOOK_EVERY)
+        return slot
+
+    def _let_missed_candles_pass(self, moment: int) -> int:
         account, step = self.engine.state.accounts[0], self.feed.timeframe.microseconds
-        earned, missed = 0.0, 0
+        missed = 0
         while self._market.clock + step <= moment and not account.done:
             self._append_next()
             account.pending, account.reward = 0, 0.0
@@ -333,9 +350,16 @@ class LiveTradingEnv(TradingEnvironment):
             seams.trade(self.engine, 0, self._pay)
             seams.pay(self.engine, 0, self._pay)
             self._note_history()
-            earned += float(account.reward)
+            # whoever interrupts it hears of them with the next step
+            self._earned += float(account.reward)
+            self._passed += 1
             missed += 1
-        return earned, missed
+        return missed
+
+    def _told(self, missed: int) -> float:
+        earned, self._earned = self._earned, 0.0
+        self._passed -= missed
+        return earned
 
     def _without_decision(self, earned: float, missed: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         observation = self._next_observation()

@@ -62,6 +62,7 @@ def compacted(env: LiveTradingEnv, kept_candles: int | None = None) -> LiveTradi
         )
     draft.take_place_of(journaled.journal.path)
     made.tracker, env.tracker = env.tracker, None
+    made.interrupted = env.interrupted
     return made
 
 
@@ -84,7 +85,19 @@ def restore(env: LiveTradingEnv, record: dict[str, Any]) -> tuple[Any, dict[str,
     env._first_row, env._total = record["first_row"], int(account.end_row - account.start_row)
     env._fills = [fill.tobytes() for fill in _unpacked(record["log"], FILL_DTYPE)]
     env.exchange.bind(engine.state, engine.market, env._fills, engine.history)
-    return _seen_now(env)
+    return seen_now(env)
+
+
+def seen_now(env: LiveTradingEnv) -> tuple[Any, dict[str, Any]]:
+    """The observation and the info of now, filled and earned amounts as they were told last; nothing is done by looking."""
+    # looking marks what has happened as told
+    accounts = env.engine.state.accounts
+    kept = np.array(accounts)
+    observation = env._next_observation()
+    env._refresh_report()
+    info = env._live_info(env._build_info(), 0.0, 0, False)
+    accounts[...] = kept
+    return observation, info
 
 
 # ---- inside ----
@@ -128,19 +141,8 @@ def _shifted(history: npt.NDArray[np.float64], first: int) -> npt.NDArray[np.flo
     return moved
 
 
-def _seen_now(env: LiveTradingEnv) -> tuple[Any, dict[str, Any]]:
-    # looking marks what has happened as told
-    accounts = env.engine.state.accounts
-    kept = np.array(accounts)
-    observation = env._next_observation()
-    env._refresh_report()
-    info = env._live_info(env._build_info(), 0.0, 0, False)
-    accounts[...] = kept
-    return observation, info
-
-
 def _sees_the_same(env: LiveTradingEnv, made: LiveTradingEnv) -> bool:
-    (seen, told), (again, said) = _seen_now(env), _seen_now(made)
+    (seen, told), (again, said) = seen_now(env), seen_now(made)
     names = ("equity", "step", "virtual_time", "filled_orders", "rejected_orders")
     if any(told[name] != said[name] for name in names):
         return False

@@ -50,13 +50,18 @@ def keep_within(env: LiveTradingEnv, limits: Any) -> list[dict[str, Any]]:
     engine = env.engine
     account, orders = engine.state.accounts[0], engine.state.orders[0]
     positions = np.array(engine.state.positions[0]["quantity"])
+    free = np.abs(positions) - engine.state.positions[0]["locked"]
     refused: list[dict[str, Any]] = []
     kept = 0
     for k in range(int(account.pending)):
         order = orders[k]
+        if not 0.0 < order.quantity < np.inf:
+            orders[kept] = order  # the exchange says what it is
+            kept += 1
+            continue
         reason, value = _judged(env, limits, order, positions, kept)
         if reason is None:
-            positions[order.symbol] += order.side * order.quantity
+            positions[order.symbol] += order.side * _moves(order, positions, free)
             orders[kept] = order
             kept += 1
             continue
@@ -67,6 +72,14 @@ def keep_within(env: LiveTradingEnv, limits: Any) -> list[dict[str, Any]]:
         refused.append({"symbol": engine.symbols[order.symbol], "side": side, "value": value, "reason": reason})
     account.pending = kept
     return refused
+
+
+def _moves(order: Any, positions: Any, free: Any) -> float:
+    held, quantity = float(positions[order.symbol]), float(order.quantity)
+    if abs(held + order.side * quantity) > abs(held):
+        return quantity
+    # what may not be carried out makes no room for another order
+    return max(0.0, min(quantity, float(free[order.symbol]))) if order.kind == MARKET else 0.0
 
 
 def _judged(env: LiveTradingEnv, limits: Any, order: Any, positions: Any, accepted: int) -> tuple[str | None, float]:

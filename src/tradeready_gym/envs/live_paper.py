@@ -118,13 +118,13 @@ class PaperTradingEnv(LiveTradingEnv):
 
     # ---- the hooks ----
 
-    def _let_missed_candles_pass(self, moment: int) -> tuple[float, int]:
-        earned, missed = super()._let_missed_candles_pass(moment)
+    def _let_missed_candles_pass(self, moment: int) -> int:
+        missed = super()._let_missed_candles_pass(moment)
         if self._deciding and not self.engine.state.accounts[0].done:
             self._deciding = False
             self._act()
             self._send()
-        return earned, missed
+        return missed
 
     def _act(self) -> None:
         engine = self.engine

@@ -269,6 +269,8 @@ class BinanceFeed(Feed):
             values: Values = tuple(float(candle[name]) for name in ("o", "h", "l", "c", "v"))  # type: ignore[assignment]
             closed = bool(candle["x"])
             moment = int(event["E"]) * 1000
+            if not possible(values):
+                raise ValueError(f"no candle has the values {values}")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self._counts["malformed"] += 1
             self._problem = f"a message that is none of the documented ones: {error}"

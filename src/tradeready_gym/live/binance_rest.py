@@ -4,6 +4,7 @@ Source: https://developers.binance.com/docs/binance-spot-api-docs/rest-api (mark
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -116,7 +117,7 @@ class BinanceRest:
         return rules
 
     def quotes(self, symbols: tuple[str, ...], attempts: int = 1) -> dict[str, tuple[float, float]]:
-        """The best bid and ask of each symbol, now."""
+        """The best bid and ask of each symbol that has both, now."""
         return self._read("/api/v3/ticker/bookTicker", {"symbols": _listed(symbols)}, attempts, _quotes_of)
 
     def close(self) -> None:
@@ -205,7 +206,9 @@ def _rows_of(page: Any) -> list[tuple[int, int, Values]]:
 
 
 def _quotes_of(entries: Any) -> dict[str, tuple[float, float]]:
-    return {entry["symbol"]: (float(entry["bidPrice"]), float(entry["askPrice"])) for entry in entries}
+    found = {entry["symbol"]: (float(entry["bidPrice"]), float(entry["askPrice"])) for entry in entries}
+    # a side on which nobody offers is told as zero
+    return {symbol: (bid, ask) for symbol, (bid, ask) in found.items() if 0.0 < bid <= ask < math.inf}
 
 
 def _listed(symbols: tuple[str, ...]) -> str:

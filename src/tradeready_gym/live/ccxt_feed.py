@@ -239,10 +239,10 @@ class CcxtFeed(Feed):
                 continue
             time, values = int(row[0]) * 1000, tuple(float(value) for value in row[1:6])
             present.add(time)
-            if time + step > there:
-                self._opens[symbol] = (time, values[0])
-            elif not possible(values):  # type: ignore[arg-type]
+            if not possible(values):  # type: ignore[arg-type]
                 self._counts["malformed"] += 1
+            elif time + step > there:
+                self._opens[symbol] = (time, values[0])
             elif assembler is not None and (time > known or values != values_then):
                 assembler.offer(symbol, time, values)  # type: ignore[arg-type]
                 if time >= self._newest.get(symbol, (0, ()))[0]:

@@ -65,7 +65,7 @@ class SessionJournal:
         self._whole = self.path.stat().st_size if self.path.exists() else 0
         try:
             journal.append(self.path, record, sync=True)
-        except BaseException:
+        except (OSError, KeyboardInterrupt):
             # whole or not, nobody acts on it; if it cannot be cut off now, it is before the next one
             with contextlib.suppress(OSError):
                 self._cut_back()

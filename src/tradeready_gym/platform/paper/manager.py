@@ -50,6 +50,7 @@ class PaperAccounts:
         self._hub: FeedHub | None = None
         self._never: ConfigurationError | None = None
         self._open: dict[str, PaperAccount] = {}
+        self._broken: dict[str, str] = {}
 
     @property
     def hub(self) -> FeedHub:
@@ -104,12 +105,9 @@ class PaperAccounts:
         folder = self._settings.home / "paper"
         for path in sorted(folder.glob("*.journal")):
             if path.stem not in self._open:
-                owner = self._owner_of(path.stem)
-                if owner is not None:
-                    self.of(Principal(owner[0], owner[1], None, frozenset()))
+                self._open_again(path.stem)
         for name, account in list(self._open.items()):
-            self._go_on(name, account)
-            self._follow_profile(name, account)
+            self._go_on(name, account, profile=True)
 
     def close(self) -> None:
         """Let go of the feed; journals need no closing."""
@@ -178,9 +176,25 @@ class PaperAccounts:
             self._go_on(name, account)
         self._events.publish(EVERYBODY, "slot", str(slot.time))
 
-    def _go_on(self, name: str, account: PaperAccount) -> None:
+    def _open_again(self, name: str) -> None:
+        owner = self._owner_of(name)
+        if owner is None:
+            return
+        try:
+            self.of(Principal(owner[0], owner[1], None, frozenset()))
+        except Exception as error:
+            # what is wrong with one account is none of the others'; it is tried again, and said once
+            if self._broken.get(name) != str(error):
+                _log.exception("the paper account %s cannot go on", name)
+            self._broken[name] = str(error)
+        else:
+            self._broken.pop(name, None)
+
+    def _go_on(self, name: str, account: PaperAccount, *, profile: bool = False) -> None:
         try:
             account.catch_up()
+            if profile:
+                self._follow_profile(name, account)
         except OSError:
             # such as a full disk: nothing has happened then, and it is tried again
             _log.exception("the paper account %s could not take a candle", name)
