@@ -5,9 +5,9 @@
 The kernel below knows Hold/Buy/Sell, volume-share slippage, a percentage fee and one symbol on a spot account, and nothing
 else: no resting orders, brackets, lots, ticks, fixed fees, partial fills or several candles per action, which the composed
 step has to ask about. It is built twice, with its numbers read at run time, as the composed step reads
-them, and compiled in. It works on the same records and moves memory by the same helpers. All are called as compiled code,
-without the environment around them. Before anything is timed, they play the same actions, and observations, reports,
-fills, refusals and accounts are compared after every step, bit for bit.
+them, and compiled in. It works on the same records, moves memory by the same helpers, and avoids branches where the composed
+step does. All are called as compiled code, without the environment around them. Before anything is timed, they play the same
+actions, and observations, reports, fills, refusals and accounts are compared after every step, bit for bit.
 """
 
 import json
@@ -25,6 +25,7 @@ sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/peers")
 from candles import WINDOW, make_candles
 
 import tradeready_gym  # noqa: F401
+from tradeready_gym.engine import REPORT
 from tradeready_gym.engine import step as composed
 from tradeready_gym.engine.blocks import copy_block, prefetch
 from tradeready_gym.engine.episode import start_episode
@@ -85,9 +86,10 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
         candles = rows.reshape(-1)
         news = 0
         for i in range(max(first, 0), last):
-            account = accounts[i]
-            position = all_positions[i, 0]
-            ahead = accounts[min(i + AHEAD, last - 1)].row
+            place = np.uintp(i)
+            account = accounts[place]
+            position = all_positions[place, 0]
+            ahead = accounts[np.uintp(min(i + AHEAD, last - 1))].row
             prefetch(candles, ahead - 1)
             prefetch(candles, ahead)
 
@@ -95,8 +97,8 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
                 start_episode(account, all_positions[i], all_memory[i], segments, settings)
             else:
                 row = account.row
-                newest = candles[row - 1]
-                candle = candles[row]
+                newest = candles[np.uintp(row - 1)]
+                candle = candles[np.uintp(row)]
                 start = account.starting_balance
                 cash = account.cash
                 held = position.quantity
@@ -107,7 +109,7 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
                 # action, order
                 side = 0
                 quantity = 0.0
-                action = actions[i, 0]
+                action = actions[place, 0]
                 if action == 1.0:
                     quantity = account.equity * position_size / newest.close
                     side = 1 if quantity > 0.0 else 0
@@ -150,7 +152,7 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
                                     reason = 3
 
                     if reason != 0:
-                        reject = all_rejects[i, 0]
+                        reject = all_rejects[place, 0]
                         reject.order_id = number
                         reject.symbol = 0
                         reject.side = side
@@ -189,7 +191,7 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
                         position.average_entry = entry
                         account.cash = cash
                         account.fees_paid += fee
-                        fill = all_fills[i, 0]
+                        fill = all_fills[place, 0]
                         fill.order_id = number
                         fill.symbol = 0
                         fill.side = side
@@ -225,25 +227,22 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
                 mean += delta / steps
                 account.return_mean = mean
                 account.return_m2 += delta * (change - mean)
-                if change < 0.0:
-                    account.downside_sum += change * change
+                loss = min(change, 0.0)
+                account.downside_sum += loss * loss
                 account.equity_sum += equity
-                if held != 0.0:
-                    account.exposed_steps += 1
+                account.exposed_steps += held != 0.0
                 peak = account.peak_equity
                 peak_step = account.peak_step
-                if equity >= peak:
-                    if account.drawdown_peak_step == peak_step:
-                        account.drawdown_steps = steps - peak_step
-                    account.peak_equity = equity
-                    account.peak_step = steps
-                else:
-                    fall = (peak - equity) / peak
-                    if fall > account.max_drawdown:
-                        account.max_drawdown = fall
-                        account.drawdown_peak_step = peak_step
-                    if account.drawdown_peak_step == peak_step:
-                        account.drawdown_steps = steps - peak_step
+                fall = (peak - equity) / peak
+                deeper = fall > account.max_drawdown
+                bottom_peak_step = peak_step if deeper else account.drawdown_peak_step
+                account.max_drawdown = fall if deeper else account.max_drawdown
+                account.drawdown_peak_step = bottom_peak_step
+                lasted = steps - peak_step
+                account.drawdown_steps = lasted if bottom_peak_step == peak_step else account.drawdown_steps
+                risen = equity >= peak
+                account.peak_equity = equity if risen else peak
+                account.peak_step = steps if risen else peak_step
 
                 # done flags
                 terminated = 0
@@ -259,17 +258,17 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
 
                 # reward
                 if sharpe:
-                    memory = all_memory[i]
+                    memory = all_memory[place]
                     ratio_return = min(change, 1e100)
                     count = memory[0]
-                    place = int(memory[4])
-                    old = memory[5 + place]
-                    memory[5 + place] = ratio_return
+                    slot = int(memory[4])
+                    old = memory[5 + slot]
+                    memory[5 + slot] = ratio_return
                     if count < window:
                         count += 1.0
                         memory[0] = count
-                    wraps = place == window - 1
-                    memory[4] = 0.0 if wraps else place + 1.0
+                    wraps = slot == window - 1
+                    memory[4] = 0.0 if wraps else slot + 1.0
                     leaving = old * old
                     squares = memory[2] + (ratio_return * ratio_return - leaving)
                     if wraps or squares < 1e-3 * leaving:
@@ -308,21 +307,23 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
             # report
             played = row - account.start_row
             length = account.end_row - account.start_row
-            report[0, i] = account.reward
-            report[1, i] = equity
-            report[2, i] = account.cash
-            report[3, i] = account.position_value
-            report[4, i] = account.unrealized_pnl
-            report[5, i] = 0.0
-            report[6, i] = account.realized_pnl
-            report[7, i] = account.fees_paid
-            report[8, i] = round(10000.0 * played / length) / 100.0
-            counts[9, i] = int(candles[row - 1].time) + settings.candle_length
-            counts[10, i] = played
-            counts[11, i] = length
-            counts[12, i] = account.done
-            counts[13, i] = account.fills
-            counts[14, i] = account.rejects
+            line = report[place]
+            numbers = counts[place]
+            line[0] = account.reward
+            line[1] = equity
+            line[2] = account.cash
+            line[3] = account.position_value
+            line[4] = account.unrealized_pnl
+            line[5] = 0.0
+            line[6] = account.realized_pnl
+            line[7] = account.fees_paid
+            line[8] = round(10000.0 * played / length) / 100.0
+            numbers[9] = int(candles[np.uintp(row - 1)].time) + settings.candle_length
+            numbers[10] = played
+            numbers[11] = length
+            numbers[12] = account.done
+            numbers[13] = account.fills
+            numbers[14] = account.rejects
             if account.fills > 0:
                 news |= 2
             if account.rejects > 0:
@@ -372,8 +373,8 @@ class Side:
 
     def seen(self) -> dict[str, bytes]:
         """The bits of everything that the last step left."""
-        engine, n = self.engine, self.environments
-        left = {"observations": self.observations.tobytes(), "report": self.report[:, :n].tobytes()}
+        engine = self.engine
+        left = {"observations": self.observations.tobytes(), "report": self.report[:, : len(REPORT)].tobytes()}
         for name in ("accounts", "positions"):
             records = np.asarray(getattr(engine.state, name))
             for part in set(records.dtype.names or ()) - UNUSED:
