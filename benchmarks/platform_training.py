@@ -51,6 +51,8 @@ def main(runs: int, episodes: int) -> None:
             sys.stdout.write(f"  {name}: {plan}\n")
         one = f"{API}/runs/00000000-0000-4000-8000-{runs:012d}"
         for path in (
+            "/training",
+            f"/training/{one.rsplit('/', 1)[1]}",
             f"{API}/runs?limit=100",
             f"{API}/runs?limit=100&strategy_label=label_3",
             f"{API}/labels",
@@ -60,7 +62,7 @@ def main(runs: int, episodes: int) -> None:
             f"{one}/episodes?sort=roi_pct&order=desc",
             f"{one}/episodes?search=99",
         ):
-            say(path.replace(one, f"{API}/runs/ID"), *timed(server, path))
+            say(path.replace(one.rsplit("/", 1)[1], "ID"), *timed(server, path))
         say("batches over HTTP", taken_in(server), "episodes/s")
         say("from a journal", taken_from_journal(server, Path(folder)), "episodes/s")
 
