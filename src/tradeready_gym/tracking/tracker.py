@@ -1,8 +1,8 @@
 """Records a training run and its episodes without ever being in the way of the training.
 
 What is reported is written when a second has passed since the last write or 256 KiB have gathered, and when the run is
-completed, flushed or forgotten. So killing the process loses at most what was reported within a second of the last
-write, and corrupts nothing. The disk is waited for (fsync) when the run is completed or flushed, and otherwise every ten
+completed, flushed or forgotten. What is reported less than a second after a write waits for the next report, however late
+that comes: killing the process loses it, and corrupts nothing. The disk is waited for (fsync) when the run is completed or flushed, and otherwise every ten
 seconds at most: that much a power cut may lose. A disk that fails is said once, in a `TrackingWarning`, and tried again
 every second.
 """
