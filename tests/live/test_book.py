@@ -97,7 +97,7 @@ def test_orders_fill_at_the_best_ask_and_bid_of_the_moment() -> None:
 
 
 def test_a_defect_in_the_price_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BookTradingEnv, "_price_by_the_book", lambda self: None)
+    monkeypatch.setattr(BookTradingEnv, "_price_orders", lambda self: None)
     with venue() as replica, pytest.raises(AssertionError):
         buy_and_sell_at_the_book(replica)
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from tradeready_gym.actions.base import ActionScheme, name_of, percent, require_share
-from tradeready_gym.actions.portfolio import rebalance
+from tradeready_gym.actions.base import name_of, percent
+from tradeready_gym.actions.portfolio import Rebalancing, rebalance
 from tradeready_gym.kernel import kernel
 
 _MOST = 1_000.0  # an account's leverage is no higher
@@ -26,22 +26,13 @@ def _act(action: Any, account: Any, positions: Any, candles: Any, orders: Any, p
 
 
 @dataclass(frozen=True)
-class Holdings(ActionScheme):
+class Holdings(Rebalancing):
     """Each number is the share of the equity that a symbol should have: 0 is out of it, below 0 short, above 1 borrowed.
 
     Nothing is cut or divided by a sum; the account refuses what it cannot hold. Differences up to `threshold` x equity wait.
     """
 
-    threshold: float = 0.01
     kernel = staticmethod(_act)
-    rests = False
-
-    def __post_init__(self) -> None:
-        require_share("threshold", self.threshold)
-
-    @property
-    def parameters(self) -> tuple[float, ...]:
-        return (self.threshold,)
 
     def action_space(self, symbols: int) -> spaces.Box:
         return spaces.Box(-_MOST, _MOST, (symbols,), np.float64)

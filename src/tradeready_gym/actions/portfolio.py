@@ -53,11 +53,10 @@ def _act(action: Any, account: Any, positions: Any, candles: Any, orders: Any, p
 
 
 @dataclass(frozen=True)
-class PortfolioWeights(ActionScheme):
-    """Weights clipped to [0, 1] and divided by their sum if that exceeds 1; differences up to `threshold` x equity wait."""
+class Rebalancing(ActionScheme):
+    """A scheme of market orders towards what should be held; differences up to `threshold` x equity wait."""
 
     threshold: float = 0.01
-    kernel = staticmethod(_act)
     rests = False
 
     def __post_init__(self) -> None:
@@ -66,6 +65,13 @@ class PortfolioWeights(ActionScheme):
     @property
     def parameters(self) -> tuple[float, ...]:
         return (self.threshold,)
+
+
+@dataclass(frozen=True)
+class PortfolioWeights(Rebalancing):
+    """Weights clipped to [0, 1] and divided by their sum if that exceeds 1; differences up to `threshold` x equity wait."""
+
+    kernel = staticmethod(_act)
 
     def action_space(self, symbols: int) -> spaces.Box:
         return spaces.Box(0.0, 1.0, (symbols,), np.float32)

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from tradeready_gym.actions.base import ActionScheme, require_share
-from tradeready_gym.actions.portfolio import rebalance, weights_in_words
+from tradeready_gym.actions.portfolio import Rebalancing, rebalance, weights_in_words
 from tradeready_gym.kernel import kernel
 
 
@@ -27,23 +26,14 @@ def _act(action: Any, account: Any, positions: Any, candles: Any, orders: Any, p
 
 
 @dataclass(frozen=True)
-class TargetWeights(ActionScheme):
+class TargetWeights(Rebalancing):
     """Weights clipped to [-1, 1] and divided by the sum of their sizes if that exceeds 1; the rest is cash.
 
     Differences up to `threshold` x equity wait. A negative weight is a short, which a margin account holds. A spot account
     cannot: there a negative weight means 0 (it sells what is held), though it still counts in the sum.
     """
 
-    threshold: float = 0.01
     kernel = staticmethod(_act)
-    rests = False
-
-    def __post_init__(self) -> None:
-        require_share("threshold", self.threshold)
-
-    @property
-    def parameters(self) -> tuple[float, ...]:
-        return (self.threshold,)
 
     def action_space(self, symbols: int) -> spaces.Box:
         return spaces.Box(-1.0, 1.0, (symbols,), np.float32)

@@ -3,10 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tradeready_gym.engine import FILL, QUOTE
-from tradeready_gym.envs import seams
-from tradeready_gym.envs.live import LiveTradingEnv
-from tradeready_gym.envs.live_limits import keep_within
+from tradeready_gym.envs.live_limits import LimitedTradingEnv
 from tradeready_gym.errors import ConfigurationError, DownloadError
 from tradeready_gym.exchanges.execution import MARKET, MARKET_CLOSED, record_reject
 from tradeready_gym.live import Feed
@@ -14,7 +11,7 @@ from tradeready_gym.live.risk import OrderLimits
 from tradeready_gym.orders import Order
 
 
-class BookTradingEnv(LiveTradingEnv):
+class BookTradingEnv(LimitedTradingEnv):
     """As `LiveTradingEnv`, but for the price of market orders: a buy pays the best ask, a sale gets the best bid.
 
     The venue is asked for them when the action has come, and what it answers is journalled with the decision. The whole order
@@ -35,34 +32,18 @@ class BookTradingEnv(LiveTradingEnv):
     """
 
     def __init__(self, feed: Feed, *, limits: OrderLimits | None = None, **arguments: Any) -> None:
-        self.limits = limits
         if not feed.has_book:
             raise ConfigurationError(
                 f"fill_at='book' needs a feed with an order book, of Binance or ccxt; {type(feed).__name__} has none"
             )
-        super().__init__(feed, **arguments | {"fill_at": "book"})
+        super().__init__(feed, limits=limits, **arguments | {"fill_at": "book"})
 
     def __repr__(self) -> str:
         return "Book" + super().__repr__().removeprefix("Live")
 
     # ---- the hooks ----
 
-    def _take_action(self, action: Any) -> None:
-        engine = self.engine
-        if not engine.python_scheme:
-            self._actions[:] = self._discrete(action) if self._count else self._box(action)
-        seams.act(engine, 0, action)
-        self._ready = False
-        if self.limits is not None:
-            self._refused = keep_within(self, self.limits)
-        if engine.python_slippage:
-            seams.quote_orders(engine, 0)
-        else:
-            self._advance_phase(QUOTE)
-        self._price_by_the_book()
-        self._advance_phase(FILL)
-
-    def _price_by_the_book(self) -> None:
+    def _price_orders(self) -> None:
         engine = self.engine
         account, orders = engine.state.accounts[0], engine.state.orders[0]
         kept = 0
@@ -101,6 +82,3 @@ class BookTradingEnv(LiveTradingEnv):
         info = super()._live_info(info, delay, missed, gap)
         info["bid_ask"] = {symbol: list(quote) for symbol, quote in self._seen.items()}
         return info
-
-    def _advance_phase(self, phase: int) -> None:
-        self.engine.advance(self.engine.world, seams.NOTHING, seams.NO_REPORT, 0, 1, phase)

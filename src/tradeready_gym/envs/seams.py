@@ -35,13 +35,23 @@ def trade(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> None:
     for candle in range(engine.spec.candles_per_action):
         if candle:
             pay(engine, i, pay_python)
-        if engine.python_slippage:
-            quote_orders(engine, i)
-        else:
-            engine.advance(engine.world, NOTHING, NO_REPORT, i, i + 1, QUOTE)
-        engine.advance(engine.world, NOTHING, NO_REPORT, i, i + 1, FILL)
+        quote_phase(engine, i)
+        fill(engine, i)
         if account.done:
             break
+
+
+def quote_phase(engine: Engine, i: int) -> None:
+    """Write the slippage of one environment's orders."""
+    if engine.python_slippage:
+        quote_orders(engine, i)
+    else:
+        engine.advance(engine.world, NOTHING, NO_REPORT, i, i + 1, QUOTE)
+
+
+def fill(engine: Engine, i: int) -> None:
+    """Trade one environment's orders against the candle that begins at its clock."""
+    engine.advance(engine.world, NOTHING, NO_REPORT, i, i + 1, FILL)
 
 
 def pay(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> None:

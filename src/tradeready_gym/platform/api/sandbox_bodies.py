@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel
 
+from tradeready_gym.platform.api.backtest_bodies import Position
 from tradeready_gym.platform.api.result_bodies import BacktestTrade
 
 
@@ -113,15 +114,9 @@ class SandboxBalances(BaseModel):
     balances: list[Balance]
 
 
-class SandboxPosition(BaseModel):
+class SandboxPosition(Position):
     """What is held of a symbol, and what its sales have realised."""
 
-    symbol: str
-    quantity: str
-    avg_entry_price: str
-    current_price: str
-    market_value: str
-    unrealized_pnl: str
     realized_pnl: str
 
 
