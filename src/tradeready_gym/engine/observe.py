@@ -80,6 +80,7 @@ def observe(
     table: Any,
     codes: Any,
     settings: Any,
+    symbols: int,
     observations: Any,
     amounts: Any,
     counts: Any,
@@ -90,7 +91,7 @@ def observe(
     block = settings.lookback * features
     start = (account.row - settings.lookback) * features
     at = i * settings.width
-    for _ in range(settings.symbols):
+    for _ in range(symbols):
         copy_block(observations, at, table, start, block)
         at += block
         start += settings.rows * features

@@ -217,7 +217,9 @@ def make_step(
             positions = all_positions[place]
             book = all_books[place]
             memory = all_memory[place]
-            candles_left = 0 if narrow and phases & ACT == 0 else settings.candles_per_action
+            candles_left = settings.candles_per_action
+            if narrow:
+                candles_left = 1 if phases & ACT else 0
             pending = 0
             # one action's orders at a time: a place that stays in the nearest cache, and is this range's own
             orders = blank_order() if narrow else all_orders[first]
@@ -234,7 +236,7 @@ def make_step(
 
             # ---- 1. act: the action and the account, valued at the last visible close, become orders
             elif phases & ACT:
-                if account.reported == 1:
+                if narrow or account.reported == 1:
                     account.fills = 0
                     account.rejects = 0
                     account.reported = 0
@@ -357,7 +359,8 @@ def make_step(
                 # ---- 5. pay
                 if pays:
                     paid = pay(account.previous_equity, account.equity, account, memory, reward_parameters)
-                    account.reward += paid
+                    # a narrow step pays once: what was stored a moment ago need not be read again
+                    account.reward = (0.0 if narrow else account.reward) + paid
                     account.reward_sum += paid
 
                 if account.done != 0:
@@ -366,7 +369,9 @@ def make_step(
             # ---- 6. observe
             if phases & OBSERVE:
                 newest = rows[np.uintp(account.row - 1)]
-                news |= observe(account, positions, newest, table, codes, settings, observations, report, counts, i)
+                news |= observe(
+                    account, positions, newest, table, codes, settings, symbols, observations, report, counts, i
+                )
             if account.done != 0:
                 news |= ENDED
         return news
@@ -388,7 +393,7 @@ def restart(world: Any, observations: Any, report: Any, first: int, last: int, m
         positions = positions_of(world)[i]
         start_episode(account, positions, memory_of(world)[i], segments_of(world), settings)
         newest = rows[account.row - 1]
-        observe(account, positions, newest, table, codes, settings, observations, report, counts, i)
+        observe(account, positions, newest, table, codes, settings, settings.symbols, observations, report, counts, i)
 
 
 def collect(records: Any, counts: Any, out: Any) -> int:

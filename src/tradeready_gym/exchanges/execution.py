@@ -177,6 +177,13 @@ def volume_left(position: Any, candle: Any, costs: Any) -> float:
 
 
 @kernel
+def use_volume(position: Any, quantity: float, costs: Any) -> None:
+    """Count what this candle has filled, where that is bounded."""
+    if costs.max_volume_share > 0.0:
+        position.volume_used += quantity
+
+
+@kernel
 def unlocked(position: Any) -> float:
     """What is held and not locked; locks that are all of it but for rounding leave nothing."""
     left = position.quantity - position.locked
@@ -333,7 +340,7 @@ def _market_buy(
             return 0.0
     fee = fee_of(costs.fee_rate * price * quantity, costs.fee_per_trade, costs.fee_minimum)
     account.cash = 0.0 if spends_all else max(account.cash - cost_of(price, unit_cost, quantity, costs), 0.0)
-    position.volume_used += quantity
+    use_volume(position, quantity, costs)
     apply_buy(account, position, quantity, price, fee)
     settle_lots(position, instrument.lot_size)
     record_fill(account, order, fills, quantity, price, fee, order.slippage, 0.0)
@@ -370,7 +377,7 @@ def _market_sell(
     fee = fee_of(costs.fee_rate * price * quantity, costs.fee_per_trade, costs.fee_minimum)
     # a sale never costs more than it brings, or available cash could end below 0
     fee = min(fee, price * quantity)
-    position.volume_used += quantity
+    use_volume(position, quantity, costs)
     realized = apply_sell(account, position, quantity, price, fee)
     settle_lots(position, instrument.lot_size)
     record_fill(account, order, fills, quantity, price, fee, order.slippage, realized)

@@ -16,6 +16,7 @@ from tradeready_gym.exchanges.execution import (
     refuses_cut,
     round_price,
     settle_lots,
+    use_volume,
     volume_left,
 )
 from tradeready_gym.exchanges.fees import fee_of
@@ -123,7 +124,7 @@ def execute_margin_market(
         if quantity <= 0.0:
             return 0.0
     fee = fee_of(costs.fee_rate * price * quantity, costs.fee_per_trade, costs.fee_minimum)
-    position.volume_used += quantity
+    use_volume(position, quantity, costs)
     realized = apply_trade(account, position, side, quantity, price, fee)
     settle_lots(position, instrument.lot_size)
     record_fill(account, order, fills, quantity, price, fee, order.slippage, realized)

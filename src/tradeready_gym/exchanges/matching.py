@@ -17,6 +17,7 @@ from tradeready_gym.exchanges.execution import (
     record_fill,
     round_price,
     settle_lots,
+    use_volume,
     volume_left,
 )
 from tradeready_gym.exchanges.fees import cost_of, fee_of
@@ -190,7 +191,7 @@ def fill_resting(
         fee = min(fee, price * quantity)
     realized = _move(account, position, order, quantity, price, rate, fee, phase, costs)
     settle_lots(position, instrument.lot_size)
-    position.volume_used += quantity
+    use_volume(position, quantity, costs)
     record_fill(account, order, fills, quantity, price, fee, order.slippage if slips else 0.0, realized)
     opened = float(account.opened) if costs.leverage > 0.0 else quantity
     activate_legs(account, order, opened, book, account.row if phase > 0 else -1)
