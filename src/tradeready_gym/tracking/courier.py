@@ -18,7 +18,7 @@ from typing import Protocol
 
 from tradeready_gym.tracking import clock
 from tradeready_gym.tracking.outbox import Claims, Outbox, digest_of, undelivered
-from tradeready_gym.tracking.platform import Later, Platform, Refused
+from tradeready_gym.tracking.platform import Later, Platform, Refused, prepare
 
 GATHER_S = 1.0
 BACK_OFF_S = 0.5
@@ -54,6 +54,7 @@ class Courier:
     """Delivers outboxes to one platform. `courier_for` gives the one of this process."""
 
     def __init__(self, url: str, api_key: str) -> None:
+        prepare()
         self.url, self.digest = url, digest_of(api_key)
         self.refusal: str | None = None  # of the key: nothing else is tried
         self._key, self._process = api_key, os.getpid()

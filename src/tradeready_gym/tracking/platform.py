@@ -1,6 +1,7 @@
 """Speaks the training API of a platform: one request at a time, and what its answer means for who sends."""
 
 import contextlib
+import importlib
 import math
 import os
 from collections.abc import Mapping
@@ -95,6 +96,12 @@ class Platform:
         if 300 <= status < 400:
             said += f", a redirect to {response.headers.get('Location')!r}: give that address as base_url="
         raise Refused(said, key=status in _KEY_STATUSES)
+
+
+def prepare() -> None:
+    """Import what sending needs, in the thread that calls: a fork during an import leaves the child without that module."""
+    importlib.import_module("encodings.idna")
+    Platform("http://localhost", "").close()
 
 
 def platform_url(base_url: str | None = None) -> str:

@@ -1,22 +1,19 @@
 """Records a training run and its episodes without ever being in the way of the training.
 
-What is reported is written when a second has passed since the last write or 256 KiB have gathered, and when the run is
-completed, flushed or forgotten. What is reported less than a second after a write waits for the next report, however late
-that comes: killing the process loses it, and corrupts nothing. The disk is waited for (fsync) when the run is completed or flushed, and otherwise every ten
-seconds at most: that much a power cut may lose. A disk that fails is said once, in a `TrackingWarning`, and tried again
-every second.
+What is reported is written by a background thread when a second has passed since the last write, whether or not anything
+more is reported, and at once when 256 KiB have gathered or the run is completed, flushed or forgotten. So killing the
+process loses at most what was reported within the last second, and corrupts nothing. The disk is waited for (fsync) when
+the run is completed or flushed, and otherwise within ten seconds: that much a power cut may lose. A disk that fails is said
+once, in a `TrackingWarning` of the thread that reports, and tried again every second.
 """
 
-import atexit
-import contextlib
-import functools
 import json
 import math
 import os
 import uuid
 import warnings
-import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +21,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tradeready_gym.errors import ConfigurationError, StoreError
-from tradeready_gym.tracking import clock, journal, messages
-from tradeready_gym.tracking.aggregate import AGGREGATED, RunAggregates
+from tradeready_gym.tracking import messages
 from tradeready_gym.tracking.bridges import Bridge, Sinks
 from tradeready_gym.tracking.courier import Courier, courier_for
 from tradeready_gym.tracking.kept import Kept
 from tradeready_gym.tracking.outbox import Outbox
 from tradeready_gym.tracking.platform import checked_key, platform_url
-from tradeready_gym.tracking.runs import SUFFIX, read_run, runs_directory
-from tradeready_gym.tracking.waiting import Columns, Waiting, numbers_of, seeds_of, values_of
+from tradeready_gym.tracking.recorder import call_recorder, dismiss_recorder, write_at_exit
+from tradeready_gym.tracking.recording import WRITE_BYTES, Recording
+from tradeready_gym.tracking.waiting import Columns, numbers_of, seeds_of
 
 STATUSES = ("completed", "failed", "cancelled")
-WRITE_INTERVAL_S = 1.0
-SYNC_INTERVAL_S = 10.0
-WRITE_BYTES = 262_144
-KEPT_BYTES = 1_048_576  # what is kept for a disk that fails
 
 
 class TrackingWarning(UserWarning):
@@ -62,19 +55,10 @@ class TrainingTracker:
         ConfigurationError: `run_id` is no UUID, `config` no plain data, `base_url` no address, or `api_key` no key.
     """
 
-    _run_id: str
+    _recording: Recording
     _may_exist: bool
-    _process: int
     _registered: bool
-    _completed_at: int | None  # episodes when the run was last completed
-    _aggregates: RunAggregates
-    _waiting: Waiting
-    _pending: list[bytes]
-    _bytes: int
-    _failing: bool
-    _complained: bool
-    _written_at: float
-    _synced_at: float
+    _open: bool  # and not completed since
     _courier: Courier | None
     _outbox: Outbox | None
     _sinks: Sinks
@@ -112,25 +96,26 @@ class TrainingTracker:
         self._begin()
 
     def __del__(self) -> None:
-        if getattr(self, "_waiting", None) is not None:
-            self._write_last()
+        if (recording := getattr(self, "_recording", None)) is not None:
+            recording.abandon()
 
     @property
     def run_id(self) -> str:
         """The id of this run, a UUID; another one in a forked child."""
         self._notice_fork()
-        return self._run_id
+        return self._recording.run_id
 
     @property
     def path(self) -> Path:
         """The journal of this run, which exists from `register_run` on."""
-        return runs_directory(self._directory) / f"{self.run_id}{SUFFIX}"
+        self._notice_fork()
+        return self._recording.path
 
     @property
     def episodes_completed(self) -> int:
         """Episodes reported so far, those of a continued run included; the next episode's number is one more."""
         self._notice_fork()
-        return self._aggregates.episodes + self._waiting.episodes
+        return self._recording.episodes
 
     def deliver_like(self, other: "TrainingTracker") -> None:
         """Deliver to the platform that `other` delivers to, if there is one. To be called before the run is registered."""
@@ -149,20 +134,9 @@ class TrainingTracker:
     def register_run(self) -> None:
         """Write down that the run begins. Does nothing if it did; a report does this by itself."""
         self._notice_fork()
-        if self._registered:
-            return
-        self._registered = True
-        _write_at_exit(self)
-        try:
-            known = self._may_exist and self.path.exists() and self._continue_run()
-        except (OSError, StoreError) as error:
-            self._complain(f"run {self._run_id} cannot be continued and is recorded as another run: {error}")
-            self._run_id, known = str(uuid.uuid4()), False
-        self._open_delivery()
-        if not known:
-            self._add(messages.register(self._run_id, clock.now(), self._config))
-            self._write()
-        self._tell(self._sinks.begin(self._run_id, self._config))
+        if not self._registered:
+            self._start()
+            self._say()
 
     def report_episode(
         self,
@@ -177,15 +151,18 @@ class TrainingTracker:
 
         `kept` is what the episode can be played from again.
         """
-        self.register_run()
-        body: dict[str, Any] = {"episode_number": int(number), "session_id": session_id}
+        self._notice_fork()
+        if not self._open:
+            self._start()
+        body: dict[str, Any] = {
+            "episode_number": int(number),
+            "session_id": None if session_id is None else str(session_id),
+        }
         for key, name in messages.EPISODE_METRICS.items():
             body[key] = _number(metrics.get(name))
         body["seed"] = None if seed is None else int(seed)
-        self._waiting.add_one(body, kept)
-        if self._sinks:
-            self._pass_on(body)
-        self._write_if_due()
+        self._recording.waiting.add_one(body, kept)
+        self._hand_over([body] if self._sinks else ())
 
     def report_episodes(
         self,
@@ -194,12 +171,13 @@ class TrainingTracker:
         *,
         seeds: Sequence[int | None] | NDArray[np.int64] | None = None,
         session_ids: Sequence[str | None] | None = None,
+        kept: Sequence[Kept | None] | None = None,
     ) -> None:
         """Record episodes that ended together; `metrics` is what `episode_metrics` returned, one value an episode.
 
-        Raises `ValueError` unless every column has one value for each number.
+        `kept` is what each of them can be played from again. Raises `ValueError` unless every column has one value for each number.
         """
-        self.register_run()
+        self._notice_fork()
         count = len(numbers)
         if count == 0:
             return
@@ -208,113 +186,85 @@ class TrainingTracker:
         for key, name in messages.EPISODE_METRICS.items():
             columns[key] = numbers_of(metrics[name]) if name in metrics else None
         columns["seed"] = seeds_of(seeds)
-        uneven = {key: len(column) for key, column in columns.items() if column is not None and len(column) != count}
+        told = columns | {"kept": None if kept is None else list(kept)}
+        uneven = {key: len(column) for key, column in told.items() if column is not None and len(column) != count}
         if uneven:
             raise ValueError(f"every column needs one value for each of the {count} episodes; lengths are {uneven}.")
-        self._waiting.add_many(count, columns)
-        if self._sinks:
-            for body in messages.expand(messages.episodes(self._run_id, "", columns)):
-                self._pass_on(body)
-        self._write_if_due()
+        if not self._open:
+            self._start()
+        self._recording.waiting.add_many(count, columns, kept)
+        self._hand_over(messages.expand(messages.episodes(self.run_id, "", columns)) if self._sinks else ())
 
     def flush(self) -> None:
         """Write what is still in memory, and wait for the disk."""
         self._notice_fork()
         if self._registered:
-            self._write(sync=True)
-            self._complain_of_delivery()
+            self._recording.flush()
+            dismiss_recorder(self._recording)
+            self._say(*self._trouble())
 
     def complete_run(self, status: str = "completed") -> None:
         """Write down that the run has ended, with its aggregates, and wait for the disk, and seconds for the platform.
 
-        Does nothing for a run that never began or has nothing new since it was completed. `status` is `completed`,
+        Does nothing for a run that never began or has not gone on since it was completed. `status` is `completed`,
         `failed` or `cancelled`.
         """
         if status not in STATUSES:
             raise ConfigurationError(f"a run ends as one of {', '.join(STATUSES)}; got {status!r}.")
         self._notice_fork()
-        if not self._registered or self._completed_at == self.episodes_completed:
+        if not self._open:
             return
-        self._record_waiting()
-        self._completed_at = self._aggregates.episodes
-        self._add(messages.complete(self._run_id, clock.now(), status, self._aggregates.as_dict()))
-        self._write(sync=True)
-        self._tell(self._sinks.end(status))
-        self._settle()
+        self._open = False
+        self._recording.complete(status)
+        dismiss_recorder(self._recording)
+        told = list(self._sinks.end(status))
+        self._say(*told, *self._settle())
 
     def _begin(self, run_id: str | None = None) -> None:
-        self._run_id = run_id or str(uuid.uuid4())
+        self._recording = Recording(self._directory, run_id or str(uuid.uuid4()))
         self._may_exist = run_id is not None
-        self._process = os.getpid()
-        self._registered = False
-        self._completed_at = None
-        self._aggregates = RunAggregates()
-        self._waiting = Waiting()
-        self._pending = []
-        self._bytes = 0
-        self._failing = self._complained = False
-        self._written_at = -math.inf
-        self._synced_at = clock.monotonic()
+        self._registered = self._open = False
         self._courier = self._outbox = None
         self._sinks = Sinks(self._bridges)
 
     def _notice_fork(self) -> None:
-        if os.getpid() != self._process:
-            self._begin()  # what is pending belongs to the parent, which writes it
+        if os.getpid() != self._recording.process:
+            self._begin()  # what waits belongs to the parent, which writes it, and whose locks may be held here for ever
 
-    def _continue_run(self) -> bool:
-        run = read_run(self.path)
-        self._aggregates.add(
-            len(run.episodes), {name: [body.get(name) for body in run.episodes] for name in AGGREGATED}
-        )
-        return run.summary.started_at is not None
+    def _start(self) -> None:
+        self._open = True
+        if self._registered or not self._goes_on():
+            self._recording.register(self._config)
+        self._registered = True
+        if self._courier is not None:
+            self._courier.opened(self)
+        self._recording.complaints.extend(self._sinks.begin(self.run_id, self._config))
 
-    def _record_waiting(self) -> None:
-        for count, columns in self._waiting.take():
-            self._add(messages.episodes(self._run_id, clock.now(), columns))
-            self._aggregates.add(count, {name: values_of(columns[name]) for name in AGGREGATED})
-
-    def _write_last(self) -> None:
-        if (self._waiting.episodes or self._pending) and os.getpid() == self._process:
-            with contextlib.suppress(Exception):  # an environment that nobody closed; there is nobody left to tell
-                self._record_waiting()
-                journal.append(self.path, b"".join(self._pending))
-                self._pending.clear()
-
-    def _add(self, message: Mapping[str, Any]) -> None:
-        record = journal.encode(message)
-        self._pending.append(record)
-        self._bytes += len(record)
-
-    def _write_if_due(self) -> None:
-        due = clock.monotonic() - self._written_at >= WRITE_INTERVAL_S
-        if due or (self._waiting.bytes >= WRITE_BYTES and not self._failing):
-            self._write()
-            self._complain_of_delivery()
-
-    def _write(self, *, sync: bool = False) -> None:
-        self._record_waiting()
-        now = clock.monotonic()
-        sync = sync or now - self._synced_at >= SYNC_INTERVAL_S
-        self._written_at = now
-        self._synced_at = now if sync else self._synced_at
+    def _goes_on(self) -> bool:
+        write_at_exit(self._recording)
         try:
-            journal.append(self.path, b"".join(self._pending), sync=sync)
-        except OSError as error:
-            self._failing = True
-            while self._bytes > KEPT_BYTES and len(self._pending) > 1:
-                self._bytes -= len(self._pending.pop(1))  # the oldest but the first, which may be the registration
-            self._complain(
-                f"run {self._run_id} cannot be recorded: {error}. Training goes on and the last "
-                f"{KEPT_BYTES // 2**20} MiB of records are kept until the disk answers. Set TRADEREADY_HOME to a "
-                f"directory that can be written, or track_training=False."
+            known = self._may_exist and self._recording.go_on()
+        except (OSError, StoreError) as error:
+            self._recording.complain(
+                "continue", f"run {self.run_id} cannot be continued and is recorded as another run: {error}"
             )
-        else:
-            self._pending.clear()
-            self._bytes = 0
-            self._failing = False
-            if self._courier is not None and self._outbox is not None:
-                self._courier.notify(self._outbox)
+            self._recording.run_id, known = str(uuid.uuid4()), False
+        self._open_delivery()
+        return known
+
+    def _hand_over(self, bodies: Iterable[Mapping[str, Any]]) -> None:
+        recording = self._recording
+        told: list[str] = []
+        for body in bodies:
+            told += self._sinks.begin(self.run_id, self._config)
+            told += self._sinks.episode(body)
+        if recording.waiting.bytes >= WRITE_BYTES:
+            recording.relieve()
+        if not recording.called:
+            call_recorder(recording)
+            told += self._trouble()
+        if told or recording.complaints:
+            self._say(*told)
 
     def _open_delivery(self) -> None:
         if self._key is None or self._url is None:
@@ -322,61 +272,35 @@ class TrainingTracker:
         try:
             self._courier = courier_for(self._url, self._key)
             self._outbox = self._courier.open(self.path)
-            self._courier.opened(self)
         except OSError:
             self._courier = self._outbox = None  # no place for a journal, which is said when it is written
+        else:
+            self._recording.written = partial(self._courier.notify, self._outbox)
 
-    def _complain_of_delivery(self) -> None:
+    def _trouble(self) -> Iterator[str]:
         if self._courier is not None and self._outbox is not None:
             trouble = self._courier.trouble(self._outbox)
             if trouble is not None:
-                warnings.warn(trouble, TrackingWarning, stacklevel=4)
+                yield trouble
 
-    def _settle(self) -> None:
+    def _settle(self) -> Iterator[str]:
         if self._courier is None or self._outbox is None:
             return
         self._courier.closed(self)
         left = self._courier.settle(self._outbox)
-        self._complain_of_delivery()
+        yield from self._trouble()
         if left is not None and self._courier.refusal is None and not self._courier.gave_up(self._outbox):
-            warnings.warn(
-                f"run {self._run_id} is not all delivered to {self._url}: {left}. Its journal keeps it, and it is sent when "
+            yield (
+                f"run {self.run_id} is not all delivered to {self._url}: {left}. Its journal keeps it, and it is sent when "
                 f"the platform answers: by this process, by the next one that trains with this key, or by "
-                f"`tradeready deliver --api-key KEY --base-url {self._url}`.",
-                TrackingWarning,
-                stacklevel=4,
+                f"`tradeready deliver --api-key KEY --base-url {self._url}`."
             )
 
-    def _pass_on(self, body: Mapping[str, Any]) -> None:
-        self._tell(self._sinks.begin(self._run_id, self._config))
-        self._tell(self._sinks.episode(body))
-
-    def _tell(self, complaints: Iterable[str]) -> None:
-        for complaint in complaints:
-            warnings.warn(complaint, TrackingWarning, stacklevel=4)
-
-    def _complain(self, message: str) -> None:
-        if not self._complained:
-            self._complained = True
-            warnings.warn(message, TrackingWarning, stacklevel=4)
-
-
-_living: weakref.WeakSet[TrainingTracker] = weakref.WeakSet()
-
-
-def _write_at_exit(tracker: TrainingTracker) -> None:
-    # a destructor may come when the interpreter can encode nothing any more
-    _last_writes()
-    _living.add(tracker)
-
-
-@functools.cache
-def _last_writes() -> None:
-    def write() -> None:
-        for tracker in list(_living):
-            tracker._write_last()
-
-    atexit.register(write)
+    def _say(self, *told: str) -> None:
+        # a warning may be an error, and then the rest is said the next time
+        self._recording.complaints.extend(told)
+        while self._recording.complaints:
+            warnings.warn(self._recording.complaints.popleft(), TrackingWarning, stacklevel=4)
 
 
 def _checked(run_id: str) -> str:

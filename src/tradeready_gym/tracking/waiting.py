@@ -1,8 +1,9 @@
 """Episodes that were reported and are not in a record yet: they wait for the next write, and then share one."""
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,39 +43,64 @@ def values_of(column: Column) -> Any:
 
 
 class Waiting:
-    """Taking an episode in costs little; what a record needs is made of many of them at once."""
+    """Taking an episode in costs little; what a record needs is made of many of them at once.
+
+    One thread adds and another may take, without a lock: each end of the queue has one owner.
+    """
 
     def __init__(self) -> None:
-        self.episodes = self.bytes = 0
-        self._groups: list[_Singles | _Batches] = []
+        self.reported = 0  # ever
+        self._added = self._taken = 0  # bytes
+        self._queue: deque[tuple[int, int, Any, Sequence[Kept | None]]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    @property
+    def bytes(self) -> int:
+        """About what the waiting episodes take in memory."""
+        return self._added - self._taken
 
     def add_one(self, body: dict[str, Any], kept: Kept | None) -> None:
         """One episode by its body, and what it can be played again from."""
-        last = self._groups[-1] if self._groups else None
-        if not isinstance(last, _Singles):
-            last = _Singles()
-            self._groups.append(last)
-        last.bodies.append(body)
-        last.kept.append(kept)
-        self.episodes += 1
-        self.bytes += _BYTES + (0 if kept is None else kept.actions.nbytes)
+        size = _BYTES if kept is None else _BYTES + kept.actions.nbytes
+        self._added += size
+        self.reported += 1
+        self._queue.append((size, 0, body, (kept,)))
 
-    def add_many(self, count: int, columns: Mapping[str, Column]) -> None:
+    def add_many(self, count: int, columns: Mapping[str, Column], kept: Sequence[Kept | None] | None = None) -> None:
         """Episodes that ended together; arrays must be nobody else's."""
-        last = self._groups[-1] if self._groups else None
-        if not isinstance(last, _Batches) or not last.fits(columns):
-            last = _Batches(columns)
-            self._groups.append(last)
-        last.parts.append((count, columns))
-        self.episodes += count
-        self.bytes += count * _BYTES_IN_BATCH
+        size = count * _BYTES_IN_BATCH + sum(one.actions.nbytes for one in kept or () if one is not None)
+        self._added += size
+        self.reported += count
+        self._queue.append((size, count, columns, kept or (None,) * count))
 
-    def take(self) -> Iterator[Batch]:
-        """Everything that waits, in its order; nothing waits afterwards."""
-        groups, self._groups = self._groups, []
-        self.episodes = self.bytes = 0
-        for group in groups:
-            yield group.batch()
+    def take(self) -> list["Group"]:
+        """Everything that waits, in its order. What comes meanwhile waits for the next time."""
+        groups: list[Group] = []
+        for _ in range(len(self._queue)):
+            try:
+                size, count, content, kept = self._queue.popleft()
+            except IndexError:  # a signal's handler has taken the rest in the middle of this
+                break
+            self._taken += size
+            if not groups or not groups[-1].fits(count, content):
+                groups.append(_Batches(content) if count else _Singles())
+            groups[-1].add(count, content, kept)
+        return groups
+
+
+class Group(Protocol):
+    """Episodes that share a record."""
+
+    def fits(self, count: int, content: Any) -> bool:
+        """Whether these can be added."""
+
+    def add(self, count: int, content: Any, kept: Sequence[Kept | None]) -> None:
+        """Add what `Waiting` was given."""
+
+    def batch(self) -> Batch:
+        """The columns of the record."""
 
 
 class _Singles:
@@ -82,20 +108,30 @@ class _Singles:
         self.bodies: list[dict[str, Any]] = []
         self.kept: list[Kept | None] = []
 
+    def fits(self, count: int, content: Any) -> bool:
+        return count == 0
+
+    def add(self, count: int, content: dict[str, Any], kept: Sequence[Kept | None]) -> None:
+        self.bodies.append(content)
+        self.kept += kept
+
     def batch(self) -> Batch:
         columns: Columns = {name: [body[name] for body in self.bodies] for name in self.bodies[0]}
-        if any(kept is not None for kept in self.kept):
-            columns["kept"] = [None if kept is None else _text(kept) for kept in self.kept]
-        return Batch(len(self.bodies), columns)
+        return Batch(len(self.bodies), columns | _texts(self.kept))
 
 
 class _Batches:
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self._kinds = _kinds(columns)
         self.parts: list[tuple[int, Mapping[str, Column]]] = []
+        self.kept: list[Kept | None] = []
 
-    def fits(self, columns: Mapping[str, Column]) -> bool:
-        return _kinds(columns) == self._kinds
+    def fits(self, count: int, content: Any) -> bool:
+        return count > 0 and _kinds(content) == self._kinds
+
+    def add(self, count: int, content: Mapping[str, Column], kept: Sequence[Kept | None]) -> None:
+        self.parts.append((count, content))
+        self.kept += kept
 
     def batch(self) -> Batch:
         joined: Columns = {}
@@ -105,12 +141,15 @@ class _Batches:
                 joined[name] = values[0] if len(values) == 1 else np.concatenate(values)
             else:
                 joined[name] = None if values[0] is None else [value for part in values for value in part]
-        return Batch(sum(count for count, _ in self.parts), joined)
+        return Batch(sum(count for count, _ in self.parts), joined | _texts(self.kept))
 
 
 def _kinds(columns: Mapping[str, Column]) -> list[Any]:
     return [column.dtype if isinstance(column, np.ndarray) else type(column) for column in columns.values()]
 
 
-def _text(kept: Kept) -> str:
-    return base64.b64encode(kept.pack()).decode("ascii")
+def _texts(kept: Sequence[Kept | None]) -> Columns:
+    # packed here, in the thread that writes; where nothing is kept, nothing is said
+    if not any(one is not None for one in kept):
+        return {}
+    return {"kept": [None if one is None else base64.b64encode(one.pack()).decode("ascii") for one in kept]}

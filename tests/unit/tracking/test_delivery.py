@@ -24,7 +24,7 @@ from tradeready_gym.tracking import (
     courier,
     deliver_pending,
     read_run,
-    tracker,
+    recording,
 )
 from tradeready_gym.tracking.outbox import Outbox
 from tradeready_gym.tracking.platform import Later, Platform, _retry_after
@@ -39,7 +39,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier, "BACK_OFF_S", 0.01)
     monkeypatch.setattr(courier, "_IDLE_S", 0.05)
     monkeypatch.setattr(courier, "AWAY_S", 0.0)
-    monkeypatch.setattr(tracker, "WRITE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(recording, "WRITE_INTERVAL_S", 0.0)
     monkeypatch.setattr(courier, "_couriers", {})
 
 
@@ -209,8 +209,8 @@ run.complete_run()
 """
 KILLED = """
 import sys, time
-from tradeready_gym.tracking import TrainingTracker, courier, tracker
-tracker.WRITE_INTERVAL_S = 0.0
+from tradeready_gym.tracking import TrainingTracker, courier, recording
+recording.WRITE_INTERVAL_S = 0.0
 courier.GATHER_S = 0.002
 run = TrainingTracker(directory=sys.argv[1], run_id=sys.argv[4], base_url=sys.argv[2], api_key=sys.argv[3])
 run.register_run()

@@ -15,6 +15,7 @@ import pytest
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.tracking import TrackingWarning, TrainingTracker, journal, list_runs, read_run, tracker
 from tradeready_gym.tracking.messages import unpacked
+from tradeready_gym.tracking.recording import KEPT_BYTES
 
 RUN = "6f1d9a52-4c1b-4f6e-9a57-0d3a2f6f9b11"
 METRICS = {
@@ -30,9 +31,10 @@ METRICS = {
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A monotonic clock that the test moves: its last element is the time."""
+    """A monotonic clock that the test moves: its last element is the time. What is due is written by who reports."""
     time = [0.0]
     monkeypatch.setattr("tradeready_gym.tracking.clock.monotonic", lambda: time[-1])
+    monkeypatch.setattr(tracker, "call_recorder", lambda recording: recording.turn())
     return time
 
 
@@ -119,6 +121,20 @@ def test_registering_and_completing_twice_writes_once(tmp_path: Path) -> None:
     assert messages_of(run.path) == ["register", "complete"]
 
 
+def test_a_completed_run_goes_on_with_its_next_report(tmp_path: Path) -> None:
+    run = TrainingTracker(directory=tmp_path)
+    run.report_episode(1, METRICS)
+    run.complete_run()
+    run.register_run()  # a reset after the close is not yet a training that goes on
+    assert list_runs(tmp_path)[0].status == "completed"
+    run.report_episode(2, METRICS)
+    run.report_episode(3, METRICS)
+    run.complete_run()
+    assert messages_of(run.path) == ["register", "episode", "complete", "register", "episodes", "complete"]
+    summary = list_runs(tmp_path)[0]
+    assert (summary.status, summary.episodes_completed) == ("completed", 3)
+
+
 def test_a_run_that_never_began_leaves_no_file(tmp_path: Path) -> None:
     run = TrainingTracker(directory=tmp_path)
     run.complete_run()
@@ -180,7 +196,7 @@ def test_a_continued_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert second.episodes_completed == 1
     second.report_episode(2, METRICS | {"roi_pct": 7.5})
     second.complete_run()
-    assert messages_of(second.path) == ["register", "episode", "complete", "episode", "complete"]
+    assert messages_of(second.path) == ["register", "episode", "complete"] * 2
     summary = list_runs(tmp_path)[0]
     assert (summary.status, summary.episodes_completed) == ("completed", 2)
     assert summary.aggregate_stats["avg_roi_pct"] == pytest.approx(5.0)
@@ -287,7 +303,7 @@ def test_what_is_kept_for_a_failing_disk_is_bounded_and_keeps_the_registration(
         run.report_episodes(range(batch * 10_000 + 1, (batch + 1) * 10_000 + 1), values)
     blocked.unlink()
     run.complete_run()
-    assert run.path.stat().st_size < 2 * tracker.KEPT_BYTES
+    assert run.path.stat().st_size < 2 * KEPT_BYTES
     assert messages_of(run.path)[0] == "register"
     assert read_run(run.path).episodes[-1]["episode_number"] == 200_000
 
