@@ -28,6 +28,7 @@ from tradeready_gym.engine import (
 )
 from tradeready_gym.envs import seams
 from tradeready_gym.envs.composition import at_platform, compose, describe
+from tradeready_gym.envs.keeping import ActionLog
 from tradeready_gym.envs.observing import as_dictionary, observation_space
 from tradeready_gym.envs.parts import NOT_GIVEN
 from tradeready_gym.envs.secret import HidesKey
@@ -113,6 +114,9 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
             if track_training
             else None
         )
+        # an episode of a compiled step is kept as its seed and actions, from which it can be played again
+        keeps = self.tracker is not None and not self.engine.python_parts
+        self._log = ActionLog(self.engine) if keeps else None
         self._count = int(self.single_action_space.n) if isinstance(self.single_action_space, spaces.Discrete) else 0
         self._foreign_reward = not type(spec.reward_scheme).__module__.startswith("tradeready_gym.")
         self._all = np.ones(self.num_envs, np.bool_)
@@ -185,6 +189,8 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         flat = self._room()
         block = engine.new_report()
         news = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, block)
+        if self._log is not None:
+            self._log.add(engine)
         ended = news & ENDED
         rewards = block.T[_REWARD]
         terminated, truncated = np.zeros(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
@@ -355,7 +361,8 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         count = int(np.count_nonzero(over))
         if self.tracker is not None:
             numbers = np.arange(self._episodes + 1, self._episodes + count + 1)
-            self.tracker.report_episodes(numbers, metrics, seeds=accounts["seed"][over])
+            kept = None if self._log is None else self._log.finished(self.engine, over, metrics["roi_pct"])
+            self.tracker.report_episodes(numbers, metrics, seeds=accounts["seed"][over], kept=kept)
         self._episodes += count
 
     def _restart_now(
