@@ -1,7 +1,9 @@
 """Arguments as plain numbers: what NumPy computed is a number like any other."""
 
-import inspect
-from abc import ABCMeta
+import dataclasses
+from abc import ABC
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -18,16 +20,46 @@ def plain(value: Any) -> Any:
     return value
 
 
-class PlainArguments(ABCMeta):
-    """The class of components: their arguments are made `plain`, so that they print, compare and are kept as numbers are."""
+class PlainArguments(ABC):
+    """The base of components: what their own `__init__` takes, and the fields of a dataclass, are made `plain`.
 
-    def __call__(cls, *arguments: Any, **named: Any) -> Any:
-        return super().__call__(*map(plain, arguments), **{name: plain(value) for name, value in named.items()})
+    So they print, compare and are kept as numbers are. There is no metaclass, that a `Protocol`, a `Generic`, an `ABC` or a
+    pydantic model can be a component as well.
+    """
 
-    @property
-    def __signature__(cls) -> inspect.Signature:
-        # else `inspect.signature(cls)` would be that of `__call__`
-        if cls.__init__ is object.__init__:  # type: ignore[misc]
-            return inspect.Signature()
-        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        owned = vars(cls)
+        if "__init__" in owned:
+            cls.__init__ = _of_arguments(owned["__init__"])  # type: ignore[method-assign]
+        owner = next(kind for kind in cls.__mro__ if "__post_init__" in vars(kind))
+        if owner is cls or not issubclass(owner, PlainArguments):
+            cls.__post_init__ = _of_fields(vars(owner)["__post_init__"])  # type: ignore[method-assign]
+
+    def __post_init__(self) -> None:
+        _make_fields_plain(self)
+
+
+def _of_arguments(function: Callable[..., None]) -> Callable[..., None]:
+    @wraps(function)
+    def with_plain_arguments(self: Any, *arguments: Any, **named: Any) -> None:
+        function(self, *map(plain, arguments), **{name: plain(value) for name, value in named.items()})
+
+    return with_plain_arguments
+
+
+def _of_fields(function: Callable[..., None]) -> Callable[..., None]:
+    # a dataclass gets its `__init__` once the class is made, so that what it kept is made plain instead
+    @wraps(function)
+    def with_plain_fields(self: Any, *arguments: Any) -> None:
+        _make_fields_plain(self)
+        function(self, *map(plain, arguments))
+
+    return with_plain_fields
+
+
+def _make_fields_plain(self: Any) -> None:
+    for field in dataclasses.fields(self):
+        value = getattr(self, field.name, None)
+        if (made := plain(value)) is not value:
+            object.__setattr__(self, field.name, made)

@@ -1,13 +1,16 @@
 """What NumPy computed is a number like any other, wherever a component or an environment takes one."""
 
+import abc
 import dataclasses
 import inspect
 import pickle
+import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from small_worlds import random_candles, small_env
 from tradeready_gym.actions import ContinuousOrder, HoldBuySell, TargetPosition
@@ -113,3 +116,122 @@ def test_what_is_not_a_number_is_left_as_it_is() -> None:
     assert plain(np.datetime64("2021-01-01")) == np.datetime64("2021-01-01")
     assert plain((np.int64(1), [np.True_, "x"])) == (1, [True, "x"])
     assert [type(item) for item in plain([np.float32(0.5), np.bool_(0)])] == [float, bool]
+
+
+Kind = TypeVar("Kind")
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    window: int
+
+
+class Paid(CustomReward):
+    def compute(self, prev_equity: float, curr_equity: float, info: Any) -> float:
+        return 0.0
+
+
+class OwnMeta(abc.ABCMeta):
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class OfProtocol(Paid, Windowed):
+    window: int = 3
+
+
+class ProtocolFirst(Windowed, Paid):
+    def __init__(self, window: int = 3) -> None:
+        self.window = window
+
+
+class OfGeneric(Paid, Generic[Kind]):
+    def __init__(self, window: Kind) -> None:
+        self.window = window
+
+
+class OfAnotherMeta(Paid, metaclass=OwnMeta):
+    def __init__(self, window: int) -> None:
+        self.window = window
+
+
+class OfPydantic(BaseModel, Paid):
+    model_config = ConfigDict(frozen=True)
+    window: int = 3
+
+
+class PydanticLast(Paid, BaseModel):
+    window: int = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WithSlots(Paid):
+    window: int = 3
+
+    def __post_init__(self) -> None:
+        require_int(self.window)
+
+
+def require_int(window: object) -> None:
+    if type(window) is not int:
+        raise TypeError("the fields are plain before they are looked at")
+
+
+class Guard:
+    window: int
+
+    def __post_init__(self) -> None:
+        require_int(self.window)
+
+
+@dataclasses.dataclass
+class OfMixin(Guard, Paid):
+    window: int = 3
+
+
+class Named:
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+
+@dataclasses.dataclass
+class BesideAnInit(Named, Paid):
+    window: int = 3
+
+    def __post_init__(self) -> None:
+        super().__init__(f"of {self.window}")
+
+
+MIXED: list[Callable[..., Any]] = [
+    OfProtocol, ProtocolFirst, OfGeneric, OfAnotherMeta, OfPydantic, PydanticLast, WithSlots, OfMixin, BesideAnInit,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MIXED, ids=lambda kind: kind.__name__)
+def test_a_component_may_be_something_else_as_well_and_trades(kind: Callable[..., Any]) -> None:
+    made = kind(window=np.int64(5))
+    again = pickle.loads(pickle.dumps(made))
+    assert (type(made.window), made.window, type(again), again.window) == (int, 5, type(made), 5)
+    assert list(inspect.signature(kind).parameters) == ["window"]
+    env = small_env(WORLD, reward_scheme=made)
+    env.reset(seed=0)
+    assert env.step(0)[1] == 0.0
+
+
+def test_what_else_it_is_keeps_its_own_rules() -> None:
+    assert isinstance(OfProtocol(), Windowed)
+    assert OfGeneric[int](np.int64(4)).window == 4  # type: ignore[arg-type]
+    assert BesideAnInit(np.int64(4)).label == "of 4"  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="valid integer"):
+        OfPydantic(window="much")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="abstract"):
+        type("Unfinished", (CustomReward, BaseModel), {"__module__": __name__})()
+
+
+def test_a_wrong_argument_is_shown_where_it_was_given() -> None:
+    with pytest.raises(
+        TypeError, match=r"ProtocolFirst\.__init__\(\) got an unexpected keyword argument 'windw'"
+    ) as caught:
+        ProtocolFirst(windw=3)  # type: ignore[call-arg]
+    frames = traceback.extract_tb(caught.tb)
+    assert [frame.name for frame in frames][1:] == ["with_plain_arguments"]

@@ -17,7 +17,7 @@ from tradeready_gym.parameters import PlainArguments
 Mask = npt.NDArray[np.bool_]
 
 
-class ActionScheme(metaclass=PlainArguments):
+class ActionScheme(PlainArguments):
     """A frozen dataclass with its parameters and a kernel
 
         act(action, account, positions, candles, orders, parameters, symbols) -> number of orders

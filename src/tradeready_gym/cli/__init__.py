@@ -52,6 +52,14 @@ for _name, _help in {
 }.items():
     live.command(f"{_ROOM}.deploy:{_name}_live", name=_name, help=_help)
 app.command(live)
+keys = App(name="keys", help="A server's keys, for who may write its database: list, make and revoke them.")
+for _name, _help in {
+    "list": "An account's keys: ids, beginnings and scopes.",
+    "new": "Make a key, such as for one that was lost, and show it once.",
+    "revoke": "Take a key back, at once.",
+}.items():
+    keys.command(f"{_ROOM}.keys:{_name}_key{'s' if _name == 'list' else ''}", name=_name, help=_help)
+app.command(keys)
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

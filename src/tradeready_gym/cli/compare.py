@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tradeready_gym.cli.console import err, out
 from tradeready_gym.cli.options import AllowNames
-from tradeready_gym.cli.tables import evaluations_table
+from tradeready_gym.cli.tables import evaluations_table, sets_table
 from tradeready_gym.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def compare(
         How many random traders to compare each agent with.
     """
     from tradeready_gym.evaluation import probability_of_improvement
-    from tradeready_gym.strategies.comparison import beside_baselines
+    from tradeready_gym.strategies.comparison import compare as judge
     from tradeready_gym.strategies.experiment import Experiment, find_folder
-    from tradeready_gym.strategies.learned import spans_of
+    from tradeready_gym.strategies.learned import whole_span
     from tradeready_gym.strategies.loading import load_agent
     from tradeready_gym.strategies.trials import TrialStore, agent_of, market_of, trial_of
 
@@ -58,7 +58,7 @@ def compare(
     environments = {
         folder.name: run.make(begin, end, whole=True) for folder, run in zip(folders, experiments, strict=True)
     }
-    spans = {str(spans_of(environment.engine)[0]) for environment in environments.values()}
+    spans = {str(whole_span(environment.engine)) for environment in environments.values()}
     if len(spans) > 1:
         raise ConfigurationError(
             f"these runs do not play the same span ({'; '.join(sorted(spans))}); give --start and --end"
@@ -70,21 +70,24 @@ def compare(
         places = [experiment.folder_of(folder, seed) for seed in experiment.seeds]
         agents = [load_agent(place, environment, allow=allow) for place in places]
         with err().status(f"playing {folder.name}"):
-            evaluations = [agent.evaluate(environment) for agent in agents]
-            played[folder.name] = beside_baselines(evaluations, environment, random_seeds=random_seeds)
+            played[folder.name] = judge(agents, environment, random_seeds=random_seeds)
         looks += [
             trial_of(one, environment.engine, agent_of(place), experiment.label)
-            for one, place in zip(evaluations, places, strict=True)
+            for one, place in zip(played[folder.name].agents, places, strict=True)
         ]
     store = TrialStore()
     store.record([look for look in looks if look is not None])
     console = out()
     for name, result in played.items():
-        console.print(evaluations_table(f"{name}, {result.flat.spans[0]}", result.agents, result.baselines))
+        console.print(
+            evaluations_table(f"{name}, {whole_span(environments[name].engine)}", result.agents, result.baselines)
+        )
         engine = environments[name].engine
-        for line in _remarks(name, result, store.known(market_of(engine), spans_of(engine)[0]), engine):
+        if (sets := sets_table(result, engine)) is not None:
+            console.print(sets)
+        for line in _remarks(name, result, store.known(market_of(engine), whole_span(engine)), engine):
             console.print(line, soft_wrap=True)
-    returns = {name: [e.metric("roi_pct")[0] for e in result.agents] for name, result in played.items()}
+    returns = {name: [agent.median("roi_pct") for agent in result.agents] for name, result in played.items()}
     base, *rest = returns
     for name in rest:
         better = probability_of_improvement(returns[base], returns[name])
@@ -95,10 +98,15 @@ def compare(
 
 def _remarks(name: str, result: "Comparison", known: "Sequence[Trial]", engine: "Engine") -> list[str]:
     from tradeready_gym.strategies.card import believable
-    from tradeready_gym.strategies.pages import luck_words, turnover_words
+    from tradeready_gym.strategies.cautions import cautions_of
+    from tradeready_gym.strategies.pages import luck_words, sets_words, turnover_words
 
-    lines = [f"Random traders hold and trade as much as {name}. {turnover_words(result.random_match)}"]
-    found = [believable(agent.episodes[0].net_worth, known, engine)["deflated_sharpe"] for agent in result.agents]
+    lines = [
+        *sets_words(engine),
+        *(one["said"] for one in cautions_of(engine)),
+        f"Random traders hold and trade as much as {name}. {turnover_words(result.random_match)}",
+    ]
+    found = [believable(agent.curve, known, engine)["deflated_sharpe"] for agent in result.agents]
     deflated = [ratio for ratio in found if ratio is not None]
     if deflated:
         lines.append(f"Deflated Sharpe ratio of {name}, best seed: {luck_words(max(deflated), len(known))}")

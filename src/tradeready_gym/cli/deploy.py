@@ -34,6 +34,7 @@ def deploy(
     max_order_pct: float | None = None,
     orders_per_minute: int | None = None,
     stale_after: float | None = None,
+    max_missed: int | None = None,
     steps: int | None = None,
     allow: AllowNames = (),
     background: Annotated[bool, Parameter(negative=())] = False,
@@ -74,6 +75,9 @@ def deploy(
         Refuse what comes beyond so many orders in a minute; no limit by default.
     stale_after
         Decide nothing by what was seen so many seconds ago; one candle by default.
+    max_missed
+        Sell everything and end if so many candles close before the agent's decisions come, one after the other; no limit by
+        default.
     steps
         End after so many decisions.
     background
@@ -106,7 +110,7 @@ def deploy(
         feed=where,
         daily_loss_pct=daily_loss_pct,
         arguments={} if fill_at == "next_open" else {"fill_at": fill_at},
-        limits=AgentLimits(max_position_pct, max_order_pct, orders_per_minute, stale_after).to_plain(),
+        limits=AgentLimits(max_position_pct, max_order_pct, orders_per_minute, stale_after, max_missed).to_plain(),
         allow=tuple(sorted(allowed_of(allow))),
     )
     check_feed(deployment.feed, deployment.symbols, deployment.timeframe)

@@ -10,7 +10,7 @@ import numpy as np
 from tradeready_gym.cli.console import err, out
 from tradeready_gym.cli.options import AllowNames, ContextFile
 from tradeready_gym.cli.pages import write_page
-from tradeready_gym.cli.tables import evaluations_table
+from tradeready_gym.cli.tables import evaluations_table, sets_table
 
 if TYPE_CHECKING:
     from tradeready_gym.exchanges import SimulatedExchange
@@ -49,10 +49,12 @@ def evaluate(
         Count this look as a trial; without it, what was counted before is counted all the same.
     """
     from tradeready_gym.strategies.card import result_card
+    from tradeready_gym.strategies.cautions import changes_since, changes_words
     from tradeready_gym.strategies.comparison import compare
     from tradeready_gym.strategies.experiment import Experiment, find_folder
-    from tradeready_gym.strategies.learned import spans_of
+    from tradeready_gym.strategies.learned import whole_span
     from tradeready_gym.strategies.loading import load_agent
+    from tradeready_gym.strategies.pages import sets_words
     from tradeready_gym.strategies.sensitivity import MULTIPLES, cost_sensitivity
     from tradeready_gym.strategies.settings import arguments_of_context, read_context, under_context
     from tradeready_gym.strategies.trials import TrialStore, agent_of, market_of, trial_of
@@ -78,7 +80,7 @@ def evaluate(
     if record:
         store.record(made)
     # who does not want to be counted has seen no less of what others tried
-    known = store.known(market_of(engine), spans_of(engine)[0], also=made)
+    known = store.known(market_of(engine), whole_span(engine), also=made)
     card = result_card(
         result,
         environment,
@@ -86,13 +88,22 @@ def evaluate(
         seeds=experiment.seeds,
         trials=known,
         costs=costs,
+        changes=changes_since(experiment.arguments, played.arguments),
         command=_command(run, context, start, end, random_seeds, allow),
     )
     candles = engine.market.candles
     console = out()
-    title = f"{'/'.join(candles.symbols)} {candles.timeframe}, {result.flat.spans[0]}"
+    title = f"{'/'.join(candles.symbols)} {candles.timeframe}, {whole_span(engine)}"
     console.print(evaluations_table(title, result.agents, result.baselines))
-    remarks = [*_remarks(result, experiment, engine.spec.exchange), *_doubts(card, experiment.algorithm)]
+    if (sets := sets_table(result, engine)) is not None:
+        console.print(sets)
+    remarks = [
+        *sets_words(engine),
+        *changes_words(card["changed_since_training"]),
+        *(one["said"] for one in card["cautions"]),
+        *_remarks(result, experiment, engine.spec.exchange),
+        *_doubts(card, experiment.algorithm),
+    ]
     for line in remarks:
         console.print(line, soft_wrap=True)
     page = report.expanduser() if report is not None else folder / "report.html"
@@ -104,10 +115,12 @@ def _write(
     page: Path, title: str, agent: Any, result: "Comparison", environment: Any, card: dict[str, Any], remarks: list[str]
 ) -> None:
     from tradeready_gym.rendering.report import render_report
+    from tradeready_gym.strategies.data_sets import seeds_of_sets
     from tradeready_gym.strategies.pages import comparison_report
     from tradeready_gym.strategies.trace import trace
 
-    document = render_report(comparison_report(title, result, environment, trace(agent, environment), card, remarks))
+    traced = trace(agent, environment, seed=seeds_of_sets(environment.engine)[0])
+    document = render_report(comparison_report(title, result, environment, traced, card, remarks))
     write_page(page, document, card)
 
 
@@ -122,14 +135,14 @@ def _command(
 
 
 def _remarks(result: "Comparison", experiment: "Experiment", exchange: "SimulatedExchange") -> list[str]:
-    from tradeready_gym.strategies.pages import costs_in_words, moved, turnover_words
+    from tradeready_gym.strategies.pages import costs_in_words, moved, shares_words, turnover_words
 
     count, algorithm = len(result.agents), experiment.algorithm
     spread = np.percentile(result.random_traders.metric("roi_pct"), [5, 95])
-    shares = ", ".join(f"{share:.0%}" for share in result.ahead_of_random)
-    median = float(np.median([agent.metric("roi_pct")[0] for agent in result.agents]))
+    shares = shares_words(result.ahead_of_random)
+    median = float(np.median([agent.median("roi_pct") for agent in result.agents]))
     who = f"The median of {count} seeds of {algorithm}" if count > 1 else algorithm
-    lines = [f"{who} {moved(median)}; buy and hold {moved(result.buy_and_hold.metric('roi_pct')[0])}."]
+    lines = [f"{who} {moved(median)}; buy and hold {moved(result.buy_and_hold.median('roi_pct'))}."]
     if exchange.fill_at == "close":
         lines.append("OPTIMISTIC: orders were filled at the close that they were decided on (fill_at='close').")
     learned = f"learned from {experiment.start} .. {experiment.end}"
@@ -138,6 +151,10 @@ def _remarks(result: "Comparison", experiment: "Experiment", exchange: "Simulate
     else:
         lines.append(f"Held out: {algorithm} {learned} only.")
     seeds = "1 seed" if count == 1 else f"{count} seeds"
+    if idle := sum(result.without_timing):
+        lines.append(
+            f"NO TIMING: {idle} of {seeds} held one thing all the time, and so random traders like it do just the same."
+        )
     return [
         *lines,
         f"{algorithm} had a higher return than buy and hold with {result.ahead_of(result.buy_and_hold)} of {seeds}, than "
@@ -156,7 +173,8 @@ def _doubts(card: dict[str, Any], algorithm: str) -> list[str]:
     deflated = [agent["deflated_sharpe"] for agent in card["agents"] if agent["deflated_sharpe"] is not None]
     lines = []
     if deflated:
-        lines.append(f"Deflated Sharpe ratio, best seed: {luck_words(max(deflated), trials)}")
+        who = "Deflated Sharpe ratio" if count == 1 else "Deflated Sharpe ratio, best seed"
+        lines.append(f"{who}: {luck_words(max(deflated), trials)}")
     lines += [
         f"Chosen by {one['evaluations']} evaluation{'s' if one['evaluations'] != 1 else ''} on {one['span']} (early stopping or "
         f"tuning): a choice within a trial, on a span that is not this one."
@@ -166,9 +184,15 @@ def _doubts(card: dict[str, Any], algorithm: str) -> list[str]:
         times: float(np.median([one["metrics"]["roi_pct"] for one in found]))
         for times, found in card["cost_multiples"].items()
     }
-    if medians:
+    # of nothing, every multiple is the same
+    if medians and not card["free"]:
         said = ", ".join(f"{times}x {roi:.1f} %" for times, roi in medians.items())
-        lines.append(f"Median return of {algorithm} at multiples of these costs: {said}.")
+        *most, last = card["costs_scaled"]["scaled"]
+        scaled, left = f"{', '.join(most)} and {last}", ", ".join(card["costs_scaled"]["left"])
+        kept = f" {left.capitalize()}, which others receive, is left as it was." if left else ""
+        lines.append(f"Median return of {algorithm} at multiples of {scaled}: {said}.{kept}")
     if count < 10:
-        lines.append(f"{'1 seed' if count == 1 else f'{count} seeds'}, one market, one span: an anecdote, not a proof.")
+        seeds = "1 seed" if count == 1 else f"{count} seeds"
+        where = f"{len(card['data_sets'])} data sets" if card["data_sets"] else "one market, one span"
+        lines.append(f"{seeds}, {where}: an anecdote, not a proof.")
     return lines

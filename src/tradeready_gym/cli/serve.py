@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from tradeready_gym.errors import ConfigurationError
 
-_INSTALL = "the platform needs more than the core: pip install 'tradeready-gym[platform]'"
+INSTALL = "the platform needs more than the core: pip install 'tradeready-gym[platform]'"
 
 
 def serve(
@@ -79,7 +79,7 @@ def serve(
         from tradeready_gym.platform.app import create_app
         from tradeready_gym.platform.settings import default_home
     except ModuleNotFoundError as error:
-        raise ConfigurationError(f"{_INSTALL} ({error})") from error
+        raise ConfigurationError(f"{INSTALL} ({error})") from error
     if documented_rates and requests_per_minute is not None:
         raise ConfigurationError("--documented-rates sets every limit; give it or --requests-per-minute, not both")
     settings = Settings(
@@ -110,11 +110,14 @@ def serve(
     _say(
         f"TradeReady listens on http://{f'[{host}]' if ':' in host else host}:{port}  (dashboard: /training, API: /docs)"
     )
-    if not is_owned(app.state.platform.database):
+    owned = is_owned(app.state.platform.database)
+    if not owned:
         _say("Nobody owns this server yet: whoever first calls POST /api/v1/auth/register does.")
     if key is not None:
         _say(f"API key, shown only this once: {key}")
         _say("Paste it into the dashboard's login, or use it in gym.make(..., api_key=...).")
+    if owned:
+        _say(f"A key that was lost is replaced by `{_another_key(home, database_url)}`, on this machine.")
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -143,6 +146,12 @@ def _listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port}: {error.strerror or error}. Is another server running? --port 0 takes a free port"
         ) from error
     return listening
+
+
+def _another_key(home: Path | None, database_url: str) -> str:
+    # an address may have a password in it
+    where = (f" --home {home}" if home else "") + (" --database-url ..." if database_url else "")
+    return f"tradeready keys new{where}"
 
 
 def _say(line: str) -> None:

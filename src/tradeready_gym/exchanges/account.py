@@ -10,7 +10,7 @@ from tradeready_gym.parameters import PlainArguments
 
 
 @dataclass(frozen=True, kw_only=True)
-class MarginAccount(metaclass=PlainArguments):
+class MarginAccount(PlainArguments):
     """Shorts and borrowing; docs of the engine, section 12, say what each number does.
 
     Args:

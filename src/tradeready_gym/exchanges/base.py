@@ -9,7 +9,7 @@ from tradeready_gym.orders import Fill, Order
 from tradeready_gym.parameters import PlainArguments
 
 
-class Exchange(metaclass=PlainArguments):
+class Exchange(PlainArguments):
     """The contract of an exchange. Prices and amounts are in the quote currency, quantities in base units."""
 
     @property

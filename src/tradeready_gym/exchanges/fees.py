@@ -12,7 +12,7 @@ from tradeready_gym.parameters import PlainArguments
 
 
 @dataclass(frozen=True)
-class FeeSchedule(metaclass=PlainArguments):
+class FeeSchedule(PlainArguments):
     """The fee of a fill is `max(minimum, per_trade + rate x price x quantity)`.
 
     `rate` is a fraction (0.001 is 0.1 %); `maker_rate` takes its place for orders that rested before the candle opened, and

@@ -125,7 +125,9 @@ class SimulatedExchange(Exchange):
         return other
 
     def with_costs(self, times: float) -> "SimulatedExchange":
-        """A copy on which fees, slippage and interest are `times` as high; 0 is trading for nothing.
+        """A copy on which fees, slippage, interest and liquidation fee are `times` as high; 0 is trading for nothing.
+
+        Funding stays as it is: what longs pay shorts receive, as the market has it.
 
         Raises:
             ConfigurationError: a rate would leave its domain.

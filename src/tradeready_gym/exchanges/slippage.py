@@ -22,7 +22,7 @@ from tradeready_gym.kernel import kernel
 from tradeready_gym.parameters import PlainArguments
 
 
-class SlippageModel(metaclass=PlainArguments):
+class SlippageModel(PlainArguments):
     """The fraction by which the price moves against an order."""
 
     kernel: ClassVar[Callable[..., float] | None] = None

@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 LONGEST_PERIOD: Final = 100_000  # TA-Lib's limit
 
 
-class Feature(metaclass=PlainArguments):
+class Feature(PlainArguments):
     """One or more columns of numbers that are known when a candle closes. Concrete features are frozen dataclasses.
 
     A feature has a `name` and `warmup_bars` (fields, class attributes or properties), and may have several columns.

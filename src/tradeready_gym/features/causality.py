@@ -12,7 +12,9 @@ where prices do what they do not do here; nor can what a function knows beside i
 elsewhere, a column of one's own) be seen from here.
 """
 
+import sys
 from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 CUTS: Final = 16
 STRETCH: Final = 256
 GOLDEN_RATIO: Final = 0.6180339887498949  # its multiples modulo 1 spread evenly, in step with nothing
+PATIENCE_SECONDS: Final = 1.0
 MONDAY: Final = 4 * 86_400_000_000
 WEEK: Final = 7 * 86_400_000_000
 REMEDY: Final = (
@@ -36,6 +39,8 @@ REMEDY: Final = (
     "back-fill, coarser candles only after they have closed, and statistics of the whole series fitted on an "
     "earlier span (StandardScaler, MinMaxScaler)."
 )
+
+_announced: Final[set[str]] = set()
 
 
 def check_causality(
@@ -100,7 +105,9 @@ def _compare(
     tolerance: float | None,
 ) -> None:
     forgiven = feature.causality_tolerance if tolerance is None else tolerance
-    for length in reversed(lengths):  # a function that chokes on a short prefix hears of its look-ahead first
+    began = monotonic()
+    # from the longest: a function that chokes on a short prefix hears of its look-ahead first
+    for done, length in enumerate(reversed(lengths), 1):
         part = prefix(candles, length)
         for index, whole in enumerate(values):
             try:
@@ -111,6 +118,21 @@ def _compare(
             differs = _differences(whole[:length], seen, whole, forgiven)
             if differs is not None:
                 _refuse(feature, candles, index, length, differs, seen, whole)
+        if done < len(lengths) and (seconds := monotonic() - began) > PATIENCE_SECONDS:
+            _announce(feature, done, len(lengths), seconds)
+
+
+def _announce(feature: Feature, done: int, of: int, seconds: float) -> None:
+    if feature.name in _announced:
+        return
+    _announced.add(feature.name)
+    each = seconds / done
+    sys.stderr.write(
+        f"tradeready-gym: checking that feature {feature.name!r} does not look ahead, once per process and kind of market: "
+        f"{done} of {of} shorter spans are computed, {1000.0 * each:.3g} ms each, about {each * (of - done):.0f} s to go. "
+        "To make it shorter, compute with arrays, and do once what no candle changes: read files and load models when the "
+        "module is imported, or behind functools.cache.\n"
+    )
 
 
 def prefix(candles: "Candles", length: int) -> "Candles":

@@ -8,7 +8,7 @@ from tradeready_gym.parameters import PlainArguments
 
 
 @dataclass(frozen=True)
-class Instrument(metaclass=PlainArguments):
+class Instrument(PlainArguments):
     """An exchange's filters for one symbol; 0 means that there is none.
 
     `lot_size` is the step of quantities, `min_quantity` and `max_quantity` the least and the most of one order, all in base

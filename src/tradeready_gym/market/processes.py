@@ -17,7 +17,7 @@ _LARGEST_RATE = 1e6
 _NEVER_AT_THE_EDGE = ("hurst", "reversion", "variance", "variance_volatility")
 
 
-class PriceProcess(metaclass=PlainArguments):
+class PriceProcess(PlainArguments):
     """The logarithm of a price, relative to the price that it begins at."""
 
     @abc.abstractmethod

@@ -9,7 +9,7 @@ from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.parameters import PlainArguments
 
 
-class RewardScheme(metaclass=PlainArguments):
+class RewardScheme(PlainArguments):
     """A frozen dataclass with its parameters and a kernel
 
         pay(previous_equity, equity, account, memory, parameters) -> float

@@ -164,8 +164,9 @@ class RandomTrader(Rule):
     share `size` of the equity (of the symbol's equal part), else nothing. Episodes with different seeds draw differently.
 
     `holdings`, float64 (K, S), replace `invested` and `size`: what it draws is one of these rows, shares of the equity that may be
-    below 0 (short) or above 1 (borrowed), for all symbols at once; of `choices` rows drawn it takes the one that is furthest
-    from what it held, for somebody who goes to and fro.
+    below 0 (short) or above 1 (borrowed), for all symbols at once. Traders side by side draw from
+    different parts of them. Of `choices` rows drawn it takes the one that is furthest from what it held, for somebody who goes
+    to and fro.
 
     Raises:
         ConfigurationError: a number outside [0, 1], holdings of another shape or that are not finite, or choices below 1.
@@ -245,7 +246,9 @@ class RandomTrader(Rule):
     def _drawn_holdings(self, count: int, holdings: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         # always as many draws, so that traders who redraw a little more often do the same and a little more
         again = self._draws.random(count) < self.redraw
-        rows = holdings[self._draws.integers(0, len(holdings), (count, self.choices))]
+        # one from each of so many parts of the rows: what they hold on average is not left to luck, nor to how few they are
+        parts = self._draws.permuted(np.tile(np.arange(count)[:, None], self.choices), axis=0)
+        rows = holdings[((parts + self._draws.random(parts.shape)) * (len(holdings) / count)).astype(np.int64)]
         if self._wants is None:
             self._wants = rows[:, 0].copy()
             return self._wants

@@ -24,11 +24,14 @@ from tradeready_gym.evaluation import (
 )
 from tradeready_gym.evaluation.stretches import returns_of
 from tradeready_gym.market import Span, format_time
+from tradeready_gym.strategies.cautions import cautions_of, is_free
 from tradeready_gym.strategies.comparison import Comparison
+from tradeready_gym.strategies.data_sets import MOST_SETS, by_data_set, names_of_sets
 from tradeready_gym.strategies.details import details_of
 from tradeready_gym.strategies.learned import Learned, spans_of
 from tradeready_gym.strategies.native import NativeEnvironment
 from tradeready_gym.strategies.performance import Evaluation
+from tradeready_gym.strategies.sensitivity import costs_scaled
 from tradeready_gym.strategies.trials import Trial, per_period, step_seconds
 
 FORMAT = "tradeready-result-card/1"
@@ -44,13 +47,15 @@ def result_card(
     seeds: Sequence[int] = (),
     trials: Sequence[Trial] = (),
     costs: Mapping[float, Sequence[Evaluation]] | None = None,
+    changes: Mapping[str, Mapping[str, Any]] | None = None,
     command: str = "",
 ) -> dict[str, Any]:
     """The card of a comparison on an environment, as plain data; numbers that do not exist are None.
 
     `learned` is where the agents learned, with the spans by which their training was ended or they were chosen (early stopping,
     tuning) and how many evaluations that took, one entry for each agent; `trials` what the store knows of this market and time (the agents' own among
-    them), `costs` the agents' evaluations by multiple of the costs, `command` how to do it again.
+    them), `costs` the agents' evaluations by multiple of the costs, `changes` what is
+    not as it was in training (`cautions.changes_since`), `command` how to do it again.
     """
     engine = environment.engine
     return {
@@ -66,9 +71,12 @@ def result_card(
             "in_sample": comparison.in_sample,
         },
         "fills": {"convention": engine.spec.exchange.fill_at, "optimistic": engine.spec.exchange.fill_at == "close"},
+        "cautions": cautions_of(engine),
+        "changed_since_training": dict(changes or {}),
         "environment": dict(describe(engine.spec)),
         "seeds": list(seeds),
         "agents": [_agent(agent, engine, trials) for agent in comparison.agents],
+        "data_sets": _data_sets(comparison, engine),
         "across_seeds": across_seeds(comparison.agents),
         "baselines": [_figures(one, engine) for one in comparison.baselines],
         "ahead_of_random_traders": list(comparison.ahead_of_random),
@@ -77,6 +85,8 @@ def result_card(
         "cost_multiples": {
             f"{times:g}": [_figures(one, engine) for one in found] for times, found in (costs or {}).items()
         },
+        "free": is_free(engine.spec.exchange),
+        "costs_scaled": costs_scaled(engine.spec.exchange),
         "versions": versions(),
     }
 
@@ -139,7 +149,7 @@ def across_seeds(agents: Sequence[Evaluation]) -> dict[str, Any]:
     """Mean with Student's interval, and interquartile mean, of return and Sharpe ratio; fewer than ten seeds say so."""
     found: dict[str, Any] = {}
     for name in ("roi_pct", "sharpe_ratio"):
-        values = np.array([agent.metric(name)[0] for agent in agents])
+        values = np.array([agent.median(name) for agent in agents])
         known = values[np.isfinite(values)]
         if len(known):
             interval = as_plain(t_interval(known)) if len(known) > 1 else None
@@ -149,7 +159,7 @@ def across_seeds(agents: Sequence[Evaluation]) -> dict[str, Any]:
 
 def sharpe_interval(evaluation: Evaluation, engine: Engine) -> Interval | None:
     """The annual Sharpe ratio with its interval by the stationary bootstrap; None where there is none."""
-    equity = evaluation.episodes[0].net_worth
+    equity = evaluation.curve
     if len(equity) < 22 or not (equity > 0.0).all() or np.ptp(equity) == 0.0:
         return None
     annual = float(np.sqrt(periods_per_year(engine)))
@@ -196,21 +206,37 @@ def periods_per_year(engine: Engine) -> float:
 
 def _agent(agent: Evaluation, engine: Engine, trials: Sequence[Trial]) -> dict[str, Any]:
     interval = {"sharpe_interval": as_plain(sharpe_interval(agent, engine))}
-    return _figures(agent, engine) | interval | believable(agent.episodes[0].net_worth, trials, engine)
+    return _figures(agent, engine) | interval | believable(agent.curve, trials, engine)
 
 
 def _figures(evaluation: Evaluation, engine: Engine) -> dict[str, Any]:
     metrics: dict[str, Any] = dict(details_of(evaluation, periods_per_year(engine)))
     for name in evaluation.episodes[0].metrics:
-        values = evaluation.metric(name)
-        known = values[np.isfinite(values)]
-        metrics[name] = float(np.median(known)) if len(known) else None
+        median = evaluation.median(name)
+        metrics[name] = median if np.isfinite(median) else None
     return {
         "name": evaluation.strategy,
         "episodes": len(evaluation.episodes),
         "action_scheme": evaluation.action_scheme,
         "metrics": metrics,
     }
+
+
+def _data_sets(comparison: Comparison, engine: Engine) -> list[dict[str, Any]]:
+    # of one data set, everything is said already
+    if len(engine.segments) < 2:
+        return []
+    agents, baselines = (
+        [by_data_set(one, engine) for one in group] for group in (comparison.agents, comparison.baselines)
+    )
+    return [
+        {
+            "data_set": name,
+            "agents": [_figures(found, engine) for one in agents if (found := one[place]) is not None],
+            "baselines": [_figures(found, engine) for one in baselines if (found := one[place]) is not None],
+        }
+        for place, name in enumerate(names_of_sets(engine)[:MOST_SETS])
+    ]
 
 
 def _selection(learned: Sequence[Learned]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.strategies.base import TradingStrategy
 from tradeready_gym.strategies.baselines import BuyAndHold, Flat, MovingAverageCross
+from tradeready_gym.strategies.data_sets import seeds_of_sets
 from tradeready_gym.strategies.holdings import baseline_environment
 from tradeready_gym.strategies.matching import describe_match, random_traders_like
 from tradeready_gym.strategies.native import native_environment
@@ -52,17 +53,44 @@ class Comparison:
         return any(agent.in_sample for agent in self.agents)
 
     def ahead_of(self, baseline: Evaluation, metric: str = "roi_pct") -> int:
-        """How many of the agents have a higher value than the baseline."""
-        return sum(bool(agent.metric(metric)[0] > baseline.metric(metric)[0]) for agent in self.agents)
+        """How many of the agents have a higher value than the baseline, by the median over the episodes of each; rounding is not."""
+        theirs = baseline.median(metric)
+        return sum(
+            mine > theirs and not _tied(mine, theirs) for mine in (agent.median(metric) for agent in self.agents)
+        )
+
+    @property
+    def without_timing(self) -> tuple[bool, ...]:
+        """For each agent, whether it traded and its random traders did just what it did: it held one thing all the time."""
+        return tuple(
+            bool(agent.metric("total_trades").any() and len(theirs.episodes) > 1 and _all_tied(agent, theirs))
+            for agent, theirs in zip(self.agents, self.random, strict=True)
+        )
 
     @property
     def ahead_of_random(self) -> tuple[float, ...]:
-        """For each agent, the share of its random traders that have a lower return; ties count half."""
+        """For each agent, the share of its random traders that have a lower return in the same episode; ties count half."""
         shares = []
         for agent, traders in zip(self.agents, self.random, strict=True):
-            mine, theirs = agent.metric("roi_pct")[0], traders.metric("roi_pct")
-            shares.append(float(np.mean((mine > theirs) + 0.5 * (mine == theirs))))
+            mine, theirs = _returns(agent, traders)
+            tied = _tied(mine, theirs)
+            shares.append(float(np.mean(np.where(tied, 0.5, mine > theirs))))
         return tuple(shares)
+
+
+def _returns(agent: Evaluation, traders: Evaluation) -> tuple[Any, Any]:
+    # the traders play the agent's episodes in turn
+    theirs = traders.metric("roi_pct")
+    return np.resize(agent.metric("roi_pct"), len(theirs)), theirs
+
+
+def _all_tied(agent: Evaluation, traders: Evaluation) -> bool:
+    return bool(_tied(*_returns(agent, traders)).all())
+
+
+def _tied(mine: Any, theirs: Any) -> Any:
+    # who does the same with other rounding is neither ahead nor behind
+    return np.isclose(mine, theirs, rtol=1e-4, atol=1e-4)
 
 
 def compare(
@@ -73,18 +101,17 @@ def compare(
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Play the environment with every agent and with the baselines; each agent meets random traders that trade as
-    much as it did.
+    much as it did. Each of several data sets is played once by everybody, and as often as the others by random traders.
 
     `progress` is called with the name of what is played next.
     """
-    if not agents:
-        raise ConfigurationError("compare() needs at least one strategy")
     native = native_environment(environment)
     tell = progress or (lambda _: None)
+    seeds = seeds_of_sets(native.engine)
     results = []
     for agent in agents:
         tell(agent.name)
-        results.append(agent.evaluate(native))
+        results.append(agent.evaluate(native, episodes=len(seeds), seed=seeds))
     return beside_baselines(results, native, random_seeds=random_seeds, progress=progress)
 
 
@@ -95,25 +122,34 @@ def beside_baselines(
     random_seeds: int = RANDOM_SEEDS,
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
-    """What agents did on an environment, beside the four baselines: every command and report has them from here."""
+    """What agents did on an environment, beside the four baselines in the same episodes: every command and report has them
+    from here.
+    """
+    if not agents:
+        raise ConfigurationError("a comparison needs at least one strategy")
     native = native_environment(environment)
     tell = progress or (lambda _: None)
-    hold, flat, cross = play_rules(native, tell)
+    seeds = agents[0].seeds or (0,)
+    hold, flat, cross = play_rules(native, tell, seeds)
+    rounds = -(-random_seeds // len(seeds))
     random = []
     for agent in agents:
         tell(f"Random traders like {agent.strategy}")
-        random.append(random_traders_like(agent, native, seeds=random_seeds)[1])
+        random.append(random_traders_like(agent, native, seeds=rounds * len(seeds))[1])
     return Comparison(tuple(agents), hold, flat, cross, tuple(random))
 
 
 def play_rules(
-    environment: Any, tell: Callable[[str], None] = lambda _: None
+    environment: Any, tell: Callable[[str], None] = lambda _: None, seeds: Sequence[int] = (0,)
 ) -> tuple[Evaluation, Evaluation, Evaluation]:
-    """Buy and hold, flat and the moving averages beside whatever agent plays the environment, with actions of their own."""
+    """Buy and hold, flat and the moving averages beside whatever agent plays the environment, with actions of their own.
+
+    An episode is played for each of `seeds`.
+    """
     beside = baseline_environment(native_environment(environment))
 
     def played(rule: TradingStrategy) -> Evaluation:
         tell(rule.name)
-        return rule.evaluate(beside)
+        return rule.evaluate(beside, episodes=len(seeds), seed=seeds)
 
     return played(BuyAndHold()), played(Flat()), played(MovingAverageCross())

@@ -103,7 +103,9 @@ class _Worker:
         self._interrupted, self._awake = threading.Event(), threading.Event()
         environment.interrupted = self._interrupted
         self._decisions = DecisionLog(deployment.folder)
-        seconds = AgentLimits.from_plain(deployment.limits).stale_after_seconds
+        limits = AgentLimits.from_plain(deployment.limits)
+        self._most_missed, self._missed = limits.max_missed_candles, 0
+        seconds = limits.stale_after_seconds
         self._stale_after = environment.feed.timeframe.microseconds if seconds is None else int(seconds * 1e6)
         self._journal = deployment.folder / "session.journal"
         self._compact_at = COMPACT_BYTES
@@ -159,6 +161,9 @@ class _Worker:
                 return self.say("ruined")
             if self._lost_too_much():
                 return self._end(flat=True, state="killed")
+            if self._most_missed is not None and self._missed >= self._most_missed:
+                slow = f"too slow: {self._missed} candles closed before its decisions came, one after the other"
+                return self._end(flat=True, state="stopped", why=slow)
             self._compact_if_large()
         return self.say("stopped")
 
@@ -168,6 +173,8 @@ class _Worker:
         slot = environment.clock_time
         observation, reward, _, _, self._info = environment.step(action)
         self._note(slot, action, reward, self._info)
+        missed = int(self._info["missed_candles"])
+        self._missed = self._missed + missed if missed else 0
         return observation
 
     def _let_pass_while_stale(self) -> tuple[Any, dict[str, Any]] | None:
@@ -198,7 +205,7 @@ class _Worker:
         except (OSError, ValueError, TradeReadyError):  # such as a record that would be too long
             _log.exception("the journal of %s could not be compacted", self._deployment.name)
 
-    def _end(self, *, flat: bool, state: str) -> dict[str, Any]:
+    def _end(self, *, flat: bool, state: str, why: str | None = None) -> dict[str, Any]:
         self._awake.set()
         self.take_back()
         if not flat:
@@ -213,7 +220,7 @@ class _Worker:
             time.sleep(_POLL_SECONDS)
             refused = self._sell_everything()
         said = "; ".join(f"{symbol}: {reason}" for symbol, reason in refused)
-        problem = f"not everything could be sold ({said})" if refused else None
+        problem = "; ".join(filter(None, (why, f"not everything could be sold ({said})" if refused else ""))) or None
         return self.say(state if state == "killed" or refused else "flat", problem=problem)
 
     def take_back(self) -> None:

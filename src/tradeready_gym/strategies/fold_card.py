@@ -19,6 +19,7 @@ from tradeready_gym.strategies.card import (
     periods_per_year,
     versions,
 )
+from tradeready_gym.strategies.cautions import cautions_of
 from tradeready_gym.strategies.details import details_of
 from tradeready_gym.strategies.performance import Evaluation
 from tradeready_gym.strategies.trials import Trial
@@ -47,6 +48,7 @@ def walk_forward_card(result: WalkForward, *, trials: Sequence[Trial] = (), comm
         "command": command,
         "data": describe_data(engine),
         "fills": {"convention": engine.spec.exchange.fill_at, "optimistic": engine.spec.exchange.fill_at == "close"},
+        "cautions": cautions_of(engine),
         "environment": dict(describe(engine.spec)),
         "algorithm": experiment.algorithm,
         "steps": experiment.steps,

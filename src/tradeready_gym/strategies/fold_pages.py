@@ -8,12 +8,11 @@ import numpy as np
 from tradeready_gym.rendering.report import Curve, FoldReport, FoldSpans
 from tradeready_gym.strategies.fold_card import RANDOM
 from tradeready_gym.strategies.glossary import WALK_FORWARD
-from tradeready_gym.strategies.pages import FILLS, costs_of, days, moved, turnover_words
+from tradeready_gym.strategies.pages import FILLS, costs_of, days, luck_words, moved, shares_words, turnover_words
 from tradeready_gym.strategies.walk_forward import Fold, WalkForward
 
 HOLD = "Buy and hold"
 _ENOUGH_SEEDS = 10
-_BELIEVABLE = 0.95
 
 
 def walk_forward_report(title: str, result: WalkForward, card: Mapping[str, Any]) -> FoldReport:
@@ -98,6 +97,8 @@ def remarks_of(result: WalkForward, card: Mapping[str, Any]) -> list[str]:
         f"Over {tests} tests, {days(result.span)}, {who} of {algorithm} {moved(median)}; {HOLD.lower()} {moved(hold)}.",
         f"{who[0].upper()}{who[1:]} was ahead of buy and hold in {ahead} of {tests} tests, and made money in {above}.",
         _gap_sentence(result),
+        *(one["said"] for one in card["cautions"]),
+        *_sets_sentence(result),
         *_random_sentence(card, algorithm),
     ]
     idle = [number for number, one in enumerate(card["folds"], 1) if not _traded(one)]
@@ -112,9 +113,8 @@ def _random_sentence(card: Mapping[str, Any], algorithm: str) -> list[str]:
     if not shares:
         return []
     returned = card["all_tests"]["baselines"][RANDOM]["roi_pct"]
-    said = ", ".join(f"{share:.0%}" for share in shares)
     return [
-        f"Random traders that hold and trade as much in each test {moved(returned)} (median); {algorithm} was ahead of {said} of "
+        f"Random traders that hold and trade as much in each test {moved(returned)} (median); {algorithm} was ahead of {shares_words(shares)} of "
         f"those like itself. {turnover_words(card['random_traders'])}"
     ]
 
@@ -125,14 +125,8 @@ def _doubts(card: Mapping[str, Any], algorithm: str) -> list[str]:
         one["deflated_sharpe"] for one in card["all_tests"]["seeds"].values() if one["deflated_sharpe"] is not None
     ]
     if deflated:
-        verdict = (
-            "luck alone would rarely do this" if max(deflated) > _BELIEVABLE else "luck is a sufficient explanation"
-        )
-        trials = card["trials"]["count"]
-        lines.append(
-            f"Deflated Sharpe ratio of the {'best' if count > 1 else 'only'} seed: {max(deflated):.2f} after {trials} trial{'s' if trials != 1 else ''} on "
-            f"this market and time; {verdict}."
-        )
+        luck = luck_words(max(deflated), card["trials"]["count"])
+        lines.append(f"Deflated Sharpe ratio of the {'best' if count > 1 else 'only'} seed: {luck}")
     if card["fills"]["optimistic"]:
         lines.append("OPTIMISTIC: orders were filled at the close that they were decided on (fill_at='close').")
     if count == 1:
@@ -148,6 +142,11 @@ def _doubts(card: Mapping[str, Any], algorithm: str) -> list[str]:
     return lines
 
 
+def _sets_sentence(result: WalkForward) -> list[str]:
+    sets = len(result.environment.engine.segments)
+    return [f"Of {sets} data sets, the tests were played in one; `evaluate` plays them all."] if sets > 1 else []
+
+
 def _gap_sentence(result: WalkForward) -> str:
     gap = result.purge + result.embargo
     if not gap:
@@ -161,6 +160,7 @@ def _badges(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     badges = [(f"out of sample: {tests} test{'s' if tests > 1 else ''} that nobody had seen", "good")]
     if card["fills"]["optimistic"]:
         badges.append(("optimistic fills: at the close just seen", "bad"))
+    badges += [(one["short"], "bad") for one in card["cautions"]]
     if count < _ENOUGH_SEEDS:
         badges.append((f"{count} seed{'s: too few to rely on' if count > 1 else ': an anecdote'}", "bad"))
     badges.append((f"{trials} trial{'s' if trials != 1 else ''} on this market and time", "plain"))

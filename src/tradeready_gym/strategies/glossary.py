@@ -3,7 +3,7 @@
 _RISK = (
     ("Return", "what the account gained or lost, in per cent of the starting balance, after all fees and slippage."),
     (
-        "Drawdown",
+        "Drawdown, DD",
         "how far the account was below its highest value so far. The deepest is what an owner would have had to sit through.",
     ),
     (

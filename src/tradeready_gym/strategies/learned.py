@@ -11,6 +11,8 @@ from tradeready_gym.engine import Engine
 from tradeready_gym.market import Candles, Span, format_time, parse_time
 
 _WITNESSES = 256
+# of the usual move: two venues differ by less, and of two markets that have nothing in common one move in ten does
+_LIKE = 0.25
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,19 @@ def with_looks(lessons: Sequence[Learned], engine: Engine, looks: int) -> tuple[
 
 def _same_market(closes: npt.NDArray[np.float64], witnesses: npt.NDArray[np.float64]) -> bool:
     # moves between witnesses, since a level says nothing of a market; a single witness says nothing at all: assume the worst
-    if len(closes) < 2:
-        return True
     moves, known = np.diff(np.log(closes), axis=0), np.diff(np.log(witnesses), axis=0)
-    return bool(np.isclose(moves, known, rtol=1e-3, atol=1e-4).mean() > 0.5)
+    # that neither moved says nothing, either: of quiet markets it is true of all
+    moved = (moves != 0.0) | (known != 0.0)
+    if not moved.any():
+        return True
+    usual = [np.median(sizes[sizes > 0.0]) if sizes.any() else 0.0 for sizes in np.abs(known).T]
+    return bool((np.abs(moves - known) <= _LIKE * np.array(usual))[moved].mean() > 0.5)
+
+
+def whole_span(engine: Engine) -> Span:
+    """From the first to the last of what the engine's episodes are played in, over all data sets."""
+    spans = spans_of(engine)
+    return Span(min(span.start for span in spans), max(span.end for span in spans))
 
 
 def spans_of(engine: Engine) -> tuple[Span, ...]:

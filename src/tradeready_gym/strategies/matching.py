@@ -4,7 +4,8 @@ Who is compared with traders that trade less, or never sell short, may look good
 they draw from the agent's own holdings, as they were after its trades and as often as it had them, and how often they draw is
 searched until they have its turnover: long or short, borrowed, always invested, of several symbols.
 
-What cannot be matched: who buys and sells within one candle, since they decide once a candle. The measured turnover is on the card.
+What cannot be matched: who buys and sells within one candle, since they decide once a candle; and how much is invested, where
+somebody goes to and fro but not evenly. Turnover and mean weight of both are measured, on the card, and printed.
 """
 
 import math
@@ -82,6 +83,11 @@ def mean_turnover(evaluation: Evaluation) -> float:
     values = evaluation.metric("turnover")
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else 0.0
+
+
+def mean_weight(evaluation: Evaluation) -> float:
+    """The mean over its episodes of the average share of the equity that was invested, net of shorts."""
+    return float(np.mean([episode.mean_weight for episode in evaluation.episodes]))
 
 
 def matched_turnover(evaluation: Evaluation, traders: Evaluation) -> float | None:
@@ -199,8 +205,8 @@ def describe_match(
             "turnover": mean_turnover(agent),
             "traders_turnover": mean_turnover(theirs),
             "turnover_ratio": matched_turnover(agent, theirs),
-            "mean_weight": float(np.mean([one.mean_weight for one in agent.episodes])),
-            "traders_mean_weight": float(np.mean([one.mean_weight for one in theirs.episodes])),
+            "mean_weight": mean_weight(agent),
+            "traders_mean_weight": mean_weight(theirs),
         }
         for name, agent, theirs in zip(names or [agent.strategy for agent in agents], agents, traders, strict=True)
     ]

@@ -1,6 +1,7 @@
 """From a comparison and its card to the page that people read."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from tradeready_gym.exchanges import (
 from tradeready_gym.market import Span
 from tradeready_gym.rendering.report import Curve, Report, ReportFill
 from tradeready_gym.rendering.words import MONTHS, time_utc
+from tradeready_gym.strategies.baselines import RandomTrader
 from tradeready_gym.strategies.card import periods_per_year
 from tradeready_gym.strategies.comparison import Comparison
+from tradeready_gym.strategies.data_sets import MOST_SETS, by_data_set, names_of_sets
 from tradeready_gym.strategies.glossary import EVALUATION
 from tradeready_gym.strategies.learned import spans_of
 from tradeready_gym.strategies.native import NativeEnvironment
@@ -61,7 +64,7 @@ def comparison_report(
     card: Mapping[str, Any],
     remarks: Sequence[str] = (),
 ) -> Report:
-    """The page of a comparison; `traced` is the episode of its first agent."""
+    """The page of a comparison; `traced` is the episode of its first agent, in the first of several data sets."""
     engine = environment.engine
     candles = engine.replayers[0].candles
     span = spans_of(engine)[0]
@@ -76,7 +79,10 @@ def comparison_report(
         badges=_badges(comparison, card),
         remarks=remarks,
         facts=_facts(comparison, card),
-        rows=[figures_row(one) for one in (*comparison.agents, *baselines, comparison.random_traders)],
+        rows=[
+            *(figures_row(one) for one in (*comparison.agents, *baselines, comparison.random_traders)),
+            *(row for _, rows in rows_of_sets(comparison, engine) for row in rows),
+        ],
         details=details_rows(card, engine),
         symbol=engine.symbols[0] if len(engine.symbols) == 1 else "",
         **_candles_of(candles, shown) if len(engine.symbols) == 1 else {},
@@ -135,29 +141,71 @@ def moved(percent: float) -> str:
 
 
 def turnover_words(matches: Sequence[Mapping[str, Any]]) -> str:
-    """How well random traders met the turnover of their agents: `Their turnover is 0.98 to 1.02 times its own.`"""
+    """How well random traders met turnover and mean weight of their agents: `Their turnover is 0.98 to 1.02 times its own; ...`"""
     ratios = [one["turnover_ratio"] for one in matches if one["turnover_ratio"] is not None]
     if not ratios:
         return "It never traded, and neither did they."
-    low, high = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
-    return f"Their turnover is {low if low == high else f'{low} to {high}'} times its own."
+    turnover = _range([f"{ratio:.2f}" for ratio in (min(ratios), max(ratios))])
+    own, theirs = ([one[name] for one in matches] for name in ("mean_weight", "traders_mean_weight"))
+    held = [_range([f"{weight:.0%}" for weight in (min(those), max(those))]) for those in (theirs, own)]
+    # who is invested otherwise earns otherwise by what the market did
+    astray = max(abs(mine - other) for mine, other in zip(own, theirs, strict=True)) > _ASTRAY
+    doubt = " NOT MATCHED: a part of the difference between them is the market's." if astray else ""
+    return (
+        f"Their turnover is {turnover} times its own; on average {held[0]} of their equity was invested, and {held[1]} of "
+        f"its own.{doubt}"
+    )
+
+
+def shares_words(shares: Sequence[float]) -> str:
+    """The shares of random traders that agents were ahead of: each of a few, of many the median and the ends."""
+    if len(shares) <= _FEW:
+        return ", ".join(f"{share:.0%}" for share in shares)
+    return f"{np.median(shares):.0%} (the median of {len(shares)} seeds; {min(shares):.0%} to {max(shares):.0%})"
 
 
 def luck_words(deflated: float, trials: int) -> str:
     """A deflated Sharpe ratio in words: `0.41 after 8 trials on this market and time. Luck is a sufficient explanation.`"""
+    alone = " No other trial is known on this machine: if there were any elsewhere, it is less." if trials == 1 else ""
     verdict = "Luck alone would rarely do this." if deflated > 0.95 else "Luck is a sufficient explanation."
-    return f"{deflated:.2f} after {_counted(trials, 'trial')} on this market and time. {verdict}"
+    return f"{deflated:.2f} after {_counted(trials, 'trial')} on this market and time. {verdict}{alone}"
 
 
 def figures_row(evaluation: Evaluation) -> dict[str, str]:
     """One line of the table: medians over the episodes, `-` for what does not exist."""
-    count = len(evaluation.episodes)
-    row = {"strategy": _called(evaluation.strategy, count)}
-    for heading, metric, form in COLUMNS:
-        values = evaluation.metric(metric)
-        known = values[np.isfinite(values)]
-        row[heading] = _formatted(float(np.median(known)) if len(known) else None, form)
-    return row
+    return _row(_called(evaluation.strategy, len(evaluation.episodes)), [evaluation])
+
+
+def rows_of_sets(comparison: Comparison, engine: Engine) -> list[tuple[str, list[dict[str, str]]]]:
+    """For each of several data sets its name and lines: the median of the agents, and buy and hold; nothing for a single one."""
+    if len(engine.segments) < 2:
+        return []
+    agents = [by_data_set(agent, engine) for agent in comparison.agents]
+    hold = by_data_set(comparison.buy_and_hold, engine)
+    count, name = len(agents), comparison.agents[0].strategy
+    who = f"median of {count} seeds" if count > 1 else name
+    found = []
+    for place, called in enumerate(names_of_sets(engine)[:MOST_SETS]):
+        played = [
+            (who, [one for agent in agents if (one := agent[place]) is not None]),
+            (comparison.buy_and_hold.strategy, [one for one in hold[place : place + 1] if one is not None]),
+        ]
+        found.append((called, [_row(f"data set {place + 1}: {whose}", of) for whose, of in played]))
+    return found
+
+
+def sets_words(engine: Engine) -> list[str]:
+    """What figures over several data sets are, in words; nothing for a single one."""
+    spans = sorted(spans_of(engine), key=lambda span: span.start)
+    if len(spans) < 2:
+        return []
+    at_once = any(later.start < earlier.end for earlier, later in pairwise(spans))
+    doubt = " Some are of the same time: what they have in common is counted more than once." if at_once else ""
+    some = f"The first {MOST_SETS} of " if len(spans) > MOST_SETS else ""
+    return [
+        f"{some}{len(spans)} data sets, each played once by everybody: figures are medians over them. Sharpe intervals and deflated "
+        f"ratios are those of an account that plays one after the other.{doubt}"
+    ]
 
 
 def details_rows(card: Mapping[str, Any], engine: Engine) -> list[dict[str, str]]:
@@ -176,6 +224,8 @@ def details_rows(card: Mapping[str, Any], engine: Engine) -> list[dict[str, str]
     return rows
 
 
+_ASTRAY = 0.1
+_FEW = 5
 FILLS = {"next_open": "next open", "close": "close they were decided on (optimistic)"}
 
 
@@ -188,6 +238,12 @@ def _badges(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, 
     ]
     if card["fills"]["optimistic"]:
         badges.append(("optimistic fills: at the close just seen", "bad"))
+    badges += [(one["short"], "bad") for one in card["cautions"]]
+    badges += (
+        [("judged with other arguments than it was trained with", "bad")] if card["changed_since_training"] else []
+    )
+    if sets := len(card["data_sets"]):
+        badges.append((f"medians over {sets} data sets; the first is drawn", "plain"))
     if seeds < 10:
         badges.append((f"{_counted(seeds, 'seed')}: an anecdote", "bad"))
     badges.append((f"{_counted(card['trials']['count'], 'trial')} on this market and time", "plain"))
@@ -199,7 +255,7 @@ def _badges(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, 
 
 def _facts(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     agents, trials = card["agents"], card["trials"]["count"]
-    hold = comparison.buy_and_hold.metric("roi_pct")[0]
+    hold = comparison.buy_and_hold.median("roi_pct")
     several = len(agents) > 1
     who = f"median of {len(agents)} seeds" if several else agents[0]["name"]
     deflated = [one["deflated_sharpe"] for one in agents if one["deflated_sharpe"] is not None]
@@ -256,7 +312,22 @@ def _percent(share: float) -> str:
 
 
 def _called(strategy: str, episodes: int) -> str:
-    return strategy + (f", {episodes} traders" if episodes > 1 else "")
+    if episodes == 1:
+        return strategy
+    return f"{strategy}, {episodes} {'traders' if strategy == RandomTrader().name else 'episodes'}"
+
+
+def _range(ends: Sequence[str]) -> str:
+    low, high = ends
+    return low if low == high else f"{low} to {high}"
+
+
+def _row(called: str, evaluations: Sequence[Evaluation]) -> dict[str, str]:
+    row = {"strategy": called}
+    for heading, metric, form in COLUMNS:
+        known = [value for one in evaluations if np.isfinite(value := one.median(metric))]
+        row[heading] = _formatted(float(np.median(known)) if known else None, form)
+    return row
 
 
 def _formatted(value: float | None, form: str) -> str:

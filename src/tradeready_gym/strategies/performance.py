@@ -118,6 +118,25 @@ class Evaluation:
         sample = ("in-sample" if self.in_sample else "held out") + (", OPTIMISTIC fills" if self.optimistic else "")
         return f"Evaluation({self.strategy}, {where}, {sample}, {len(self.episodes)} episodes)"
 
+    @property
+    def curve(self) -> Numbers:
+        """The net worth of an account that plays the episodes one after the other, float64[all their steps + 1].
+
+        That of a single episode is its own array. After ruin nothing is left to play with.
+        """
+        if len(self.episodes) == 1:
+            return self.episodes[0].net_worth
+        pieces = [self.episodes[0].net_worth]
+        for episode in self.episodes[1:]:
+            pieces.append(pieces[-1][-1] / episode.net_worth[0] * episode.net_worth[1:])
+        return np.concatenate(pieces)
+
+    def median(self, name: str) -> float:
+        """The median of a metric over the episodes that have one; NaN where none has."""
+        values = self.metric(name)
+        known = values[np.isfinite(values)]
+        return float(np.median(known)) if len(known) else float("nan")
+
     def metric(self, name: str) -> Numbers:
         """One metric of every episode, NaN where it does not exist.
 

@@ -22,7 +22,7 @@ from tradeready_gym.engine.cache import home
 from tradeready_gym.errors import StoreError
 from tradeready_gym.evaluation.stretches import central_sums, returns_by_stretch
 from tradeready_gym.market import Span
-from tradeready_gym.strategies.learned import spans_of
+from tradeready_gym.strategies.learned import whole_span
 from tradeready_gym.strategies.performance import Evaluation
 from tradeready_gym.tracking import clock, journal
 
@@ -90,8 +90,8 @@ class TrialStore:
 
 
 def trial_of(evaluation: Evaluation, engine: Engine, agent: str, label: str = "") -> Trial | None:
-    """The trial that an evaluation is; None if it has less than two steps."""
-    return trial_of_curve(evaluation.episodes[0].net_worth, engine, spans_of(engine)[0], agent, label)
+    """The trial that an evaluation is, its episodes one after the other; None if it has less than two steps."""
+    return trial_of_curve(evaluation.curve, engine, whole_span(engine), agent, label)
 
 
 def trial_of_curve(equity: Any, engine: Engine, span: Span, agent: str, label: str = "") -> Trial | None:

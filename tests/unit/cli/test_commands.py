@@ -16,7 +16,7 @@ from tradeready_gym.cli import main
 from tradeready_gym.market import CandleStore, Span, parse_time
 from tradeready_gym.market.worlds import trend
 from tradeready_gym.rewards import REWARD_SCHEMES
-from tradeready_gym.strategies import Flat, rllib
+from tradeready_gym.strategies import BuyAndHold, Flat, rllib
 from tradeready_gym.strategies.algorithms import ALGORITHMS
 from tradeready_gym.strategies.experiment import Experiment
 from tradeready_gym.strategies.trials import TrialStore
@@ -35,8 +35,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def write_csv(path: Path, bars: int = 700) -> Path:
-    candles = trend(bars=bars, seed=0)
+def write_csv(path: Path, bars: int = 700, seed: int = 0) -> Path:
+    candles = trend(bars=bars, seed=seed)
     rows = np.column_stack(
         [candles.times // 1_000, candles.open[0], candles.high[0], candles.low[0], candles.close[0], candles.volume[0]]
     )
@@ -78,14 +78,12 @@ def test_version_starts_without_the_engine_and_the_learners() -> None:
         (["train", "--data", "no-such-file.csv"], "neither a file nor a directory"),
         (["train", "ETHUSDT", "--data", "sample"], "packaged sample holds no other"),
         (["train", "--data", "sample", "--features", "rsj_14"], "unknown feature 'rsj_14'"),
-        (["train", "--data", "sample", "--algorithm", "PPPO"], "Did you mean 'PPO'"),
         (["train", "--data", "sample", "--seeds", "0"], "--seeds must be at least 1"),
         (["walk-forward", "--data", "sample", "--embargo", "-1"], "embargo must be a whole number of at least 0"),
         (["walk-forward", "--data", "sample", "--purge", "-3"], "purge must be a whole number of at least 0"),
         (["walk-forward", "--data", "sample", "--folds", "0"], "folds must be a whole number of at least 1"),
         (["train", "--data", "sample", "--end", "2030-01-01T00:00:00Z"], "2024-01-01T00:00:00Z"),
         (["train", "--context", "no-such-file.yaml"], "the context no-such-file.yaml does not exist"),
-        (["train", "--data", "sample", "--steps", "0"], "--steps must be at least 1"),
         (
             ["data", "download", "BTCUSDT", "--start", "2024-02-01T00:00:00Z", "--end", "2024-01-01T00:00:00Z"],
             "end must",
@@ -113,11 +111,12 @@ def test_wrong_arguments_say_what_was_wrong_and_leave_nothing(
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_made(
-    tokens: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tokens: list[str], said: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Experiment, "make", lambda *_: pytest.fail("an environment was made"))
     assert main([*tokens, "--data", "sample"]) == 1
     assert said in capsys.readouterr().err
+    assert not (home / "models").exists()
 
 
 @pytest.mark.parametrize("command", ["train", "walk-forward"])
@@ -242,7 +241,8 @@ def test_a_context_says_what_was_not_typed_and_what_an_evaluation_changes(
     assert card["end"] == "2021-01-22T00:00:00Z"
     capsys.readouterr()
     assert main(["evaluate", "told", "--random-seeds", "2"]) == 0
-    assert "fee 0.00% of each fill" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "fee 0.00% of each fill" in told and "NOT AS IT WAS" not in told
     # of 700 candles, those after the training: no random window of 50
     played = json.loads((home / "models" / "told" / "report.json").read_text())
     assert {one["metrics"]["length"] for one in (*played["agents"], *played["baselines"])} == {700 - 21 * 24}
@@ -251,10 +251,42 @@ def test_a_context_says_what_was_not_typed_and_what_an_evaluation_changes(
     assert main(["evaluate", "told", "--random-seeds", "2", "--context", str(costs)]) == 0
     told = capsys.readouterr().out
     assert "fee 0.30% of each fill" in told and "2021-01-24T00:00:00Z .." in told
+    assert "NOT AS IT WAS TRAINED: fee_rate was 0 and is 0.003." in told
     assert f"--context '{costs}'" in json.loads((home / "models" / "told" / "report.json").read_text())["command"]
     costs.write_text("actions: {name: target_position}")
     assert main(["evaluate", "told", "--context", str(costs)]) == 1
     assert "trained with action_scheme = HoldBuySell" in capsys.readouterr().err
+
+
+def test_an_agent_is_judged_in_each_of_several_data_sets_and_compared_there(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rllib.RLlibTradingStrategy, "load", lambda place, environment, **allow: BuyAndHold(environment))
+    files = [str(write_csv(tmp_path / f"{seed}.csv", seed=seed)) for seed in (0, 1)]
+    experiment = Experiment("TradeReady-BTC-v0", {"data": files, "lookback_window": 5}, algorithm="RLlib")
+    span = Span(parse_time("2021-01-02T00:00:00Z"), parse_time("2021-01-22T00:00:00Z"))
+    for name in ("one", "two"):
+        experiment.save(tmp_path / name, trained_on=span)
+        place = experiment.folder_of(tmp_path / name, 0)
+        place.mkdir()
+        (place / "strategy.json").write_text(json.dumps({"kind": rllib.KIND}))
+    runs = [str(tmp_path / name) for name in ("one", "two")]
+    assert main(["evaluate", runs[0], "--random-seeds", "2"]) == 0
+    told = capsys.readouterr().out
+    assert "2 data sets, each played once by everybody: figures are medians over them." in told
+    for row in (
+        "Buy and hold, 2 episodes",
+        "data set 1: Buy and hold",
+        "data set 2: Buy and hold",
+        "data set 2 of 2: ",
+    ):
+        assert row in told
+    assert "1 seed, 2 data sets: an anecdote" in told
+    card = json.loads((tmp_path / "one" / "report.json").read_text())
+    returns = [one["agents"][0]["metrics"]["roi_pct"] for one in card["data_sets"]]
+    assert len(set(returns)) == 2 and card["agents"][0]["metrics"]["roi_pct"] == pytest.approx(sum(returns) / 2)
+    assert main(["compare", *runs, "--random-seeds", "2"]) == 0
+    assert capsys.readouterr().out.count("data set 2: Buy and hold") == 4
 
 
 def test_agents_of_every_library_are_evaluated_and_compared(

@@ -10,7 +10,7 @@ import pytest
 
 from small_worlds import RAW, random_candles
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
-from tradeready_gym.tracking.tracker import WRITE_BYTES
+from tradeready_gym.tracking.recording import WRITE_BYTES
 from tradeready_gym.wrappers import FeatureEngineeringWrapper, NormalizationWrapper
 
 COMMON: dict[str, Any] = {

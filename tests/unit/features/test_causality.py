@@ -15,6 +15,7 @@ from tradeready_gym.features import (
     Feature,
     FeaturePipeline,
     SymbolCandles,
+    causality,
     check_causality,
     check_later_anchor,
     feature,
@@ -372,3 +373,45 @@ def test_a_warm_up_that_is_too_short_for_a_later_anchor_is_refused(random_market
 def test_a_later_anchor_needs_enough_candles(random_market: MakeMarket) -> None:
     with pytest.raises(ConfigurationError, match="needs more than 141 candles, got 50"):
         check_later_anchor("rsi_14", random_market(rows=50))
+
+
+def test_a_slow_check_says_what_it_does_once_and_goes_on_to_the_end(
+    random_market: MakeMarket, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = iter(np.arange(10_000) * 0.02)  # of a clock on which each prefix takes 20 ms
+    monkeypatch.setattr(causality, "monotonic", lambda: float(next(seconds)))
+    rows = []
+
+    def costly(candles: SymbolCandles) -> Array:
+        rows.append(len(candles))
+        return candles.close * 1.0
+
+    check_causality(costly, random_market(rows=400))
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "checking that feature 'costly' does not look ahead" in said
+    assert "51 of 256 shorter spans are computed, 20 ms each, about 4 s to go" in said
+    assert "functools.cache" in said
+    assert set(range(1, 257)) <= set(rows)  # not one of them was left out
+    check_causality(costly, random_market(rows=410))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_slow_feature_that_looks_ahead_is_refused_all_the_same(
+    random_market: MakeMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(np.arange(10_000) * 5.0)
+    monkeypatch.setattr(causality, "monotonic", lambda: float(next(seconds)))
+    with pytest.raises(CausalityError, match="looks ahead"):
+        check_causality(every_200th_row_is_the_next, random_market(rows=400))
+
+
+def every_200th_row_is_the_next(candles: SymbolCandles) -> Array:
+    late = candles.close.copy()
+    late[99:-1:200] = candles.close[100::200]
+    return late
+
+
+def test_a_quick_check_says_nothing(random_market: MakeMarket, capsys: pytest.CaptureFixture[str]) -> None:
+    check_causality("rsi_14", random_market(rows=400))
+    assert capsys.readouterr().err == ""

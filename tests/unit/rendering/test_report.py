@@ -198,3 +198,33 @@ def test_every_row_that_is_not_a_strategy_is_a_quiet_one() -> None:
         assert "<tr><td>Agent</td><td>1.50</td></tr>" in page
         assert '<tr class="baseline"><td>Random, 40 traders</td>' in page
     assert "Risk, round trips and costs" not in render_report(report([1.0, 2.0], rows=rows))
+
+
+def traded(steps: int) -> Report:
+    """A report with one purchase and one sale on its candles."""
+    close = walk(steps)
+    arrays = dict.fromkeys(("open", "high", "low", "close"), close)
+    fills = [ReportFill(START, 1, 1.0), ReportFill(START + HOUR, -1, 1.0)]
+    return report(close, times=START + np.arange(steps) * HOUR, fills=fills, symbol="BTCUSDT", **arrays)
+
+
+def test_what_colours_mean_is_printed_too_and_marks_look_like_those_in_the_chart() -> None:
+    page = render_report(traded(400))
+    assert re.search(r"\.legend i, [^}]*print-color-adjust: exact", page)
+    assert re.search(r"<b [^>]*>▲</b>1 bought.*<b [^>]*>▼</b>1 sold", page)
+
+
+def test_every_colour_of_the_charts_has_one_for_the_dark_or_stands_out_there_by_itself() -> None:
+    page = render_report(traded(400))
+    dark = page[page.index("prefers-color-scheme: dark") : page.index("@media print")]
+    for kind, colour in set(re.findall(r'(fill|stroke)="(#[0-9a-f]{3,6})"', page)):
+        again = re.search(rf'\[{kind}="{colour}"\] {{ {kind}: (#[0-9a-f]{{6}})', dark)
+        assert again is not None or 0.12 < brightness(colour) < 0.8, (kind, colour)
+
+
+def brightness(colour: str) -> float:
+    """Relative luminance (WCAG 2.2), 0 to 1."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

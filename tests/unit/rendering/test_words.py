@@ -97,3 +97,19 @@ def test_values_are_marked_at_round_numbers(low: float, high: float, names: list
 
 def test_a_scale_without_a_span_has_one_mark() -> None:
     assert value_ticks(5.0, 5.0, 5) == ([5.0], ["5.00"])
+
+
+@pytest.mark.parametrize(
+    ("written", "printed"),
+    [
+        ("-2.3", "−2.3"),
+        ("95 %: -4.59 to -0.26", "95 %: −4.59 to −0.26"),
+        ("0x -0.1 %, (-.5)", "0x −0.1 %, (−.5)"),
+        ("-", "–"),
+        ("fee 0.10% of each fill", "fee 0.10 % of each fill"),
+        ("from 2021-01-02T09:00:00Z .. 2023-01-01T00:00:00Z only", "from 2021-01-02 09:00 to 2023-01-01 00:00 only"),
+        ("buy-and-hold-2 on BTC-USDT, 2021-01-02", "buy-and-hold-2 on BTC-USDT, 2021-01-02"),
+    ],
+)
+def test_what_was_written_for_a_terminal_is_printed_as_in_a_book(written: str, printed: str) -> None:
+    assert words.typeset(written) == printed

@@ -22,7 +22,7 @@ from tradeready_gym.strategies.details import details_of
 from tradeready_gym.strategies.learned import Learned
 from tradeready_gym.strategies.pages import comparison_report, costs_in_words, details_rows, turnover_words
 from tradeready_gym.strategies.performance import Evaluation, Performance
-from tradeready_gym.strategies.sensitivity import cost_sensitivity
+from tradeready_gym.strategies.sensitivity import cost_sensitivity, costs_scaled
 from tradeready_gym.strategies.trace import count_actions, trace
 from tradeready_gym.strategies.trials import Trial, trial_of
 
@@ -191,7 +191,13 @@ def test_the_card_says_what_the_baselines_were_played_with_and_how_well_random_t
         assert one["turnover"] == agent.metric("turnover")[0]
         assert one["turnover_ratio"] == pytest.approx(1.0, abs=0.1)
     said = turnover_words(card["random_traders"])
-    assert said.startswith("Their turnover is ") and said.endswith(" times its own.")
+    assert said.startswith("Their turnover is ") and " times its own; on average " in said
+    match = {"turnover_ratio": 0.984, "mean_weight": 0.75, "traders_mean_weight": 0.70}
+    met = "Their turnover is 0.98 times its own; on average 70% of their equity was invested, and 75% of its own."
+    assert turnover_words([match]) == met
+    missed = turnover_words([match, {**match, "traders_mean_weight": 0.6}])
+    assert "60% to 70% of their equity" in missed
+    assert missed.endswith("NOT MATCHED: a part of the difference between them is the market's.")
     assert turnover_words([{"turnover_ratio": None}]) == "It never traded, and neither did they."
 
 
@@ -285,6 +291,24 @@ def test_more_costs_leave_less_and_none_leave_the_most() -> None:
     assert found[0.0].metric("fees_paid")[0] == 0.0
     assert roi[1] == comparison_agent().evaluate(env).metric("roi_pct")[0]
     assert env.engine.spec.exchange.fee_rate == 0.001
+
+
+def test_funding_is_the_markets_and_not_multiplied_and_the_card_says_so() -> None:
+    # a broker who takes four times the fees does not make longs pay shorts four times as much
+    env = market(account=MarginAccount(funding_rate=0.001), fee_rate=0.002, slippage="none")
+    assert env.exchange.with_costs(4.0).account == MarginAccount(funding_rate=0.001, liquidation_fee=0.02)
+    once, fourfold = (cost_sensitivity(BuyAndHold(), env)[times].episodes[0] for times in (1.0, 4.0))
+    paid = [float(one.metrics["fees_paid"] or 0.0) for one in (once, fourfold)]
+    assert paid[1] / paid[0] == pytest.approx(4.0, rel=0.01)
+    # what the fee does not explain, a position that is smaller by it, is far from three more times the funding
+    funding = 0.001 * np.sum(once.position_value[8::8])
+    assert once.net_worth[-1] - fourfold.net_worth[-1] - (paid[1] - paid[0]) == pytest.approx(0.0, abs=0.1 * funding)
+    card = result_card(compare([Flat()], env, random_seeds=1), env)
+    assert card["costs_scaled"] == {"scaled": ["fees", "slippage", "liquidation fee"], "left": ["funding"]}
+    assert costs_scaled(market(account="margin").exchange) == {
+        "scaled": ["fees", "slippage", "interest", "liquidation fee"], "left": [],
+    }  # fmt: skip
+    assert costs_scaled(market().exchange) == {"scaled": ["fees", "slippage"], "left": []}
 
 
 def test_interest_is_a_cost_and_a_model_that_does_not_scale_is_named() -> None:

@@ -1,6 +1,10 @@
 """In-sample is called in-sample, and nothing else is."""
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
+import pytest
 
 from tradeready_gym.engine import Engine
 from tradeready_gym.envs import TradingEnvironment
@@ -58,3 +62,31 @@ def test_a_stretch_too_short_for_a_witness_counts_as_in_sample() -> None:
 def test_a_lesson_survives_json() -> None:
     (lesson,) = Learned.from_engine(engine(trend(bars=400, seed=0)))
     assert Learned.from_plain(lesson.as_plain()) == lesson
+
+
+def priced(closes: Any, like: Candles) -> Candles:
+    price = np.asarray(closes, np.float64)[None]
+    return replace(like, open=price, high=price, low=price, close=price)
+
+
+@pytest.mark.parametrize("deviation", [1e-6, 1e-2], ids=["a pegged coin", "a coin"])
+def test_how_quiet_a_market_is_does_not_make_it_another_one_nor_the_same(deviation: float) -> None:
+    like = trend(bars=400, seed=0)
+    draws = np.random.default_rng(0).normal(0.0, deviation, (3, 400))
+    mine, other = (priced(np.exp(np.cumsum(moves)), like) for moves in draws[:2])
+    venue = priced(mine.close[0] * np.exp(0.05 * draws[2]), like)
+    (lesson,) = Learned.from_engine(engine(mine))
+    assert [lesson.is_in(engine(candles)) for candles in (mine, venue, other)] == [True, True, False]
+    assert [lesson.is_same_in(candles) for candles in (mine, venue, other)] == [True, False, None]
+
+
+def test_markets_that_mostly_rest_are_told_apart_by_when_they_move() -> None:
+    like = trend(bars=400, seed=0)
+    resting = np.ones(400)
+    first, second = resting.copy(), resting.copy()
+    first[100:], second[300:] = 1.0001, 1.0001
+    (lesson,) = Learned.from_engine(engine(priced(first, like)))
+    assert lesson.is_in(engine(priced(first, like)))
+    assert not lesson.is_in(engine(priced(second, like)))
+    (still,) = Learned.from_engine(engine(priced(resting, like)))
+    assert still.is_in(engine(priced(resting, like)))  # nothing tells them apart: assume the worst
