@@ -336,6 +336,13 @@ def test_the_first_observation_has_a_history(served: Served) -> None:
     assert look(served.client, session, "market/candles/BTCUSDT?interval=1h&limit=1000")["count"] == 1000
 
 
+def test_candles_are_of_the_sessions_interval_unless_another_one_is_asked_for(served: Served) -> None:
+    session = begin(served.client)
+    plain = look(served.client, session, "market/candles/BTCUSDT?limit=3")
+    assert plain == look(served.client, session, "market/candles/BTCUSDT?limit=3&interval=1h")
+    assert plain["interval"] == "1h"
+
+
 def test_the_ticker_is_the_last_day(served: Served) -> None:
     session = begin(served.client)
     day = look(served.client, session, "market/candles/BTCUSDT?limit=24")["candles"]

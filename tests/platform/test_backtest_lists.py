@@ -54,7 +54,9 @@ def test_compared_sessions_name_the_best_of_each(served: Served, sessions: list[
     assert (answer["best_by_roi"], answer["best_by_drawdown"]) == (sessions[2], sessions[0])
     assert answer["best_by_sharpe"] == answer["recommendation"] in sessions[1:3]
     for few in ("", sessions[0], f"{sessions[0]},{sessions[0]}"):
-        assert served.client.get(f"{API}/compare", params={"sessions": few}).status_code == 422
+        refused = served.client.get(f"{API}/compare", params={"sessions": few})
+        assert refused.status_code == 422
+        assert "GET /api/v1/backtest/ID/results has the figures of one" in refused.json()["error"]["message"]
     assert served.client.get(f"{API}/compare", params={"sessions": f"{sessions[0]},nobody"}).status_code == 404
 
 

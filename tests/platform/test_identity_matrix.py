@@ -1,10 +1,11 @@
-"""Every route, asked by everybody: anonymous, a stranger, the owner, a key that only reads, a revoked key, an admin."""
+"""Every route, asked by everybody: anonymous, a stranger, the owner, a key that only reads, a revoked key, an admin, and the
+keys of two agents of one account, neither of which sees what is the other's or the account's."""
 
 import json
 import tempfile
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ class World:
     reading: httpx2.Client
     person: httpx2.Client
     also: list[str] = field(default_factory=list)
+    agents: "Agents | None" = None
 
     def call(self, client: httpx2.Client, method: str, path: str) -> httpx2.Response:
         values = {"symbol": "BTCUSDT", **self.owned}
@@ -87,48 +89,28 @@ class World:
         return client.request(method, path.format(**values), json=body, params=query)
 
 
+@dataclass
+class Agents:
+    """Two agents of the owner: what is the first one's, and the clients of both."""
+
+    owned: dict[str, str]
+    first: httpx2.Client
+    second: httpx2.Client
+
+
 @pytest.fixture(scope="module")
 def world(served: Served) -> Iterator[World]:
-    """One of everything."""
+    """One of everything, of the account and of an agent of it."""
     client = served.client
-
-    def session() -> str:
-        created = client.post(f"{PREFIX}/backtest/create", json=BODIES[f"{PREFIX}/backtest/create"]).json()
-        client.post(f"{PREFIX}/backtest/{created['session_id']}/start")
-        return str(created["session_id"])
-
-    def run() -> str:
-        run_id = str(uuid.uuid4())
-        client.post(f"{PREFIX}/training/runs", json={"run_id": run_id, "config": {"strategy_label": "mine"}})
-        client.post(f"{PREFIX}/training/runs/{run_id}/episodes", json={"episode_number": 1, "roi_pct": 2.0})
-        return run_id
-
-    session_id = session()
-    rests = {"symbol": "BTCUSDT", "side": "buy", "type": "limit", "price": "1", "quantity": "0.001"}
-    order = client.post(f"{PREFIX}/backtest/{session_id}/trade/order", json=rests).json()
     attach(served.platform, SteppedFeed(recording(), START))
-    paper_order = client.post(f"{PREFIX}/trade/order", json=rests | {"quantity": "10"}).json()
-    key = client.post(f"{PREFIX}/keys", json={"name": "mine", "scopes": ["read"]}).json()
-    owned = {
-        "agent_id": client.post(f"{PREFIX}/agents", json={"display_name": "mine"}).json()["agent_id"],
-        "key_id": key["key_id"],
-        "run_id": run(),
-        "session_id": session_id,
-        "order_id": order["order_id"],
-        "paper_order_id": paper_order["order_id"],
-        "deployment_id": "deployment-of-the-owner",
-    }
     # nothing is started here: what a process does is proved in tests/live
     served.platform.deployments.starter = lambda _: None
-    keep_agent(served.platform.settings.home / "models" / "mine", owned["run_id"])
-    created = client.post(f"{PREFIX}/deployments", json={"run_id": owned["run_id"], "name": owned["deployment_id"]})
-    assert created.status_code == 201, created.text
-    folder = served.platform.deployments.directory / owned["deployment_id"]
-    Expectation(("", ""), False, 0.0, None, "nothing was played").save(folder)
-    watch = Watch(folder, 3_600_000_000)
-    watch.begin(0, 1000.0)
-    watch.see(3_600_000_000, 1000.0)
+    owned = one_of_each(client) | {"agent_id": made_agent(client)["agent_id"], "deployment_id": "of-the-owner"}
+    deploy(served, owned["run_id"], owned["deployment_id"])
+    first, second = made_agent(client), made_agent(client)
     with (
+        client_of(served.url, first["api_key"]) as first_client,
+        client_of(served.url, second["api_key"]) as second_client,
         client_of(served.url, another_key(served.platform)) as revoked,
         client_of(served.url, another_key(served.platform, ("read",))) as reading,
         client_of(served.url, None) as person,
@@ -141,7 +123,54 @@ def world(served: Served) -> Iterator[World]:
         mine = next(entry for entry in keys if entry["scopes"] != ["read"] and entry["name"] == "another")
         client.delete(f"{PREFIX}/keys/{mine['key_id']}")
         assert revoked.get(f"{PREFIX}/keys").status_code == 401
-        yield World(served, owned, revoked, reading, person, [session(), run()])
+        agents_own = one_of_each(first_client) | {"agent_id": first["agent_id"], "deployment_id": "of-the-agent"}
+        deploy(served, agents_own["run_id"], agents_own["deployment_id"])
+        agents = Agents(agents_own, first_client, second_client)
+        yield World(served, owned, revoked, reading, person, [made_session(client), made_run(client)], agents)
+
+
+def one_of_each(client: httpx2.Client) -> dict[str, str]:
+    """What a client makes for itself, by the name of the path's parameter."""
+    session_id = made_session(client)
+    rests = {"symbol": "BTCUSDT", "side": "buy", "type": "limit", "price": "1", "quantity": "0.001"}
+    order = client.post(f"{PREFIX}/backtest/{session_id}/trade/order", json=rests).json()
+    return {
+        "key_id": client.post(f"{PREFIX}/keys", json={"name": "mine", "scopes": ["read"]}).json()["key_id"],
+        "run_id": made_run(client),
+        "session_id": session_id,
+        "order_id": order["order_id"],
+        "paper_order_id": client.post(f"{PREFIX}/trade/order", json=rests | {"quantity": "10"}).json()["order_id"],
+    }
+
+
+def made_session(client: httpx2.Client) -> str:
+    created = client.post(f"{PREFIX}/backtest/create", json=BODIES[f"{PREFIX}/backtest/create"]).json()
+    client.post(f"{PREFIX}/backtest/{created['session_id']}/start")
+    return str(created["session_id"])
+
+
+def made_run(client: httpx2.Client) -> str:
+    run_id = str(uuid.uuid4())
+    client.post(f"{PREFIX}/training/runs", json={"run_id": run_id, "config": {"strategy_label": "mine"}})
+    client.post(f"{PREFIX}/training/runs/{run_id}/episodes", json={"episode_number": 1, "roi_pct": 2.0})
+    return run_id
+
+
+def made_agent(client: httpx2.Client) -> dict[str, str]:
+    made: dict[str, str] = client.post(f"{PREFIX}/agents", json={"display_name": "mine"}).json()
+    return made
+
+
+def deploy(served: Served, run_id: str, name: str) -> None:
+    """Let the agent of a run be at work that has seen one candle."""
+    keep_agent(served.platform.settings.home / "models" / name, run_id)
+    created = served.client.post(f"{PREFIX}/deployments", json={"run_id": run_id, "name": name})
+    assert created.status_code == 201, created.text
+    folder = served.platform.deployments.directory / name
+    Expectation(("", ""), False, 0.0, None, "nothing was played").save(folder)
+    watch = Watch(folder, 3_600_000_000)
+    watch.begin(0, 1000.0)
+    watch.see(3_600_000_000, 1000.0)
 
 
 def keep_agent(folder: Path, run_id: str) -> None:
@@ -193,6 +222,12 @@ def test_there_are_routes_of_every_kind() -> None:
     assert len(ROUTES) > 60
 
 
+def test_the_documents_count_the_routes_as_they_are() -> None:
+    root = Path(__file__).parents[2]
+    for document in (root / "docs" / "platform.md", root / "README.md"):
+        assert f"{len(ROUTES)} routes" in document.read_text(encoding="utf-8"), document.name
+
+
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_the_schema_says_which_routes_need_a_key(method: str, path: str) -> None:
     operation = published().schema["paths"][path][method]
@@ -213,15 +248,7 @@ def test_a_stranger_is_told_that_it_does_not_exist(world: World, method: str, pa
     theirs = world.call(world.served.stranger, method, path)
     assert theirs.status_code == 404, theirs.text
     # the answer does not tell somebody else's from nobody's
-    unknown = World(
-        world.served,
-        {name: str(uuid.uuid4()) for name in world.owned},
-        world.revoked,
-        world.reading,
-        world.person,
-        world.also,
-    )
-    nobodys = unknown.call(world.served.stranger, method, path)
+    nobodys = of_nobody(world).call(world.served.stranger, method, path)
     assert nobodys.status_code == 404
     assert nobodys.json()["error"]["code"] == theirs.json()["error"]["code"]
 
@@ -236,6 +263,65 @@ def test_a_stranger_sees_nothing_of_the_owners_in_a_list(world: World, method: s
         return  # which repeats the id that was asked for
     for identity in world.owned.values():
         assert len(identity) < 8 or f'"{identity}"' not in answer.text
+
+
+def of_nobody(world: World) -> World:
+    """The same clients, and ids that nobody has."""
+    return replace(world, owned={name: str(uuid.uuid4()) for name in world.owned})
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "_id}" in route[1]])
+def test_another_agent_of_the_account_is_told_that_it_does_not_exist(world: World, method: str, path: str) -> None:
+    assert world.agents is not None
+    nobodys = of_nobody(world)
+    told = nobodys.call(world.agents.second, method, path)
+    for owned in (world.agents.owned, world.owned):
+        answer = replace(world, owned=owned).call(world.agents.second, method, path)
+        assert answer.status_code == told.status_code == 404, answer.text
+        # not by a word does it differ from the answer about nobody's
+        assert without(answer.text, owned) == without(told.text, nobodys.owned)
+
+
+def without(text: str, owned: dict[str, str]) -> str:
+    for name, identity in sorted(owned.items(), key=lambda item: -len(item[1])):
+        text = text.replace(f" {identity}", f" {name}").replace(f'"{identity}"', f'"{name}"')
+    return text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [route for route in ROUTES if "_id}" not in route[1] and route[0] == "get"]
+)
+def test_another_agent_of_the_account_sees_nothing_of_it_in_a_list(world: World, method: str, path: str) -> None:
+    assert world.agents is not None
+    for owned in (world.agents.owned, world.owned):
+        answer = replace(world, owned=owned).call(world.agents.second, method, path)
+        assert answer.status_code < 500 or answer.status_code == 503
+        if answer.status_code == 404:
+            continue  # which repeats the id that was asked for
+        for identity in owned.values():
+            assert len(identity) < 8 or f'"{identity}"' not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [route for route in ROUTES if "_id}" in route[1] and route[0] in {"get", "put"}]
+)
+def test_an_agents_own_key_and_the_accounts_see_what_is_the_agents(world: World, method: str, path: str) -> None:
+    assert world.agents is not None
+    theirs = replace(world, owned=world.agents.owned)
+    # of paper accounts an account's key sees its own, unless it says for which agent it acts
+    clients = [world.agents.first] + ([] if path.startswith(f"{PREFIX}/trade/") else [world.served.client])
+    for client in clients:
+        answer = theirs.call(client, method, path)
+        assert answer.status_code == (409 if path.endswith("api-key") else 200), answer.text
+
+
+@pytest.mark.parametrize("path", ["backtest/list", "training/runs", "keys", "agents", "deployments"])
+def test_the_lists_of_the_account_have_what_is_an_agents(world: World, path: str) -> None:
+    assert world.agents is not None
+    seen, own = (client.get(f"{PREFIX}/{path}").text for client in (world.served.client, world.agents.first))
+    kind = {"backtest/list": "session_id", "training/runs": "run_id"}.get(path, f"{path[:-1]}_id")
+    assert world.agents.owned[kind] in seen and world.owned[kind] in seen
+    assert world.agents.owned[kind] in own and world.owned[kind] not in own
 
 
 @pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if not is_public(route[1])])
@@ -270,7 +356,7 @@ def test_the_owner_is_served(world: World, method: str, path: str) -> None:
     if path.endswith("/start"):
         allowed = {409}  # it was started already
     if path.endswith("/market/trades/{symbol}"):
-        allowed = {503}  # a feed of candles brings none
+        allowed = {404}  # no feed brings any
     if "/deployments/" in path and path.endswith(("/stop", "/flatten")):
         allowed = {409}  # it has no process
     if path.endswith("/regenerate-key"):

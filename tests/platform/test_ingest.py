@@ -110,6 +110,21 @@ def test_a_run_that_is_still_written_is_followed(kept: Kept) -> None:
     assert kept.run(tracker.run_id).status == "failed"
 
 
+def test_a_run_that_goes_on_after_its_end_is_running_again(kept: Kept) -> None:
+    tracker = kept.tracker()
+    report(tracker, [1])
+    tracker.complete_run()
+    kept.poll()
+    assert kept.run(tracker.run_id).status == "completed"
+    report(tracker, [2])
+    assert kept.poll() == 1
+    assert (kept.run(tracker.run_id).status, kept.run(tracker.run_id).completed_at) == ("running", None)
+    tracker.complete_run()
+    kept.poll()
+    row = kept.run(tracker.run_id)
+    assert (row.status, row.episodes_completed) == ("completed", 2)
+
+
 @pytest.mark.parametrize("cut", [1, 17, 60])
 def test_a_torn_record_waits_until_it_is_whole(kept: Kept, cut: int) -> None:
     tracker = kept.tracker()
@@ -210,6 +225,8 @@ def test_a_deleted_run_stays_deleted_though_its_journal_grows(kept: Kept) -> Non
         runs.remove(connection, str(owner), tracker.run_id)
     report(tracker, [2])
     tracker.complete_run()
+    assert kept.poll() == 0
+    report(tracker, [3])  # the run goes on
     assert kept.poll() == 0
     assert kept.run(tracker.run_id) is None
 

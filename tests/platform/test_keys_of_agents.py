@@ -33,6 +33,24 @@ def test_an_agents_key_can_do_no_more_than_the_key_that_asked_for_it(served: Ser
         assert previews[agents_key[:12] + "..."] == ["write"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/{}/regenerate-key"), ("POST", "/{}/archive"), ("DELETE", "/{}")]
+)
+def test_an_agents_key_is_not_taken_back_by_one_that_can_do_less(served: Served, method: str, path: str) -> None:
+    agent = served.client.post(f"{API}/agents", json={"display_name": "strong"}).json()
+    account_key = served.client.post(f"{API}/keys", json={"name": "w", "scopes": ["read", "write"]}).json()["api_key"]
+    with client_of(served.url, agent["api_key"]) as own:
+        agents_key = own.post(f"{API}/keys", json={"name": "w", "scopes": ["write"]}).json()["api_key"]
+        for weak in (account_key, agents_key):
+            with client_of(served.url, weak) as client:
+                answer = client.request(method, f"{API}/agents{path.format(agent['agent_id'])}")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "PERMISSION_DENIED")
+            assert "'paper' is needed" in answer.json()["error"]["message"] or weak == agents_key
+            # nothing has happened
+            assert own.get(f"{API}/agents/{agent['agent_id']}").json()["status"] == "active"
+        assert own.request(method, f"{API}/agents{path.format(agent['agent_id'])}").status_code in {200, 204}
+
+
 def test_a_risk_profile_outside_its_limits_is_refused(served: Served) -> None:
     wrong = {"display_name": "a", "risk_profile": {"max_position_size_pct": 500}}
     assert served.client.post(f"{API}/agents", json=wrong).status_code == 422
@@ -66,7 +84,8 @@ def test_an_agents_key_changes_no_other_agent(
     before = served.client.get(f"{API}/agents/{other['agent_id']}").json()
     with client_of(served.url, mine["api_key"]) as client:
         answer = client.request(method, f"{API}/agents{path.format(other['agent_id'])}", json=body)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "PERMISSION_DENIED")
+    told = (404, "AGENT_NOT_FOUND") if path else (403, "PERMISSION_DENIED")
+    assert (answer.status_code, answer.json()["error"]["code"]) == told
     assert served.client.get(f"{API}/agents/{other['agent_id']}").json() == before
 
 
@@ -86,7 +105,7 @@ def test_a_key_made_with_an_agents_key_is_that_agents(served: Served) -> None:
     listed = {key["key_id"]: key["agent_id"] for key in served.client.get(f"{API}/keys").json()["keys"]}
     assert listed[made["key_id"]] == mine["agent_id"]
     with client_of(served.url, made["api_key"]) as client:
-        assert client.delete(f"{API}/agents/{other['agent_id']}").status_code == 403
+        assert client.delete(f"{API}/agents/{other['agent_id']}").status_code == 404
 
 
 def test_an_accounts_key_that_acts_for_an_agent_still_changes_any(served: Served) -> None:

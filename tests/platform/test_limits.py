@@ -102,3 +102,40 @@ def test_an_unknown_route_and_a_wrong_method_answer_in_the_envelope(served: Serv
     assert served.client.get(f"{API}/nothing").json()["error"]["code"] == "NOT_FOUND"
     answer = served.client.delete("/health")
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/health", "GET"),
+        ("GET", f"{API}/auth/register", "POST"),
+        ("DELETE", f"{API}/keys", "GET, POST"),
+        ("PATCH", f"{API}/agents/x", "GET, PUT, DELETE"),
+        ("PUT", f"{API}/trade/orders/open", "GET, DELETE"),
+        ("PUT", "/login", "GET, POST"),
+    ],
+)
+def test_a_wrong_method_is_told_all_that_the_path_takes(served: Served, method: str, path: str, allowed: str) -> None:
+    # RFC 9110, 15.5.6
+    answer = served.client.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert answer.json()["error"]["message"] == f"{method} is not for this path, which takes {allowed}"
+
+
+@pytest.mark.parametrize(
+    ("text", "media", "said"),
+    [
+        (b'{"name": "a",,}', "application/json", "the body: it is no valid JSON: Expecting property name"),
+        (b'{"name": ', "application/json", "the body: it is no valid JSON: Expecting value, at character 9"),
+        (b"", "application/json", "the body: it must be a JSON object"),
+        (b"[1]", "application/json", "the body: it must be a JSON object"),
+        (b'{"name": "a"}', "text/plain", "sent with the header Content-Type: application/json"),
+        (b'{"name": 5}', "application/json", "name: Input should be a valid string"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused_in_words(served: Served, text: bytes, media: str, said: str) -> None:
+    answer = served.client.post(f"{API}/keys", content=text, headers={"Content-Type": media})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (422, "VALIDATION_ERROR")
+    assert said in error["message"]
+    assert error["details"]["field"] == ("name" if said.startswith("name") else "")

@@ -192,7 +192,8 @@ def test_candles_shorter_than_all_that_are_stored_are_refused_with_those_that_th
 
 
 def test_single_trades_are_not_known_and_a_book_needs_a_live_price(stocked: Served) -> None:
-    assert refusal(stocked, "/trades/BTCUSDT") == (503, "SERVICE_UNAVAILABLE")
+    # none are made up, and who tries again after a 5xx does not wait for them
+    assert refusal(stocked, "/trades/BTCUSDT") == (404, "DATA_NOT_AVAILABLE")
     assert refusal(stocked, "/trades/NOPE") == (400, "INVALID_SYMBOL")
     assert refusal(stocked, "/trades/BTCUSDT", limit=501) == (422, "VALIDATION_ERROR")
     assert refusal(stocked, "/orderbook/BTCUSDT") == (503, "PRICE_NOT_AVAILABLE")

@@ -138,6 +138,20 @@ def test_two_servers_that_start_at_once_migrate_once(old: Database, settings: Se
     assert (failures, current(old)) == ([], LATEST)
 
 
+def test_servers_of_one_process_migrate_databases_of_their_own(tmp_path: Path) -> None:
+    # Alembic's context is the process's: at the same time, one server's tables were made in the other's database
+    databases = [Database(f"sqlite:///{tmp_path / f'{number}.db'}") for number in range(4)]
+    threads = [threading.Thread(target=upgrade, args=(database,)) for database in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for database in databases:
+        with database.engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        database.close()
+
+
 def test_a_migration_that_fails_leaves_the_old_version(old: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _rows(old)
     with old.write() as connection:

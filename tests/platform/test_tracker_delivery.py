@@ -83,7 +83,6 @@ def test_a_training_appears_on_the_platform_while_it_trains(served: Served) -> N
     env.reset(seed=5)
     assert eventually(lambda: served.client.get(f"{RUNS}/{tracker.run_id}").status_code == 200)
     metrics = play(env, 3)
-    tracker.flush()
     assert eventually(lambda: numbers(served, tracker.run_id) == [1, 2, 3])
     running = served.client.get(f"{RUNS}/{tracker.run_id}").json()
     assert (running["status"], running["strategy_label"]) == ("running", "ppo_v1")
@@ -177,6 +176,13 @@ def test_a_vector_environment_reports_the_episodes_of_every_sub_environment(serv
     page = served.client.get(f"{RUNS}/{tracker.run_id}/episodes", params={"limit": 1000}).json()["episodes"]
     assert [episode["seed"] for episode in page] == [episode["seed"] for episode in local]
     assert served.client.get(f"{RUNS}/{tracker.run_id}").json()["status"] == "completed"
+    # the best, the worst, and those of the first sub-environments are backtests for whoever asks
+    returns = [episode["roi_pct"] for episode in local]
+    for place in (returns.index(max(returns)), returns.index(min(returns)), 50):
+        asked = f"/dashboard/runs/{tracker.run_id}/episodes/{place + 1}/equity"
+        curve = served.client.get(asked, params={"play": "true"}).json()
+        assert curve["problem"] == ""
+        assert curve["roi_pct"][-1] == pytest.approx(returns[place], abs=1e-4)
 
 
 def test_a_key_that_is_unknown_or_revoked_is_refused_at_construction(served: Served) -> None:

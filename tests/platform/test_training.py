@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from serving import Served
+from sqlalchemy import Connection, select
 from training_calls import API, batch, new_run, report, written_by_eight
+
+from tradeready_gym.platform.dashboard.episodes import backtest_of
+from tradeready_gym.platform.database.tables import backtests, training_runs
 
 DOCUMENTED_RUN: dict[str, type | tuple[type, ...]] = {
     "run_id": str,
@@ -59,15 +63,40 @@ def test_a_run_is_registered_once_however_often_it_is_asked_for(served: Served) 
 
 def test_an_episode_that_comes_twice_is_there_once_as_it_came_first(served: Served) -> None:
     run_id = new_run(served)
-    report(served, run_id, 1, roi_pct=2.0)
-    run = report(served, run_id, 1, roi_pct=50.0)
+    assert told(report(served, run_id, 1, roi_pct=2.0, seed=7)) == (1, 0, [])
+    run = report(served, run_id, 1, roi_pct=50.0, seed=7)
     assert run["episodes_completed"] == 1
+    assert told(run) == (0, 1, [1])
+    assert told(report(served, run_id, 1, roi_pct=2.0, seed=8)) == (0, 1, [1])
+    assert told(report(served, run_id, 1, roi_pct=2.0, seed=7)) == (0, 1, [])
     run = batch(served, run_id, episode_number=[1, 2, 2, 3], roi_pct=[9.0, -1.0, 7.0, 5.0])
     assert run["episodes_completed"] == 3
+    assert told(run) == (2, 2, [1, 2])
     assert run["aggregate_stats"]["avg_roi_pct"] == 2.0
     assert (run["aggregate_stats"]["best_roi_pct"], run["aggregate_stats"]["worst_roi_pct"]) == (5.0, -1.0)
     kept = served.client.get(f"{API}/runs/{run_id}").json()["episodes"]
     assert [episode["metrics"]["roi_pct"] for episode in kept] == [2.0, -1.0, 5.0]
+
+
+def told(run: dict[str, Any]) -> tuple[int, int, list[int]]:
+    return run["episodes_added"], run["episodes_known"], run["episodes_differing"]
+
+
+def test_a_batch_that_is_sent_again_differs_in_nothing(served: Served) -> None:
+    run_id = new_run(served)
+    numbers = list(range(1, 301))
+    columns: dict[str, Any] = {
+        "episode_number": numbers,
+        "roi_pct": [number / 7 for number in numbers],
+        "sharpe_ratio": [None if number % 3 else number / 9 for number in numbers],
+        "total_trades": numbers,
+        "seed": [2**62 + number for number in numbers],
+        "created_at": ["2026-01-01T00:00:00Z"] * 300,
+    }
+    assert told(batch(served, run_id, **columns)) == (300, 0, [])
+    assert told(batch(served, run_id, **columns)) == (0, 300, [])
+    columns["roi_pct"] = [0.0] * 300
+    assert told(batch(served, run_id, **columns)) == (0, 300, numbers[:100])
 
 
 def test_figures_are_those_of_the_episodes_that_have_the_metric(served: Served) -> None:
@@ -96,17 +125,46 @@ def test_an_episode_tells_its_session_seed_and_length(served: Served) -> None:
     assert episode["created_at"].endswith("Z")
 
 
-def test_completing_again_changes_nothing_until_episodes_come(served: Served) -> None:
+def test_a_run_that_has_ended_takes_late_episodes_in_and_goes_on_only_when_it_is_registered_again(
+    served: Served,
+) -> None:
     run_id = new_run(served)
     report(served, run_id, 1, roi_pct=1.0)
     first = served.client.post(f"{API}/runs/{run_id}/complete").json()
     assert served.client.post(f"{API}/runs/{run_id}/complete").json() == first
     assert report(served, run_id, 1, roi_pct=1.0)["status"] == "completed"
-    reopened = report(served, run_id, 2, roi_pct=3.0)
-    assert (reopened["status"], reopened["completed_at"]) == ("running", None)
+    late = report(served, run_id, 2, roi_pct=3.0)
+    assert (late["status"], late["completed_at"]) == ("completed", first["completed_at"])
+    assert (late["episodes_completed"], late["aggregate_stats"]["avg_roi_pct"]) == (2, 2.0)
+    again = served.client.post(f"{API}/runs", json={"run_id": run_id}).json()
+    assert (again["status"], again["completed_at"], again["strategy_label"]) == ("running", None, "ppo_v1")
+    assert report(served, run_id, 3, roi_pct=2.0)["status"] == "running"
     last = served.client.post(f"{API}/runs/{run_id}/complete", json={"status": "failed"}).json()
     assert (last["status"], last["aggregate_stats"]["avg_roi_pct"]) == ("failed", 2.0)
     assert last["completed_at"] >= first["completed_at"]
+
+
+def test_a_session_of_somebody_else_is_neither_linked_nor_touched(served: Served) -> None:
+    span = {"start_time": "2022-01-01T00:00:00Z", "end_time": "2022-01-02T00:00:00Z", "pairs": ["BTCUSDT"]}
+    body = span | {"starting_balance": "1000", "candle_interval": 3600, "strategy_label": "stepped"}
+    foreign, own = (
+        asked.post("/api/v1/backtest/create", json=body).json()["session_id"]
+        for asked in (served.stranger, served.client)
+    )
+    run_id = new_run(served)
+    batch(served, run_id, episode_number=[1, 2, 3], session_id=[foreign, own, "no such session"])
+    shown = served.client.get(f"{API}/runs/{run_id}").json()["episodes"]
+    assert [episode["session_id"] for episode in shown] == [foreign, own, "no such session"]
+    with served.platform.database.read() as connection:
+        query = select(backtests.c.id, backtests.c.run_id, backtests.c.episode_number)
+        linked = {id: (run, number) for id, run, number in connection.execute(query) if id in (foreign, own)}
+        led = [backtest_of(connection, account_of(connection, run_id), run_id, number) for number in (1, 2, 3)]
+    assert linked == {foreign: (None, None), own: (run_id, 2)}
+    assert led == [None, own, None]
+
+
+def account_of(connection: Connection, run_id: str) -> str:
+    return str(connection.scalar(select(training_runs.c.account_id).where(training_runs.c.id == run_id)))
 
 
 def test_runs_are_listed_newest_first_filtered_sorted_and_in_pages(fresh_server: Served) -> None:
@@ -193,7 +251,11 @@ def test_runs_are_compared_in_the_order_asked_for_without_those_of_others(served
     assert found[1]["aggregate_stats"]["avg_roi_pct"] == 5.0
     assert found[0].keys() >= {"run_id", "status", "episodes_completed", "aggregate_stats", "started_at"}
     assert served.stranger.get(f"{API}/compare", params={"run_ids": ",".join(asked)}).json() == {"runs": []}
-    for wrong in (ids[0], f"{ids[0]},{ids[0]}", f"{ids[0]},x", ",".join(str(uuid.uuid4()) for _ in range(21))):
+    # one beside nothing is that one; the documented API has no least number here
+    for one in (ids[0], f"{ids[0]},{ids[0]}"):
+        found = served.client.get(f"{API}/compare", params={"run_ids": one}).json()["runs"]
+        assert [run["run_id"] for run in found] == [ids[0]]
+    for wrong in ("", ",", f"{ids[0]},x", ",".join(str(uuid.uuid4()) for _ in range(21))):
         assert served.client.get(f"{API}/compare", params={"run_ids": wrong}).status_code == 422
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, text,
 
 from tradeready_gym.platform import clock, keys
 from tradeready_gym.platform.database import Database
-from tradeready_gym.platform.database.tables import accounts, agents, api_keys, logins
+from tradeready_gym.platform.database.tables import accounts, agents, api_keys, logins, rows_of
 from tradeready_gym.platform.errors import Conflict, Forbidden, NotFound, Unauthorised
 
 _USED_EVERY = 60_000_000  # a key's last use is written once a minute at most
@@ -51,6 +51,10 @@ class Principal:
                 f"this key has the scopes {' '.join(sorted(self.scopes)) or 'none'}; '{scope}' is needed. Make a key "
                 f"that has it at /settings"
             )
+
+    def may_see(self, agent_id: str | None) -> bool:
+        """Whether what belongs to this agent, or with None to the account alone, is there for the caller."""
+        return self.key_agent_id is None or self.key_agent_id == agent_id
 
     def require_agent(self, agent_id: str | None) -> None:
         """Raise `Forbidden` for the key of another agent; None is an agent that is yet to be made."""
@@ -162,7 +166,7 @@ def revoke_key(connection: Connection, caller: Principal, key_id: str) -> None:
     # a database may refuse a NUL
     row = None if "\0" in key_id else connection.execute(select(api_keys).where(mine)).first()
     if row is None:
-        raise NotFound(f"there is no key {key_id}", code="KEY_NOT_FOUND", key_id=key_id)
+        raise no_key(key_id)
     for scope in row.scopes.split():
         caller.require(scope)
     if caller.agent_id is not None and row.agent_id != caller.agent_id:
@@ -171,10 +175,10 @@ def revoke_key(connection: Connection, caller: Principal, key_id: str) -> None:
     connection.execute(delete(logins).where(logins.c.key_id == key_id))
 
 
-def list_keys(connection: Connection, account_id: str) -> list[dict[str, Any]]:
-    """The account's keys without what would open anything, newest first."""
+def list_keys(connection: Connection, account_id: str, agent_id: str | None = None) -> list[dict[str, Any]]:
+    """The account's keys, or those of one agent of it, without what would open anything, newest first."""
     rows = connection.execute(
-        select(api_keys).where(api_keys.c.account_id == account_id).order_by(api_keys.c.created_at.desc())
+        select(api_keys).where(rows_of(api_keys, account_id, agent_id)).order_by(api_keys.c.created_at.desc())
     )
     return [
         {
@@ -321,8 +325,18 @@ def find_agent(connection: Connection, account_id: str, agent_id: str) -> Row[An
     # a database may refuse a NUL
     row = None if "\0" in agent_id else connection.execute(select(agents).where(mine)).first()
     if row is None:
-        raise NotFound(f"there is no agent {agent_id}", code="AGENT_NOT_FOUND", agent_id=agent_id)
+        raise no_agent(agent_id)
     return row
+
+
+def no_agent(agent_id: str) -> NotFound:
+    """There is no such agent, or the caller does not see it."""
+    return NotFound(f"there is no agent {agent_id}", code="AGENT_NOT_FOUND", agent_id=agent_id)
+
+
+def no_key(key_id: str) -> NotFound:
+    """There is no such key, or the caller does not see it."""
+    return NotFound(f"there is no key {key_id}", code="KEY_NOT_FOUND", key_id=key_id)
 
 
 def _scopes_of(connection: Connection, account_id: str) -> frozenset[str]:

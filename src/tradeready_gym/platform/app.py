@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
@@ -10,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 import tradeready_gym
 from tradeready_gym.platform import dashboard, ingest
@@ -40,8 +42,10 @@ from tradeready_gym.platform.masking import mask_server_logs
 from tradeready_gym.platform.retention import forget
 from tradeready_gym.platform.settings import Settings
 from tradeready_gym.platform.state import Platform
+from tradeready_gym.platform.warm import warming
 
 PREFIX = "/api/v1"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 400: "BAD_REQUEST"}
 _RETENTION_SECONDS = 3600.0
 _PAPER_SECONDS = 5.0
@@ -75,7 +79,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             work.append(Repeated("paper", _PAPER_SECONDS, lambda: platform.paper.keep()))
         for repeated in work:
             repeated.start()
+        first = warming(app, database)
+        first.start()
         yield
+        first.join()
         for repeated in work:
             repeated.stop()
         platform.close()
@@ -84,7 +91,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="TradeReady",
         version=tradeready_gym.__version__,
         description="Backtests, training runs and paper trading. A key goes into the header X-API-Key, a token into "
-        "`Authorization: Bearer`; with a key of the account, the header X-Agent-Id (a UUID) acts for one of its agents. "
+        "`Authorization: Bearer`; with a key of the account, the header X-Agent-Id (a UUID) acts for one of its agents; a key "
+        "of an agent is told of that agent's work alone, and all else of the account is a 404 to it. "
         "Money, prices and percentages are decimals in strings, times ISO 8601 in UTC.",
         lifespan=lifespan,
         # FastAPI's own pages load their scripts from elsewhere; /docs is the dashboard's
@@ -130,24 +138,42 @@ async def _answer_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _answer_validation_error(request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
-    plain = [
-        {
-            "field": ".".join(str(part) for part in problem["loc"] if part not in {"body", "query", "path"}),
-            "problem": problem["msg"],
-        }
-        for problem in problems
-    ]
+    plain = [{"field": _field(problem), "problem": _in_words(problem)} for problem in problems]
     first = f"{plain[0]['field'] or 'the body'}: {plain[0]['problem']}" if plain else "the request cannot be read"
     return await _answer_error(request, Invalid(first, field=plain[0]["field"] if plain else "", problems=plain))
+
+
+def _field(problem: dict[str, Any]) -> str:
+    # where a body is no JSON, its place is a number of characters
+    where = () if problem["type"] == "json_invalid" else problem["loc"]
+    return ".".join(str(part) for part in where if part not in {"body", "query", "path"})
+
+
+def _in_words(problem: dict[str, Any]) -> str:
+    if problem["type"] == "json_invalid":
+        return f"it is no valid JSON: {problem.get('ctx', {}).get('error', '')}, at character {problem['loc'][-1]}"
+    if problem["loc"] == ("body",) and problem["type"] in {"missing", "model_attributes_type"}:
+        return "it must be a JSON object, sent with the header Content-Type: application/json"
+    return str(problem["msg"])
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
     if (page := problems.page(request, status)) is not None:
         return page
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if status == 405:
+        allowed = ", ".join(_methods_of(request))
+        headers["Allow"], detail = allowed, f"{request.method} is not for this path, which takes {allowed}"
     code = _HTTP_CODES.get(status, f"HTTP_{status}")
-    headers = error.headers if isinstance(error, HTTPException) else None
     return JSONResponse({"error": {"code": code, "message": str(detail)}}, status, headers=headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    # a path may have several routes, of which each knows its own methods
+    routes = request.app.router.routes
+    asked = [{"type": "http", "path": request.url.path, "root_path": "", "method": method} for method in _METHODS]
+    return [one["method"] for one in asked if any(route.matches(dict(one))[0] is Match.FULL for route in routes)]
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tradeready_gym.live.deployments import Deployment
-from tradeready_gym.live.expectation import Expectation, curve_of, sentence
-from tradeready_gym.platform import clock
+from tradeready_gym.live.expectation import Expectation, sentence
+from tradeready_gym.platform import clock, records
 
 
 def said(expectation: Expectation, verdict: dict[str, Any] | None) -> str:
@@ -18,8 +18,12 @@ def said(expectation: Expectation, verdict: dict[str, Any] | None) -> str:
 
 
 def numbers(found: Deployment) -> dict[str, Any] | None:
-    """The same as numbers: candles since the account began, the expected equity at five quantiles, and the equity."""
-    expectation, curve = Expectation.load(found.folder), curve_of(found.folder)
+    """The same as numbers: candles since the account began, the expected equity at five quantiles, and the equity.
+
+    Raises:
+        Unavailable: DATA_DAMAGED: its file cannot be read.
+    """
+    expectation, curve = Expectation.load(found.folder), records.curve(found)
     if expectation is None or not curve:
         return None
     verdict, candles = found.status.get("expectation"), [place for place, _ in curve["points"]]

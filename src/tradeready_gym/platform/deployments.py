@@ -4,6 +4,7 @@ An agent works in a process of its own, the one of `tradeready deploy`, and outl
 folders below `HOME/live`. What the command line deployed on this machine belongs to the first account.
 """
 
+import contextlib
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -14,13 +15,14 @@ from sqlalchemy import select
 
 from tradeready_gym.errors import ConfigurationError, TradeReadyError
 from tradeready_gym.live.bundles import TrainedAgent, agent_of_run, rehearsal_of
-from tradeready_gym.live.deployments import Deployment, list_deployments
+from tradeready_gym.live.deployments import Deployment
 from tradeready_gym.live.feeds import check_feed, replay_parts
 from tradeready_gym.live.processes import start
+from tradeready_gym.platform import records
 from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.database import Database
 from tradeready_gym.platform.database.tables import accounts
-from tradeready_gym.platform.errors import BadRequest, Conflict, Forbidden, NotFound
+from tradeready_gym.platform.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
 from tradeready_gym.platform.settings import Settings
 from tradeready_gym.platform.training import runs
 
@@ -52,19 +54,43 @@ class Deployments:
         return self._settings.deployments
 
     def of(self, caller: Principal) -> list[Deployment]:
-        """Those of the caller's account, by name."""
-        first = self._first_account()
-        return [found for found in list_deployments(self.directory) if (found.owner or first) == caller.account_id]
+        """Those of the caller's account, by name; for an agent's key those of agents that came out of that agent's runs."""
+        first, mine = self._first_account(), []
+        for name in self._names():
+            # what is damaged is named by `damaged`, and holds no other up
+            with contextlib.suppress(Unavailable):
+                found = records.load(self.directory, name)
+                if (found.owner or first) == caller.account_id:
+                    mine.append(found)
+        if caller.key_agent_id is None or not mine:
+            return mine
+        with self._database.read() as connection:
+            asked = [found.training_run for found in mine if found.training_run is not None]
+            own = {row.id for row in runs.several(connection, caller.account_id, asked, caller.key_agent_id)}
+        return [found for found in mine if found.training_run in own]
+
+    def damaged(self, caller: Principal) -> list[str]:
+        """The names of those of the account whose files cannot be read; no key of an agent is told of them.
+
+        Where it cannot be told whose one is, it is the first account's.
+        """
+        if caller.key_agent_id is not None:
+            return []
+        first, found = self._first_account(), [name for name in self._names() if not self._can_be_read(name)]
+        return [name for name in found if (records.owner_of(self.directory, name) or first) == caller.account_id]
 
     def find(self, caller: Principal, name: str) -> Deployment:
         """The account's deployment of this name.
 
         Raises:
             NotFound: it has none.
+            Unavailable: DATA_DAMAGED: its files cannot be read; the message says what to do.
         """
         for found in self.of(caller):
             if found.name == name:
                 return found
+        if name in self.damaged(caller):
+            return records.load(self.directory, name)
         raise NotFound(f"there is no deployment {name}", code="DEPLOYMENT_NOT_FOUND", deployment_id=name)
 
     def agent_of(self, caller: Principal, run_id: str) -> TrainedAgent | None:
@@ -125,8 +151,8 @@ class Deployments:
             NotFound: the account has no such deployment.
             Conflict: there is no process to ask.
         """
-        self._require_account(caller)
         found = self.find(caller, name)
+        self._require_account(caller)
         try:
             found.ask(order)
         except TradeReadyError as error:
@@ -141,8 +167,8 @@ class Deployments:
             Forbidden: this server starts no agents, or the key is an agent's.
             Conflict: it is running, or too many agents are at work.
         """
-        self._require_account(caller)
         found = self.find(caller, name)
+        self._require_account(caller)
         self._require_allowed(caller)
         with self._lock:
             if found.status["alive"]:
@@ -158,8 +184,8 @@ class Deployments:
             NotFound: the account has no such deployment.
             Conflict: it is at work.
         """
-        self._require_account(caller)
         found = self.find(caller, name)
+        self._require_account(caller)
         with self._lock:
             try:
                 found.remove()
@@ -177,6 +203,16 @@ class Deployments:
         return name
 
     # ---- inside ----
+
+    def _names(self) -> list[str]:
+        return sorted(card.parent.name for card in self.directory.glob("*/card.json"))
+
+    def _can_be_read(self, name: str) -> bool:
+        try:
+            records.load(self.directory, name)
+        except Unavailable:
+            return False
+        return True
 
     def _made(
         self,

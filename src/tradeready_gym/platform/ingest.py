@@ -127,6 +127,8 @@ class _Intake:
 
     def _register(self, run_id: str, config: dict[str, Any], at: int | None) -> None:
         try:
+            if not self._may_register:  # it goes on; if it was deleted here, not here
+                runs.find(self._connection, self._owner, run_id)
             runs.register(self._connection, self._owner, run_id, config, at=at)
             self._touched.add(run_id)
         except NotFound:
@@ -141,7 +143,7 @@ class _Intake:
         names = ("episode_number", *episodes.FIELDS, "created_at")
         columns = {name: [episode[name] for episode in found] for name in names}
         try:
-            self._count += episodes.add(self._connection, self._owner, run_id, columns, found[-1]["created_at"])
+            self._count += episodes.add(self._connection, self._owner, run_id, columns, found[-1]["created_at"]).added
             self._touched.add(run_id)
         except NotFound:
             self._unknown.add(run_id)

@@ -24,7 +24,7 @@ from tradeready_gym.platform.api.paper_bodies import (
     ResetDone,
 )
 from tradeready_gym.platform.api.wire import decimal_text
-from tradeready_gym.platform.database.tables import accounts, agents, backtests
+from tradeready_gym.platform.database.tables import accounts, agents, backtests, rows_of
 from tradeready_gym.platform.errors import Invalid
 from tradeready_gym.platform.state import Platform
 
@@ -192,7 +192,7 @@ def set_mode(body: ModeRequest, platform: PlatformState, caller: Writer) -> Mode
 
 
 def _mode(platform: Platform, caller: Principal) -> Mode:
-    mine = backtests.c.account_id == caller.account_id
+    mine = rows_of(backtests, caller.account_id, caller.key_agent_id)
     with platform.database.read() as connection:
         said = connection.execute(
             select(accounts.c.mode, accounts.c.mode_label).where(accounts.c.id == caller.account_id)

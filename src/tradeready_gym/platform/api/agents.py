@@ -128,8 +128,10 @@ def list_agents(
     include_archived: bool = False,
     offset: Offset = 0,
 ) -> AgentList:
-    """The account's agents."""
+    """The account's agents; an agent's key is told of that agent."""
     mine = agents.c.account_id == caller.account_id
+    if caller.key_agent_id is not None:
+        mine &= agents.c.id == caller.key_agent_id
     if not include_archived:
         mine &= agents.c.status == "active"
     with platform.database.read() as connection:
@@ -182,20 +184,21 @@ def clone_agent(
 
 @router.post("/{agent_id}/archive", responses=errors("AGENT_NOT_FOUND"))
 def archive_agent(agent_id: str, platform: PlatformState, caller: Writer) -> AgentView:
-    """Put an agent away; its keys stop working."""
+    """Put an agent away; its keys stop working, none of which may do what the caller's cannot."""
     caller.require_agent(agent_id)
     with platform.database.write() as connection:
         accounts.find_agent(connection, caller.account_id, agent_id)
-        _revoke_keys(connection, agent_id)
+        _revoke_keys(connection, caller, agent_id)
     return _change(platform, caller.account_id, agent_id, {"status": "archived"})
 
 
 @router.delete("/{agent_id}", status_code=204, responses=errors("AGENT_NOT_FOUND"))
 def delete_agent(agent_id: str, platform: PlatformState, caller: Writer) -> Response:
-    """Delete an agent and its keys."""
+    """Delete an agent and its keys, none of which may do what the caller's cannot."""
     caller.require_agent(agent_id)
     with platform.database.write() as connection:
         accounts.find_agent(connection, caller.account_id, agent_id)
+        _revoke_keys(connection, caller, agent_id)
         connection.execute(delete(agents).where(agents.c.id == agent_id))
     return Response(status_code=204)
 
@@ -225,13 +228,13 @@ def get_key(agent_id: str, platform: PlatformState, caller: Reader) -> NewAgentK
 
 @router.post("/{agent_id}/regenerate-key", responses=errors("AGENT_NOT_FOUND"))
 def regenerate_key(agent_id: str, platform: PlatformState, caller: Writer) -> NewAgentKey:
-    """A new key for the agent; the old ones stop working at once."""
+    """A new key for the agent; the old ones, none of which may do what the caller's cannot, stop working at once."""
     caller.require_agent(agent_id)
     with platform.database.write() as connection:
         row = accounts.find_agent(connection, caller.account_id, agent_id)
         if row.status != "active":
             raise Forbidden(f"the agent is {row.status}; only an active one gets a key")
-        _revoke_keys(connection, agent_id)
+        _revoke_keys(connection, caller, agent_id)
         key = _make_key(connection, caller, agent_id)
     return NewAgentKey(agent_id=agent_id, api_key=key)
 
@@ -286,9 +289,15 @@ def _make_key(connection: Connection, caller: Principal, agent_id: str) -> str:
     return accounts.create_key(connection, caller.account_id, name="agent's key", agent_id=agent_id, scopes=scopes)[1]
 
 
-def _revoke_keys(connection: Connection, agent_id: str) -> None:
+def _revoke_keys(connection: Connection, caller: Principal, agent_id: str) -> None:
     theirs = api_keys.c.agent_id == agent_id
-    connection.execute(update(api_keys).where(theirs, api_keys.c.revoked_at.is_(None)).values(revoked_at=clock.now()))
+    good = theirs & api_keys.c.revoked_at.is_(None)
+    # as with any key: none is taken back with one that can do less
+    for scope in sorted(
+        {scope for text in connection.scalars(select(api_keys.c.scopes).where(good)) for scope in text.split()}
+    ):
+        caller.require(scope)
+    connection.execute(update(api_keys).where(good).values(revoked_at=clock.now()))
     connection.execute(delete(logins).where(logins.c.key_id.in_(select(api_keys.c.id).where(theirs))))
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from tradeready_gym.platform import accounts, clock
 from tradeready_gym.platform.accounts import Principal
@@ -156,7 +156,7 @@ def list_backtests(
     order: Literal["asc", "desc"] = "desc",
     offset: Offset = 0,
 ) -> BacktestList:
-    """The account's backtests, by default the newest first; what has no value comes last."""
+    """The account's backtests, by default the newest first; what has no value comes last. An agent's key sees that agent's."""
     if sort_by not in store.SORTABLE:
         raise Invalid(f"sort_by must be one of {', '.join(store.SORTABLE)}; got {sort_by!r}", field="sort_by")
     with platform.database.read() as connection:
@@ -166,6 +166,7 @@ def list_backtests(
             strategy_label=strategy_label,
             status=status,
             agent_id=agent_id,
+            of_agent=caller.key_agent_id,
             sort_by=sort_by,
             ascending=order == "asc",
             limit=limit,
@@ -176,13 +177,17 @@ def list_backtests(
 
 @router.get("/compare", responses=answers(BacktestComparison, "BACKTEST_NOT_FOUND"))
 def compare_backtests(platform: PlatformState, caller: Reader, sessions: str = "") -> dict[str, Any]:
-    """Backtests side by side; `sessions` are ids with commas between them."""
+    """Backtests side by side, two or more; `sessions` are ids with commas between them."""
     ids = list(dict.fromkeys(part.strip() for part in sessions.split(",") if part.strip()))
     limit = platform.settings.limits.compared_runs
     if not 2 <= len(ids) <= limit:
-        raise Invalid(f"sessions must name 2 to {limit} backtests; got {len(ids)}", field="sessions")
+        raise Invalid(
+            f"sessions must name 2 to {limit} different backtests, with commas between the ids; got {len(ids)}. "
+            f"GET /api/v1/backtest/ID/results has the figures of one",
+            field="sessions",
+        )
     with platform.database.read() as connection:
-        rows = [store.find(connection, caller.account_id, session_id) for session_id in ids]
+        rows = [_find(connection, caller, session_id) for session_id in ids]
     return listing.comparison_view(rows)
 
 
@@ -195,7 +200,12 @@ def best_backtest(
         raise Invalid(f"metric must be one of {', '.join(listing.RANKED)}; got {metric!r}", field="metric")
     with platform.database.read() as connection:
         row = store.best(
-            connection, caller.account_id, metric, strategy_label, ascending=metric in listing.SMALLEST_IS_BEST
+            connection,
+            caller.account_id,
+            metric,
+            strategy_label,
+            ascending=metric in listing.SMALLEST_IS_BEST,
+            agent_id=caller.key_agent_id,
         )
     if row is None:
         raise NotFound(f"no completed backtest has a {metric} yet", code="BACKTEST_NOT_FOUND", metric=metric)
@@ -252,4 +262,11 @@ def result_trades(
 
 def _row(platform: Platform, caller: Principal, session_id: str) -> Row[Any]:
     with platform.database.read() as connection:
-        return store.find(connection, caller.account_id, session_id)
+        return _find(connection, caller, session_id)
+
+
+def _find(connection: Connection, caller: Principal, session_id: str) -> Row[Any]:
+    row = store.find(connection, caller.account_id, session_id)
+    if not caller.may_see(row.agent_id):
+        raise store.not_found(session_id)
+    return row

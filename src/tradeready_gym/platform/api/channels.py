@@ -124,9 +124,10 @@ def _run(platform: Platform, caller: Principal, id: str) -> Message | None:
 
     try:
         with platform.database.read() as connection:
-            return runs.view(runs.find(connection, caller.account_id, id))
+            row = runs.find(connection, caller.account_id, id)
     except PlatformError:
         return None  # deleted meanwhile
+    return runs.view(row) if caller.may_see(row.agent_id) else None
 
 
 def _backtest(platform: Platform, caller: Principal, id: str) -> Message | None:
@@ -136,6 +137,8 @@ def _backtest(platform: Platform, caller: Principal, id: str) -> Message | None:
         with platform.database.read() as connection:
             row = store.find(connection, caller.account_id, id)
     except PlatformError:
+        return None
+    if not caller.may_see(row.agent_id):
         return None
     whole = listing.item_view(row)
     keys = ("session_id", "status", "strategy_label", "current_step", "total_steps", "progress_pct", "virtual_clock")

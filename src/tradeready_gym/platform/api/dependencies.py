@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from tradeready_gym.platform.accounts import Principal, find_agent, find_by_key, find_by_token
 from tradeready_gym.platform.errors import Forbidden, Invalid, NotFound, Unauthorised
+from tradeready_gym.platform.ownership import require_own
 from tradeready_gym.platform.rates import group_of
 from tradeready_gym.platform.state import Platform
 
@@ -95,9 +96,10 @@ def _require_same_origin(request: Request) -> None:
         raise Forbidden(f"a request from {origin} may not change anything here")
 
 
-def _with_scope(scope: str) -> Callable[[Principal], Principal]:
-    def dependency(principal: Annotated[Principal, Depends(principal_of)]) -> Principal:
+def _with_scope(scope: str) -> Callable[[Request, Principal], Principal]:
+    def dependency(request: Request, principal: Annotated[Principal, Depends(principal_of)]) -> Principal:
         principal.require(scope)
+        require_own(platform_of(request).database, principal, request.path_params)
         return principal
 
     return dependency

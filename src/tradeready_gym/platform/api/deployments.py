@@ -18,8 +18,8 @@ from tradeready_gym.platform.errors import NotFound
 
 router = APIRouter(prefix="/deployments", tags=["deployments"], responses=WITH_A_KEY)
 _LIMITS = tuple(AgentLimits.__dataclass_fields__)
-_UNKNOWN = errors("DEPLOYMENT_NOT_FOUND")
-_ASKED = errors("DEPLOYMENT_NOT_FOUND", "DEPLOYMENT_NOT_RUNNING")
+_UNKNOWN = errors("DEPLOYMENT_NOT_FOUND", "DATA_DAMAGED")
+_ASKED = errors("DEPLOYMENT_NOT_FOUND", "DEPLOYMENT_NOT_RUNNING", "DATA_DAMAGED")
 
 
 class DeploymentRequest(BaseModel):
@@ -28,7 +28,8 @@ class DeploymentRequest(BaseModel):
     `binance` are real prices, now; `replay` plays what the agent has not learned from, `speed` times as fast as the market, or
     as fast as it decides with null. A day (UTC) that loses `daily_loss_pct` sells everything and ends it. Orders beyond a limit are
     refused: what would make a position, or is worth, more of the equity, or is one too many in its minute; null is no limit.
-    Nothing is decided by what was seen `stale_after_seconds` ago, one candle with null.
+    Nothing is decided by what was seen `stale_after_seconds` ago, one candle with null. Once `max_missed_candles` have closed before its
+    decisions, one after the other, it sells everything and ends.
     """
 
     run_id: RunId
@@ -42,6 +43,7 @@ class DeploymentRequest(BaseModel):
     max_order_size_pct: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     orders_per_minute: Annotated[int, Field(gt=0)] | None = None
     stale_after_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_missed_candles: Annotated[int, Field(gt=0)] | None = None
 
 
 class DeploymentView(BaseModel):
@@ -73,10 +75,14 @@ class DeploymentView(BaseModel):
 
 
 class DeploymentList(BaseModel):
-    """A page of the account's deployments, by name; `total` counts all of them."""
+    """A page of the account's deployments, by name; `total` counts all of them.
+
+    `damaged` names those whose files cannot be read, which are not among them: to ask for one says what to do.
+    """
 
     deployments: list[DeploymentView]
     total: int
+    damaged: list[str]
 
 
 class BesideBacktest(BaseModel):
@@ -133,9 +139,13 @@ def deploy_agent(body: DeploymentRequest, platform: PlatformState, caller: Paper
 
 @router.get("")
 def list_deployed(platform: PlatformState, caller: Reader, limit: WholePage, offset: Offset = 0) -> DeploymentList:
-    """Every deployment of the account."""
+    """Every deployment of the account; an agent's key is told of those that came out of that agent's runs."""
     found = platform.deployments.of(caller)
-    return DeploymentList(deployments=[_view(one) for one in found[offset : offset + limit]], total=len(found))
+    return DeploymentList(
+        deployments=[_view(one) for one in found[offset : offset + limit]],
+        total=len(found),
+        damaged=platform.deployments.damaged(caller),
+    )
 
 
 @router.get("/{deployment_id}", responses=_UNKNOWN)
@@ -150,7 +160,9 @@ def list_decisions(deployment_id: str, platform: PlatformState, caller: Reader, 
     return Decisions(decisions=decisions_of(platform.deployments.find(caller, deployment_id), limit))
 
 
-@router.get("/{deployment_id}/expectation", responses=errors("DEPLOYMENT_NOT_FOUND", "EXPECTATION_NOT_FOUND"))
+@router.get(
+    "/{deployment_id}/expectation", responses=errors("DEPLOYMENT_NOT_FOUND", "EXPECTATION_NOT_FOUND", "DATA_DAMAGED")
+)
 def get_expectation(deployment_id: str, platform: PlatformState, caller: Reader) -> BesideBacktest:
     """Whether it does what its backtest let expect. 404 EXPECTATION_NOT_FOUND before its first candle."""
     found = numbers(platform.deployments.find(caller, deployment_id))
@@ -175,14 +187,18 @@ def flatten_deployment(deployment_id: str, platform: PlatformState, caller: Pape
 
 @router.post(
     "/{deployment_id}/resume",
-    responses=errors("DEPLOYMENT_NOT_FOUND", "DEPLOYMENT_RUNNING", "DEPLOYMENTS_OFF", "TOO_MANY_DEPLOYMENTS"),
+    responses=errors(
+        "DEPLOYMENT_NOT_FOUND", "DEPLOYMENT_RUNNING", "DEPLOYMENTS_OFF", "TOO_MANY_DEPLOYMENTS", "DATA_DAMAGED"
+    ),
 )
 def resume_deployment(deployment_id: str, platform: PlatformState, caller: PaperTrader) -> DeploymentView:
     """Go on where its journal ends, in another process."""
     return _view(platform.deployments.resume(caller, deployment_id))
 
 
-@router.delete("/{deployment_id}", status_code=204, responses=errors("DEPLOYMENT_NOT_FOUND", "DEPLOYMENT_RUNNING"))
+@router.delete(
+    "/{deployment_id}", status_code=204, responses=errors("DEPLOYMENT_NOT_FOUND", "DEPLOYMENT_RUNNING", "DATA_DAMAGED")
+)
 def remove_deployment(deployment_id: str, platform: PlatformState, caller: PaperTrader) -> None:
     """Throw it away with its account and its log, unless it is at work; its name is free again."""
     platform.deployments.remove(caller, deployment_id)

@@ -35,7 +35,7 @@ class KeyView(BaseModel):
 
 
 class KeyList(BaseModel):
-    """The account's keys, newest first; `total` counts all of them."""
+    """The account's keys, or for an agent's key that agent's, newest first; `total` counts all of them."""
 
     keys: list[KeyView]
     total: int
@@ -53,9 +53,9 @@ class NewKey(BaseModel):
 
 @router.get("")
 def list_keys(platform: PlatformState, caller: Reader, limit: WholePage, offset: Offset = 0) -> KeyList:
-    """The account's keys."""
+    """The account's keys; an agent's key is told of that agent's."""
     with platform.database.read() as connection:
-        found = accounts.list_keys(connection, caller.account_id)
+        found = accounts.list_keys(connection, caller.account_id, caller.key_agent_id)
     return KeyList(keys=[KeyView(**key) for key in found[offset : offset + limit]], total=len(found))
 
 

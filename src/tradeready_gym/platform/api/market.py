@@ -32,7 +32,7 @@ from tradeready_gym.platform.api.market_bodies import (
 )
 from tradeready_gym.platform.api.paging import CandlesLimit, Offset, PageLimit, SymbolsLimit
 from tradeready_gym.platform.api.wire import decimal_text
-from tradeready_gym.platform.errors import BadRequest, Invalid, TooLarge, Unavailable
+from tradeready_gym.platform.errors import BadRequest, Invalid, NotFound, TooLarge, Unavailable
 from tradeready_gym.platform.state import Platform
 
 if TYPE_CHECKING:
@@ -52,9 +52,6 @@ STALE_AFTER = 60_000_000
 Figure = TypeVar("Figure")
 _SMALLEST = "0.00000001"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_NO_TRADES = errors(
-    "INVALID_SYMBOL", "DATA_NOT_AVAILABLE", "PRICE_NOT_AVAILABLE", "DATA_DAMAGED", "SERVICE_UNAVAILABLE"
-)
 _BYTES: Responses = {
     200: {
         "description": "the columns as bytes",
@@ -209,13 +206,19 @@ def get_columns(
     return Response(columns.encode(candles, format), media_type=columns.MEDIA[format], headers=headers)
 
 
-@router.get("/trades/{symbol}", responses=_NO_TRADES)
+@router.get("/trades/{symbol}", responses=_FIGURE)
 def get_trades(symbol: str, platform: PlatformState, limit: PageLimit) -> TradeList:
-    """Single trades of the market: 503 SERVICE_UNAVAILABLE, for a feed of candles brings none."""
+    """Single trades of the market: 404 DATA_NOT_AVAILABLE, for no feed brings any, and none are made up.
+
+    A client that tries again after a 5xx would wait for nothing.
+    """
     _market(platform).price(symbol)  # which names a symbol that is unknown
-    raise Unavailable(
-        f"this server's candles tell of no single trades of {symbol.strip().upper()}; /market/candles has how many there were",
-        symbol=symbol.strip().upper(),
+    name = symbol.strip().upper()
+    raise NotFound(
+        f"this server has no single trades of {name}, with a feed or without: candles are what it knows of a market. "
+        f"`trade_count` in /api/v1/market/candles/{name} says how many there were",
+        code="DATA_NOT_AVAILABLE",
+        symbol=name,
     )
 
 

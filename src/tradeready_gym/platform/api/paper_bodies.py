@@ -8,7 +8,7 @@ from tradeready_gym.platform.api.agents import RiskProfile
 from tradeready_gym.platform.api.sandbox_bodies import Balance
 
 # what every route of a paper account may answer instead
-PAPER = ("PRICE_NOT_AVAILABLE", "INVALID_RISK_PROFILE")
+PAPER = ("PRICE_NOT_AVAILABLE", "INVALID_RISK_PROFILE", "DATA_DAMAGED")
 
 
 class PaperOrderView(BaseModel):

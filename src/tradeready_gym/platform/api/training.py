@@ -25,6 +25,7 @@ from tradeready_gym.platform.api.training_bodies import (
     Label,
     LabelList,
     LearningCurve,
+    ReportedRun,
     RunDetail,
     RunId,
     RunRequest,
@@ -39,6 +40,7 @@ from tradeready_gym.platform.training.totals import METRICS
 router = APIRouter(prefix="/training", tags=["training"], responses=WITH_A_KEY)
 FIRST_EPISODES = 1_000
 DETAIL_POINTS = 1_000
+MOST_DIFFERING = 100
 Format = Annotated[Literal["csv", "json"], Query()]
 Text = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 _UNKNOWN = errors("TRAINING_RUN_NOT_FOUND")
@@ -57,30 +59,46 @@ _FILE: Responses = {
 
 @router.post("/runs", status_code=201, responses=_UNKNOWN)
 def register_run(body: RunRequest, platform: PlatformState, caller: Writer) -> RunView:
-    """Register a run. Registering it again answers the run as it is."""
+    """Register a run, for the agent of the key or of `X-Agent-Id`. Registering it again answers the run as it is.
+
+    One that has ended is running then.
+    """
     config = body.checked_config()
     with platform.database.write() as connection:
-        row, new = runs.register(connection, caller.account_id, str(body.run_id), config, strategy_id=body.strategy_id)
+        row, new = runs.register(
+            connection,
+            caller.account_id,
+            str(body.run_id),
+            config,
+            strategy_id=body.strategy_id,
+            agent_id=caller.agent_id,
+        )
+        if not caller.may_see(row.agent_id):
+            raise runs.not_found(str(body.run_id))
     if new:
         platform.events.publish(caller.account_id, "run", row.id)
     return RunView(**runs.view(row))
 
 
 @router.post("/runs/{run_id}/episodes", responses=_UNKNOWN)
-def report_episode(run_id: RunId, body: EpisodeReport, platform: PlatformState, caller: Writer) -> RunView:
-    """Report an episode. A number that the run has already changes nothing."""
+def report_episode(run_id: RunId, body: EpisodeReport, platform: PlatformState, caller: Writer) -> ReportedRun:
+    """Report an episode. A number that the run has already changes nothing, and the answer says so.
+
+    `session_id` is kept as it is reported. A backtest of the run's owner by that id becomes an episode of training; any
+    other is not touched, and nothing leads to it. A run that has ended stays ended.
+    """
     return _take_in(platform, caller, run_id, body.columns())
 
 
 @router.post("/runs/{run_id}/episodes/batch", responses=errors("TRAINING_RUN_NOT_FOUND", "BATCH_TOO_LARGE"))
-def report_episodes(run_id: RunId, body: EpisodeBatch, platform: PlatformState, caller: Writer) -> RunView:
+def report_episodes(run_id: RunId, body: EpisodeBatch, platform: PlatformState, caller: Writer) -> ReportedRun:
     """Report many episodes, as columns. Numbers that the run has already change nothing, so sending again is safe."""
     return _take_in(platform, caller, run_id, body.checked(platform.settings.limits.episodes_batch))
 
 
 @router.post("/runs/{run_id}/complete", responses=_UNKNOWN)
 def complete_run(run_id: RunId, platform: PlatformState, caller: Writer, body: Completion | None = None) -> RunDetail:
-    """End a run. Again is no change; episodes that come later set it running again."""
+    """End a run. Again is no change. Episodes that come later are taken in; registering it again lets it go on."""
     status = body.status if body is not None else "completed"
     with platform.database.write() as connection:
         row = runs.complete(connection, caller.account_id, str(run_id), status)
@@ -100,9 +118,9 @@ def list_runs(
     sort: RunSort = "-started_at",
     offset: Offset = 0,
 ) -> list[RunView]:
-    """The account's runs, newest first; the header `X-Total-Count` says how many match."""
+    """The account's runs, or for an agent's key that agent's, newest first; the header `X-Total-Count` says how many match."""
     _require_known("sort", sort.removeprefix("-"), runs.SORTS)
-    wanted = runs.Wanted(status, strategy_label, sort, limit, offset)
+    wanted = runs.Wanted(status, strategy_label, sort, limit, offset, caller.key_agent_id)
     with platform.database.read() as connection:
         rows, total = runs.page(connection, caller.account_id, wanted)
     response.headers["X-Total-Count"] = str(total)
@@ -111,8 +129,8 @@ def list_runs(
 
 @router.get("/runs/export", response_class=StreamingResponse, responses=_FILE)
 def export_runs(platform: PlatformState, caller: Reader, format: Format = "csv") -> StreamingResponse:
-    """Every run of the account with its figures, as a file."""
-    records = export.runs_of(platform.database, caller.account_id)
+    """Every run of the account, or for an agent's key of that agent, with its figures, as a file."""
+    records = export.runs_of(platform.database, caller.account_id, caller.key_agent_id)
     return _download("training-runs", format, (*export.RUN_FIELDS, *export.AGGREGATES), records)
 
 
@@ -120,7 +138,7 @@ def export_runs(platform: PlatformState, caller: Reader, format: Format = "csv")
 def list_labels(platform: PlatformState, caller: Reader, limit: WholePage, offset: Offset = 0) -> LabelList:
     """Every strategy label of the account's runs."""
     with platform.database.read() as connection:
-        found = runs.labels(connection, caller.account_id)
+        found = runs.labels(connection, caller.account_id, caller.key_agent_id)
     shown = found[offset : offset + limit]
     return LabelList(labels=[Label(strategy_label=label, runs=count) for label, count in shown], total=len(found))
 
@@ -131,10 +149,10 @@ def compare_runs(
     caller: Reader,
     run_ids: Annotated[str, Query(max_length=4_000, description="ids, separated by commas")],
 ) -> Comparison:
-    """Figures of 2 to 20 runs side by side."""
+    """Figures of up to 20 runs side by side."""
     ids = _ids(run_ids, platform.settings.limits.compared_runs)
     with platform.database.read() as connection:
-        rows = runs.several(connection, caller.account_id, ids)
+        rows = runs.several(connection, caller.account_id, ids, caller.key_agent_id)
     return Comparison(runs=[ComparedRun(**runs.view(row)) for row in rows])
 
 
@@ -210,13 +228,18 @@ def learning_curve(
     )
 
 
-def _take_in(platform: Platform, caller: Principal, run_id: uuid.UUID, columns: dict[str, Any]) -> RunView:
+def _take_in(platform: Platform, caller: Principal, run_id: uuid.UUID, columns: dict[str, Any]) -> ReportedRun:
     with platform.database.write() as connection:
-        count = episodes.add(connection, caller.account_id, str(run_id), columns)
+        taken = episodes.add(connection, caller.account_id, str(run_id), columns)
         row = runs.find(connection, caller.account_id, str(run_id))
-    if count:
+    if taken.added:
         platform.events.publish(caller.account_id, "run", row.id)
-    return RunView(**runs.view(row))
+    return ReportedRun(
+        **runs.view(row),
+        episodes_added=taken.added,
+        episodes_known=taken.known,
+        episodes_differing=taken.differing[:MOST_DIFFERING],
+    )
 
 
 def _detail(connection: Connection, row: Row[Any]) -> RunDetail:
@@ -234,8 +257,10 @@ def _ids(text: str, most: int) -> list[str]:
         ids = list(dict.fromkeys(str(uuid.UUID(part.strip())) for part in text.split(",") if part.strip()))
     except ValueError:
         raise Invalid("run_ids must be UUIDs, separated by commas", field="run_ids") from None
-    if not 2 <= len(ids) <= most:
-        raise Invalid(f"2 to {most} different runs can be compared; got {len(ids)}", field="run_ids")
+    if not 1 <= len(ids) <= most:
+        raise Invalid(
+            f"run_ids must name 1 to {most} runs, with commas between the ids; got {len(ids)}", field="run_ids"
+        )
     return ids
 
 

@@ -178,6 +178,16 @@ class RunView(BaseModel):
     aggregate_stats: AggregateStats
 
 
+class ReportedRun(RunView):
+    """A run after episodes were reported. `episodes_known` were there already by their numbers, and stay as they came first;
+    `episodes_differing` names those of them that came with other figures or another seed, 100 at most.
+    """
+
+    episodes_added: int
+    episodes_known: int
+    episodes_differing: list[int]
+
+
 class EpisodeView(BaseModel):
     """An episode."""
 

@@ -7,6 +7,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection, Row
 from starlette.responses import Response
 
+from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader
 from tradeready_gym.platform.dashboard import backtests, candles, days, running, words
 from tradeready_gym.platform.dashboard.pages import PageRoute, render, wants_part
@@ -43,13 +44,21 @@ def backtest_list(
     hide: Text = "1",
 ) -> Response:
     """Backtests that go on, and the list of all."""
-    part, wanted = wants_part(request), backtests.Wanted(label.strip(), status, sort, page, hide != "0")
+    part, wanted = (
+        wants_part(request),
+        backtests.Wanted(label.strip(), status, sort, page, hide != "0", caller.key_agent_id),
+    )
     with platform.database.read() as connection:
         listed, total = backtests.list_backtests(connection, caller.account_id, wanted)
-        live = [] if part == "backtests" else backtests.live_backtests(connection, caller.account_id)
+        live = (
+            []
+            if part == "backtests"
+            else backtests.live_backtests(connection, caller.account_id, agent_id=caller.key_agent_id)
+        )
     asked = {"label": wanted.label, "status": status, "sort": sort, "hide": hide}
     values: dict[str, Any] = {"backtests": listed, "total": total, "live": live, "wanted": asked, "page": page}
     values |= {"size": backtests.PAGE, "statuses": backtests.STATUSES, "pairs_of": backtests.pairs_of}
+    values["base_url"] = str(request.base_url).rstrip("/")
     name = {"backtests": "parts/backtests.html", "live": "parts/live_backtests.html"}.get(part, "backtests.html")
     return render(request, name, **values)
 
@@ -60,7 +69,7 @@ def compare(
 ) -> Response:
     """Several backtests over each other and side by side."""
     with platform.database.read() as connection:
-        found = _find(connection, caller.account_id, sessions)
+        found = _find(connection, caller, sessions)
     lines = [_compared(found, *metric) for metric in COMPARED_METRICS]
     return render(request, "compare.html", backtests=found, lines=lines, pairs_of=backtests.pairs_of)
 
@@ -90,6 +99,7 @@ def backtest(
     values |= {"wanted": asked, "in_memory": in_memory}
     values |= {"size": backtests.TRADES_PAGE, "metrics": backtests.details(row.metrics) or {}}
     values |= {"by_pair": backtests.details(row.by_pair) or [], "pairs": backtests.pairs_of(row)}
+    values["unit"] = words.currency(values["pairs"] or symbols)
     name = {"trades": "parts/trades.html", "head": "parts/backtest_head.html"}.get(part, "backtest.html")
     return render(request, name, **values)
 
@@ -141,7 +151,7 @@ def compared_curves(
 ) -> dict[str, Any]:
     """The equity of several backtests, each 100 at its beginning, and what it would have been to buy and hold."""
     with platform.database.read() as connection:
-        found = _find(connection, caller.account_id, sessions)
+        found = _find(connection, caller, sessions)
         drawn = [(row, backtests.equity(connection, row.id, 800)) for row in found]
         symbols = [symbol for row in found for symbol in backtests.symbols_of(connection, row)]
     curves = [
@@ -205,11 +215,11 @@ def _from_hundred(values: list[float]) -> list[float]:
     return [round(100.0 * value / values[0], 4) for value in values] if values and values[0] > 0 else []
 
 
-def _find(connection: Connection, account_id: str, text: str) -> list[Row[Any]]:
+def _find(connection: Connection, caller: Principal, text: str) -> list[Row[Any]]:
     ids = list(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
     if len(ids) > COMPARED:
         raise Invalid(f"At most {COMPARED} backtests can be compared at once; these are {len(ids)}.")
-    return [backtests.find_backtest(connection, account_id, id) for id in ids]
+    return [backtests.find_backtest(connection, caller.account_id, id, caller.key_agent_id) for id in ids]
 
 
 def _compared(found: list[Row[Any]], name: str, heading: str, more: bool | None, percentage: bool) -> dict[str, Any]:

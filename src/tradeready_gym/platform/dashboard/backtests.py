@@ -11,7 +11,7 @@ from tradeready_gym.platform import clock
 from tradeready_gym.platform.database import Database
 from tradeready_gym.platform.database.tables import backtest_snapshots as snapshots
 from tradeready_gym.platform.database.tables import backtest_trades as trades
-from tradeready_gym.platform.database.tables import backtests
+from tradeready_gym.platform.database.tables import backtests, rows_of
 from tradeready_gym.platform.errors import NotFound
 
 STATUSES = ("created", "running", "completed", "failed", "cancelled")
@@ -54,10 +54,11 @@ class Wanted:
     sort: str = "-created"
     page: int = 1
     hide_training: bool = True
+    agent_id: str | None = None
 
     def conditions(self, account_id: str) -> ColumnElement[bool]:
         """The SQL of it."""
-        found = [backtests.c.account_id == account_id]
+        found = [rows_of(backtests, account_id, self.agent_id)]
         if self.label:
             found.append(
                 or_(
@@ -83,19 +84,21 @@ def list_backtests(connection: Connection, account_id: str, wanted: Wanted) -> t
     return list(rows), total
 
 
-def live_backtests(connection: Connection, account_id: str, limit: int = 6) -> list[Row[Any]]:
+def live_backtests(
+    connection: Connection, account_id: str, limit: int = 6, agent_id: str | None = None
+) -> list[Row[Any]]:
     """Those that are being stepped, the latest news first."""
-    query = select(backtests).where(backtests.c.account_id == account_id, backtests.c.status == "running")
+    query = select(backtests).where(rows_of(backtests, account_id, agent_id), backtests.c.status == "running")
     return list(connection.execute(query.order_by(backtests.c.updated_at.desc()).limit(limit)).all())
 
 
-def find_backtest(connection: Connection, account_id: str, session_id: str) -> Row[Any]:
+def find_backtest(connection: Connection, account_id: str, session_id: str, agent_id: str | None = None) -> Row[Any]:
     """One backtest.
 
     Raises:
         NotFound: the account has no such backtest.
     """
-    query = select(backtests).where(backtests.c.account_id == account_id, backtests.c.id == session_id)
+    query = select(backtests).where(rows_of(backtests, account_id, agent_id), backtests.c.id == session_id)
     row = connection.execute(query).first()
     if row is None:
         raise NotFound(f"There is no backtest {session_id}.", code="BACKTEST_NOT_FOUND", session_id=session_id)

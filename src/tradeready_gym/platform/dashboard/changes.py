@@ -15,6 +15,7 @@ from tradeready_gym.platform.dashboard import backtests, runs
 from tradeready_gym.platform.dashboard.inputs import Moment
 from tradeready_gym.platform.ending import until_revoked
 from tradeready_gym.platform.events import Topic
+from tradeready_gym.platform.ownership import own_topics
 from tradeready_gym.platform.state import Platform
 
 router = APIRouter(include_in_schema=False)
@@ -56,6 +57,8 @@ async def _changes(platform: Platform, caller: Principal, request: Request, sinc
                 await asyncio.sleep(0)
             if revoked.done():
                 return
+            if caller.key_agent_id is not None:
+                told = dict.fromkeys(await run_in_threadpool(own_topics, platform.database, caller, told))
             yield "".join(_message(topic, since) for topic in told) or ": nothing new\n\n"
             await asyncio.wait({pending, revoked}, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
     finally:

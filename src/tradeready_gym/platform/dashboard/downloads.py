@@ -50,7 +50,7 @@ def listed_runs(
     suffix: Suffix, platform: PlatformState, caller: Reader, label: Text = "", status: Text = ""
 ) -> Response:
     """Every run that the filters leave, with its figures."""
-    where = runs.Wanted(label.strip(), status).conditions(caller.account_id)
+    where = runs.Wanted(label.strip(), status, agent_id=caller.key_agent_id).conditions(caller.account_id)
     with platform.database.read() as connection:
         wanted = set(connection.scalars(select(training_runs.c.id).where(where)))
     found = (run for run in export.runs_of(platform.database, caller.account_id) if run["run_id"] in wanted)
@@ -69,7 +69,9 @@ def listed_backtests(
 ) -> Response:
     """Every backtest that the filters leave, or those of `sessions`, with its figures."""
     chosen = [id for id in sessions.split(",") if id]
-    wanted = backtests.Wanted(label.strip(), status, hide_training=hide != "0" and not chosen)
+    wanted = backtests.Wanted(
+        label.strip(), status, hide_training=hide != "0" and not chosen, agent_id=caller.key_agent_id
+    )
     where = wanted.conditions(caller.account_id)
     query = select(backtests_table.c.id).where(where).order_by(backtests_table.c.created_at.desc())
     with platform.database.read() as connection:

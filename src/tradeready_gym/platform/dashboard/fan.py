@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tradeready_gym.live.deployments import Deployment
-from tradeready_gym.live.expectation import Expectation, curve_of
+from tradeready_gym.live.expectation import Expectation
 from tradeready_gym.market.timeframe import Timeframe
+from tradeready_gym.platform import records
 from tradeready_gym.platform.beside import said
 from tradeready_gym.platform.dashboard.words import amount, day
 
@@ -18,8 +19,12 @@ _TICKS = 5
 
 
 def picture(found: Deployment) -> dict[str, Any] | None:
-    """The curves as points of an SVG, the words at its edges, and what is to be said; None before the first candle."""
-    expectation, curve, status = Expectation.load(found.folder), curve_of(found.folder), found.status
+    """The curves as points of an SVG, the words at its edges, and what is to be said; None before the first candle.
+
+    Raises:
+        Unavailable: DATA_DAMAGED: its file cannot be read.
+    """
+    expectation, curve, status = Expectation.load(found.folder), records.curve(found), found.status
     verdict = status.get("expectation")
     if expectation is None or not curve:
         return None
@@ -50,14 +55,20 @@ def picture(found: Deployment) -> dict[str, Any] | None:
         "live": points(live),
         "dot": points(live[-1:]).replace(",", " "),
         "grid": [HEIGHT * k / (_TICKS - 1) for k in range(_TICKS)],
-        "levels": [amount(high - (high - low) * k / (_TICKS - 1), 0) for k in range(_TICKS)],
+        "levels": [amount(high - (high - low) * k / (_TICKS - 1), _places(high - low)) for k in range(_TICKS)],
         "moments": [day(moment) for moment in moments],
         "said": said(expectation, verdict),
-        "basis": expectation.basis,
+        "basis": expectation.basis.replace(" -", " −"),
         "side": verdict["side"] if verdict is not None else "unknown",
         "in_sample": expectation.in_sample,
         "has_fan": expectation.fan is not None,
     }
+
+
+def _places(reach: float) -> int:
+    """The decimals that tell the levels apart: those of 2.5 are not those of 2."""
+    step = reach / (_TICKS - 1)
+    return next((places for places in range(8) if math.isclose(step, round(step, places), rel_tol=1e-9)), 8)
 
 
 def _range(values: Any) -> tuple[float, float]:

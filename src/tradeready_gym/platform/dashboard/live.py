@@ -1,17 +1,17 @@
 """`/live`: the account's agents at work, the log of what each decided, and the buttons that start and stop them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from tradeready_gym.live.deployments import decisions_of
+from tradeready_gym.live.deployments import Deployment, decisions_of
 from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.api.dependencies import PaperTrader, PlatformState, Reader
 from tradeready_gym.platform.dashboard.fan import picture
 from tradeready_gym.platform.dashboard.pages import PageRoute, render, wants_part
 from tradeready_gym.platform.deployments import FEEDS, NAME_LENGTH, run_id_of, view_of
-from tradeready_gym.platform.errors import BadRequest, Conflict
+from tradeready_gym.platform.errors import BadRequest, Conflict, Unavailable
 from tradeready_gym.platform.state import Platform
 
 OptionalNumber = Annotated[float | None, Form(gt=0, allow_inf_nan=False)]
@@ -28,7 +28,8 @@ _PARTS = {
 def live(request: Request, platform: PlatformState, caller: Reader) -> Response:
     """Every deployment of the account."""
     found = [view_of(deployment) for deployment in platform.deployments.of(caller)]
-    return render(request, "parts/deployments.html" if wants_part(request) else "deployments.html", deployments=found)
+    name = "parts/deployments.html" if wants_part(request) else "deployments.html"
+    return render(request, name, deployments=found, damaged=platform.deployments.damaged(caller))
 
 
 @router.get("/live/{name}")
@@ -42,7 +43,7 @@ def deployment(request: Request, platform: PlatformState, caller: Reader, name: 
         _PARTS.get(wants_part(request), "parts/deployment.html"),
         one=view_of(found),
         decisions=decisions[::-1],
-        fan=picture(found),
+        **_beside(found),
         points=_points(curve),
         curve=curve,
         may=_may_act(caller),
@@ -112,6 +113,13 @@ def offer(platform: Platform, caller: Principal, run_id: str) -> dict[str, objec
         "free_name": platform.deployments.free_name(agent.label) if agent is not None else "",
         "may_deploy": _may_act(caller) and platform.deployments.allowed,
     }
+
+
+def _beside(found: Deployment) -> dict[str, Any]:
+    try:
+        return {"fan": picture(found), "damaged": ""}
+    except Unavailable as error:
+        return {"fan": None, "damaged": str(error)}
 
 
 def _may_act(caller: Principal) -> bool:

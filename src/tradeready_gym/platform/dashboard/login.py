@@ -80,10 +80,19 @@ def logout(request: Request, platform: PlatformState) -> Response:
 
 def _find(platform: Platform, key: str, email: str, password: str) -> Principal:
     if key:
-        return accounts.find_by_key(platform.database, key)
+        return _by_key(platform, key)
     if email and password:
         return accounts.find_by_password(platform.database, email, password)
     raise Unauthorised("Paste an API key, or give an e-mail address and its password.")
+
+
+def _by_key(platform: Platform, key: str) -> Principal:
+    try:
+        return accounts.find_by_key(platform.database, key)
+    except Unauthorised as error:
+        raise Unauthorised(
+            "This key is unknown, or it was revoked. Paste it whole, from ak_live_ to its end, or use another one of the account."
+        ) from error
 
 
 def _form(request: Request, next: str, problem: str = "", email: str = "", status: int = 200) -> Response:

@@ -26,6 +26,7 @@ _FILTERS = (
     "brief",
     "coded",
     "count",
+    "currency",
     "tone",
     "duration",
     "day",
@@ -40,6 +41,13 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> HTM
     """The page of a template. Everything in it is escaped; nothing is kept by the browser."""
     text = _environment().get_template(name).render(path=request.url.path, now=clock.now(), **values)
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store", "Vary": "Cookie, X-Part"})
+
+
+def prepare() -> None:
+    """Compile every template, which otherwise happens when its page is first asked for."""
+    environment = _environment()
+    for name in environment.list_templates():
+        environment.get_template(name)
 
 
 def wants_part(request: Request) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, literal, or_, select
 
+from tradeready_gym.platform.database.tables import rows_of
 from tradeready_gym.platform.database.tables import training_episodes as episodes
 from tradeready_gym.platform.database.tables import training_runs as runs
 from tradeready_gym.platform.errors import NotFound
@@ -81,10 +82,11 @@ class Wanted:
     status: str = ""
     sort: str = "-started"
     page: int = 1
+    agent_id: str | None = None
 
     def conditions(self, account_id: str) -> ColumnElement[bool]:
         """The SQL of it."""
-        found = [runs.c.account_id == account_id]
+        found = [rows_of(runs, account_id, self.agent_id)]
         if self.label:
             found.append(
                 or_(
@@ -112,10 +114,12 @@ def list_runs(connection: Connection, account_id: str, wanted: Wanted) -> tuple[
     return [_run(row) for row in found], total
 
 
-def live_runs(connection: Connection, account_id: str, now: int, limit: int = 6) -> list[Run]:
+def live_runs(
+    connection: Connection, account_id: str, now: int, limit: int = 6, agent_id: str | None = None
+) -> list[Run]:
     """The runs that are going on, newest first, with their configuration."""
     query = select(*_LISTED, runs.c.config).where(
-        runs.c.account_id == account_id, runs.c.status == "running", runs.c.updated_at > now - SILENT_AFTER
+        rows_of(runs, account_id, agent_id), runs.c.status == "running", runs.c.updated_at > now - SILENT_AFTER
     )
     return [_run(row) for row in connection.execute(query.order_by(runs.c.started_at.desc()).limit(limit))]
 
@@ -133,9 +137,9 @@ def find_run(connection: Connection, account_id: str, run_id: str) -> Run:
     return _run(row)
 
 
-def find_runs(connection: Connection, account_id: str, ids: Sequence[str]) -> list[Run]:
-    """Those of the runs that the account has, in the order asked for."""
-    return _in_order(connection, account_id, ids)
+def find_runs(connection: Connection, account_id: str, ids: Sequence[str], agent_id: str | None = None) -> list[Run]:
+    """Those of the runs that the account has, or one agent of it, in the order asked for."""
+    return _in_order(connection, account_id, ids, agent_id)
 
 
 def newest_change(connection: Connection, account_id: str, since: int) -> list[Row[Any]]:
@@ -185,8 +189,8 @@ def _order_by_totals(connection: Connection, where: ColumnElement[bool], sort: s
     return [run.id for run in sorted(rows, key=place)]
 
 
-def _in_order(connection: Connection, account_id: str, ids: Sequence[str]) -> list[Run]:
-    query = select(*_LISTED).where(runs.c.account_id == account_id, runs.c.id.in_(ids))
+def _in_order(connection: Connection, account_id: str, ids: Sequence[str], agent_id: str | None = None) -> list[Run]:
+    query = select(*_LISTED).where(rows_of(runs, account_id, agent_id), runs.c.id.in_(ids))
     found = {row.id: _run(row) for row in connection.execute(query)}
     return [found[id] for id in ids if id in found]
 

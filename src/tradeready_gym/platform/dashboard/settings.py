@@ -9,7 +9,7 @@ from tradeready_gym.platform import accounts, keys
 from tradeready_gym.platform.api.dependencies import PlatformState, Reader
 from tradeready_gym.platform.dashboard.pages import PageRoute, render, wants_part
 from tradeready_gym.platform.database.tables import accounts as accounts_table
-from tradeready_gym.platform.database.tables import backtests, training_runs
+from tradeready_gym.platform.database.tables import backtests, rows_of, training_runs
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -19,9 +19,11 @@ def settings(request: Request, platform: PlatformState, caller: Reader) -> Respo
     """The account and its keys."""
     with platform.database.read() as connection:
         account = connection.execute(select(accounts_table).where(accounts_table.c.id == caller.account_id)).one()
-        listed = accounts.list_keys(connection, caller.account_id)
+        listed = accounts.list_keys(connection, caller.account_id, caller.key_agent_id)
         counts = {
-            name: connection.scalar(select(func.count()).select_from(table).where(table.c.account_id == account.id))
+            name: connection.scalar(
+                select(func.count()).select_from(table).where(rows_of(table, account.id, caller.key_agent_id))
+            )
             or 0
             for name, table in (("runs", training_runs), ("backtests", backtests))
         }

@@ -2,11 +2,20 @@
 
 TERMS = {
     "backtest": ("Backtest", "A strategy played over past candles, as if it had traded then, with fees and slippage."),
+    "band": (
+        "90 % band",
+        "Where nine of ten accounts would be that do as the agent did in its backtest. Below it for long: something is worse "
+        "than it was there.",
+    ),
     "buy_and_hold": (
         "Buy and hold",
         "Buying once at the beginning and selling never: what a strategy must beat to be worth its trades.",
     ),
     "candle": ("Candle", "The first, highest, lowest and last price of a span of time, such as an hour."),
+    "clock": (
+        "Clock",
+        "The time of the candles, in UTC. In a rehearsal it is that of the recording, and runs as fast as was asked.",
+    ),
     "delay": ("Delay", "How long its candle had been open when a decision came."),
     "drawdown": (
         "Drawdown",
@@ -18,7 +27,16 @@ TERMS = {
     ),
     "equity": ("Equity", "Cash and everything held, at the newest price: what the account is worth."),
     "fee": ("Fee", "What the exchange takes of every fill; 0.1 % of its value unless said otherwise."),
+    "feed": (
+        "Feed",
+        "Where candles come from. It is up to date when the newest closed candle is here; until then nothing is decided.",
+    ),
+    "kill_switch": (
+        "Kill switch",
+        "If a day (UTC) loses so much of the equity that it began with, everything is sold and the agent ends.",
+    ),
     "length": ("Length", "Steps of an episode: how often the agent decided."),
+    "missed": ("Missed", "Candles that closed since the last decision and were passed over without one."),
     "moved": (
         "Moved",
         "How far the price was from the open of the candle when a decision came, in per cent. A fill at that open is a price "

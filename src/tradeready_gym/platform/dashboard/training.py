@@ -33,10 +33,14 @@ def training(
     page: Page = 1,
 ) -> Response:
     """Runs that go on, curves, and the list of all runs."""
-    part, wanted = wants_part(request), runs.Wanted(label.strip(), status, sort, page)
+    part, wanted = wants_part(request), runs.Wanted(label.strip(), status, sort, page, caller.key_agent_id)
     with platform.database.read() as connection:
         listed, total = ([], 0) if part == "live" else runs.list_runs(connection, caller.account_id, wanted)
-        live = [] if part == "runs" else runs.live_runs(connection, caller.account_id, clock.now())
+        live = (
+            []
+            if part == "runs"
+            else runs.live_runs(connection, caller.account_id, clock.now(), agent_id=caller.key_agent_id)
+        )
         curves = runs.mini_curves(connection, [run.id for run in {run.id: run for run in (*live, *listed)}.values()])
     values: dict[str, Any] = {"runs": listed, "total": total, "live": live, "curves": curves}
     values |= {"wanted": {"label": wanted.label, "status": status, "sort": sort}, "page": page, "size": runs.PAGE}
@@ -89,7 +93,7 @@ def episode(
 def rows(platform: PlatformState, caller: Reader, ids: Ids = "") -> dict[str, Any]:
     """What the tables and cards say about these runs now."""
     with platform.database.read() as connection:
-        found = runs.find_runs(connection, caller.account_id, _ids(platform, ids))
+        found = runs.find_runs(connection, caller.account_id, _ids(platform, ids), caller.key_agent_id)
         small = runs.mini_curves(connection, [run.id for run in found])
     return {"runs": [row_of(run) | {"spark": words.spark(small[run.id])} for run in found]}
 
@@ -121,7 +125,7 @@ def curves(platform: PlatformState, caller: Reader, ids: Ids = "", metric: Text 
     asked = _ids(platform, ids)
     points = max(200, 1500 // max(len(asked), 1))
     with platform.database.read() as connection:
-        found = runs.find_runs(connection, caller.account_id, asked)
+        found = runs.find_runs(connection, caller.account_id, asked, caller.key_agent_id)
         drawn = [row_of(run) | episodes.curve(connection, run.id, metric, points) for run in found]
     for curve in drawn:
         curve.pop("low", None), curve.pop("high", None)

@@ -69,6 +69,14 @@ def moved(quotes: Mapping[str, float | None] | None) -> str:
     return text if len(quotes or {}) == 1 else f"{text} {symbol}"
 
 
+def currency(symbols: Sequence[str]) -> str:
+    """USDT: what the prices of these markets are in; empty where they differ, or where it is not known."""
+    from tradeready_gym.platform.market.catalog import split_assets
+
+    found = {split_assets(symbol)[1] for symbol in symbols}
+    return found.pop() if len(found) == 1 else ""
+
+
 def tone(value: float | None) -> str:
     """Whether a number is good to have: the class of its colour."""
     if value is None or not math.isfinite(value) or abs(value) < 0.005:

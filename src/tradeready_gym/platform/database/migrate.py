@@ -1,5 +1,6 @@
 """Bring a database to the tables that this version needs, from none or from an older version's."""
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-LATEST = "0002"
+LATEST = "0003"
 _LOCK = 0x7261646572656164  # any number that nobody else takes
+_ALEMBIC = threading.Lock()  # a process has one context for migrations, also of different databases
 
 
 def upgrade(database: Database) -> None:
@@ -36,7 +38,7 @@ def upgrade(database: Database) -> None:
     from alembic import command
     from alembic.util import CommandError
 
-    with database.write() as connection:
+    with _ALEMBIC, database.write() as connection:
         _wait_for_others(connection)
         config = configuration(connection)
         try:

@@ -6,6 +6,7 @@ A change here needs a migration in `migrations/versions`; a test compares the tw
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -32,6 +33,12 @@ def _id(name: str = "id", **options: bool) -> Column[str]:
 
 def _owner(table: str, name: str, **options: bool) -> Column[str]:
     return Column(name, String(36), ForeignKey(f"{table}.id", ondelete="CASCADE"), **options)  # type: ignore[arg-type]
+
+
+def rows_of(table: Table, account_id: str, agent_id: str | None = None) -> ColumnElement[bool]:
+    """The rows of a table that are an account's; with `agent_id`, only those of this agent of it."""
+    mine = table.c.account_id == account_id
+    return mine if agent_id is None else mine & (table.c.agent_id == agent_id)
 
 
 accounts = Table(
@@ -110,6 +117,8 @@ training_runs = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("completed_at", BigInteger),
+    # for which it was registered: a key of another agent does not see it
+    Column("agent_id", String(36)),
     Index("ix_training_runs_account_started", "account_id", "started_at"),
     Index("ix_training_runs_account_label", "account_id", "strategy_label"),
     Index("ix_training_runs_account_updated", "account_id", "updated_at"),

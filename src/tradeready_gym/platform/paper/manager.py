@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
-from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.errors import ConfigurationError, DataUnavailable, TradeReadyError
 from tradeready_gym.live.feed import Feed, Slot
 from tradeready_gym.live.feeds import make_feed
 from tradeready_gym.live.hub import FeedHub
@@ -18,7 +18,7 @@ from tradeready_gym.live.risk import RiskLimits
 from tradeready_gym.platform.accounts import Principal
 from tradeready_gym.platform.database import Database
 from tradeready_gym.platform.database.tables import accounts, agents
-from tradeready_gym.platform.errors import BadRequest, Unavailable
+from tradeready_gym.platform.errors import BadRequest, PlatformError, Unavailable
 from tradeready_gym.platform.events import Events
 from tradeready_gym.platform.paper.views import order_event
 from tradeready_gym.platform.settings import Settings
@@ -74,18 +74,21 @@ class PaperAccounts:
         """The paper account of the caller's agent, or of the caller's account.
 
         Raises:
-            Unavailable: PRICE_NOT_AVAILABLE: there is no feed, so there is no paper account either.
+            Unavailable: PRICE_NOT_AVAILABLE: there is no feed, so there is no paper account either; DATA_DAMAGED: its journal
+                cannot be gone on with, and the message says what to do.
         """
         with self._lock:
             name = caller.agent_id or caller.account_id
             if name not in self._open:
-                self._open[name] = self._made(caller.account_id, caller.agent_id)
+                self._open[name] = self._opened(name, caller)
             return self._open[name]
 
     def forget(self, name: str) -> None:
         """Open the account again from its journal when it is asked for: something went wrong in the middle of it."""
         with self._lock:
-            self._open.pop(name, None)
+            account = self._open.pop(name, None)
+            if account is not None:
+                account.close()  # one at a time writes the journal
 
     def keep(self) -> None:
         """Connect to the feed, begin and go on with every account that has a journal; called again and again.
@@ -126,6 +129,31 @@ class PaperAccounts:
         hub.listen(self._on_slot)
         hub.start()
         return hub
+
+    def _opened(self, name: str, caller: Principal) -> PaperAccount:
+        try:
+            made = self._made(caller.account_id, caller.agent_id)
+        except PlatformError:
+            raise
+        except DataUnavailable as error:
+            raise Unavailable(f"the feed has too few candles yet: {error}", code="PRICE_NOT_AVAILABLE") from error
+        except (TradeReadyError, OSError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            self._say_once(name, error)
+            raise Unavailable(
+                f"the paper account {name} cannot go on: its journal, paper/{name}.journal below TRADEREADY_HOME, is damaged, "
+                f"another account's, or written by another server. Put a copy of it back, or move it away, and the account "
+                f"begins anew; the server's log says which",
+                code="DATA_DAMAGED",
+                account=name,
+            ) from error
+        self._broken.pop(name, None)
+        return made
+
+    def _say_once(self, name: str, error: Exception) -> None:
+        # what is wrong with one account is none of the others'; it is tried again, and said once
+        if self._broken.get(name) != str(error):
+            _log.error("the paper account %s cannot go on", name, exc_info=error)
+        self._broken[name] = str(error)
 
     def _made(self, account_id: str, agent_id: str | None) -> PaperAccount:
         name = agent_id or account_id
@@ -183,10 +211,7 @@ class PaperAccounts:
         try:
             self.of(Principal(owner[0], owner[1], None, frozenset()))
         except Exception as error:
-            # what is wrong with one account is none of the others'; it is tried again, and said once
-            if self._broken.get(name) != str(error):
-                _log.exception("the paper account %s cannot go on", name)
-            self._broken[name] = str(error)
+            self._say_once(name, error.__cause__ if isinstance(error.__cause__, Exception) else error)
         else:
             self._broken.pop(name, None)
 

@@ -222,6 +222,7 @@ def _save(connection: Connection, run: Row[Any], episode_number: int, config: di
     values = {
         "id": outcome.id,
         "account_id": run.account_id,
+        "agent_id": run.agent_id,
         "strategy_label": run.strategy_label,
         "start_time": times[0],
         "end_time": times[1],

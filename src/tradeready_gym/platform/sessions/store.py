@@ -9,7 +9,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, func, insert, select, update
 
 from tradeready_gym.platform import clock
-from tradeready_gym.platform.database.tables import backtest_journal, backtest_snapshots, backtest_trades, backtests
+from tradeready_gym.platform.database.tables import (
+    backtest_journal,
+    backtest_snapshots,
+    backtest_trades,
+    backtests,
+    rows_of,
+)
 from tradeready_gym.platform.errors import NotFound
 
 SORTABLE = (
@@ -76,13 +82,17 @@ def page(
     strategy_label: str | None = None,
     status: str | None = None,
     agent_id: str | None = None,
+    of_agent: str | None = None,
     sort_by: str = "created_at",
     ascending: bool = False,
     limit: int = 50,
     offset: int = 0,
 ) -> tuple[Sequence[Row[Any]], int]:
-    """A page of the account's sessions and how many there are; `sort_by` is one of `SORTABLE`, nulls come last."""
-    wanted: ColumnElement[bool] = backtests.c.account_id == account_id
+    """A page of the account's sessions and how many there are; `sort_by` is one of `SORTABLE`, nulls come last.
+
+    `agent_id` is what is looked for, `of_agent` what is there at all: with it, only that agent's.
+    """
+    wanted = rows_of(backtests, account_id, of_agent)
     for column, value in (("strategy_label", strategy_label), ("status", status), ("agent_id", agent_id)):
         if value is not None:
             wanted &= backtests.c[column] == value
@@ -93,11 +103,18 @@ def page(
     return rows, int(total or 0)
 
 
-def best(connection: Connection, account_id: str, metric: str, label: str | None, ascending: bool) -> Row[Any] | None:
+def best(
+    connection: Connection,
+    account_id: str,
+    metric: str,
+    label: str | None,
+    *,
+    ascending: bool,
+    agent_id: str | None = None,
+) -> Row[Any] | None:
     """The completed session with the largest (or smallest) value of a column; of equals the older."""
-    wanted = (
-        (backtests.c.account_id == account_id) & (backtests.c.status == "completed") & backtests.c[metric].is_not(None)
-    )
+    wanted = rows_of(backtests, account_id, agent_id)
+    wanted &= (backtests.c.status == "completed") & backtests.c[metric].is_not(None)
     if label is not None:
         wanted &= backtests.c.strategy_label == label
     key = backtests.c[metric]

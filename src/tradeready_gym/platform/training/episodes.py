@@ -9,13 +9,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, String, and_, cast, func, insert, or_, select, update
 
 from tradeready_gym.platform import clock
-from tradeready_gym.platform.database.tables import backtests, episode_actions, training_runs
+from tradeready_gym.platform.database.tables import backtests, episode_actions, rows_of, training_runs
 from tradeready_gym.platform.database.tables import training_episodes as episodes
 from tradeready_gym.platform.training import runs, totals
 
 STORED = ("session_id", *totals.METRICS, "seed")
 FIELDS = (*STORED, "kept")
 SORTS = ("episode_number", *totals.METRICS, "created_at")
+_FIGURES = (*totals.METRICS, "seed")  # which tell one episode from another
 _ASKED_AT_ONCE = 5_000
 _LARGEST_SEED = 2**63 - 1
 
@@ -33,34 +34,43 @@ class Wanted:
     offset: int = 0
 
 
-def add(connection: Connection, account_id: str, run_id: str, columns: Columns, at: int | None = None) -> int:
-    """Take in episodes that the run does not have yet; returns how many these were.
+@dataclass(frozen=True)
+class Taken:
+    """What became of reported episodes: new, or known by their numbers; and which of these came with other figures."""
+
+    added: int
+    known: int
+    differing: list[int]
+
+
+def add(connection: Connection, account_id: str, run_id: str, columns: Columns, at: int | None = None) -> Taken:
+    """Take in episodes that the run does not have yet; returns how many these were, and what became of the others.
 
     `columns` holds a value an episode for `episode_number` and any of `FIELDS` and `created_at` (microseconds), or None.
-    Numbers that the run has already are left out: sending again changes nothing. New episodes of a run that had ended
-    set it running again. Must be called in a write transaction, which the totals are part of.
+    Numbers that the run has already are left out: sending again changes nothing. A run that has ended takes in what comes
+    late, and stays ended: only registering it again lets it go on. Must be called in a write transaction, which the totals
+    are part of.
 
     Raises:
         NotFound: the account has no such run.
     """
     run = runs.find(connection, account_id, run_id, to_change=True)
     moment = clock.now() if at is None else at
-    new = _only(columns, _new_places(connection, run_id, columns["episode_number"] or ()))
-    count = len(new["episode_number"] or ())
-    if count == 0:
-        return 0
+    places, differing = _new_places(connection, run_id, columns)
+    taken = Taken(len(places), len(columns["episode_number"] or ()) - len(places), differing)
+    if not places:
+        return taken
+    new = _only(columns, places)
     connection.execute(insert(episodes), _rows(run_id, new, moment))
     _keep_actions(connection, run_id, new)
-    _link_sessions(connection, account_id, run_id, new)
+    _link_sessions(connection, run, new)
     values = {
-        "status": runs.RUNNING,
-        "completed_at": None,
-        "episodes_completed": run.episodes_completed + count,
+        "episodes_completed": run.episodes_completed + taken.added,
         "totals": json.dumps(totals.add(json.loads(run.totals), new)),
         "updated_at": max(run.updated_at, moment),
     }
     connection.execute(update(training_runs).where(training_runs.c.id == run_id).values(values))
-    return count
+    return taken
 
 
 def page(connection: Connection, run_id: str, wanted: Wanted) -> tuple[Sequence[Row[Any]], int]:
@@ -95,26 +105,34 @@ def view(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _new_places(connection: Connection, run_id: str, numbers: Sequence[int]) -> list[int]:
+def _new_places(connection: Connection, run_id: str, columns: Columns) -> tuple[list[int], list[int]]:
+    numbers = columns["episode_number"] or ()
+    known = _known(connection, run_id, sorted(set(numbers)))
     places: dict[int, int] = {}
+    differing: dict[int, None] = {}
     for place, number in enumerate(numbers):
-        places.setdefault(number, place)
-    for number in _known(connection, run_id, sorted(places)):
-        del places[number]
-    return list(places.values())
+        if number not in known and number not in places:
+            places[number] = place
+        elif _figures(columns, place) != (known.get(number) or _figures(columns, places[number])):
+            differing[number] = None
+    return list(places.values()), sorted(differing)
 
 
-def _known(connection: Connection, run_id: str, numbers: Sequence[int]) -> list[int]:
+def _known(connection: Connection, run_id: str, numbers: Sequence[int]) -> dict[int, list[Any]]:
     latest = connection.scalar(select(func.max(episodes.c.episode_number)).where(episodes.c.run_id == run_id))
     asked = [number for number in numbers if latest is not None and number <= latest]
-    found: list[int] = []
+    found: dict[int, list[Any]] = {}
     for begin in range(0, len(asked), _ASKED_AT_ONCE):
         some = asked[begin : begin + _ASKED_AT_ONCE]
-        query = select(episodes.c.episode_number).where(
+        query = select(episodes.c.episode_number, *(episodes.c[name] for name in _FIGURES)).where(
             episodes.c.run_id == run_id, episodes.c.episode_number.in_(some)
         )
-        found.extend(connection.scalars(query))
+        found.update((number, figures) for number, *figures in connection.execute(query))
     return found
+
+
+def _figures(columns: Columns, place: int) -> list[Any]:
+    return [None if (column := columns.get(name)) is None else column[place] for name in _FIGURES]
 
 
 def _only(columns: Columns, places: Sequence[int]) -> dict[str, list[Any] | None]:
@@ -147,12 +165,13 @@ def _keep_actions(connection: Connection, run_id: str, columns: Columns) -> None
         connection.execute(insert(episode_actions), rows)
 
 
-def _link_sessions(connection: Connection, account_id: str, run_id: str, columns: Columns) -> None:
+def _link_sessions(connection: Connection, run: Row[Any], columns: Columns) -> None:
     # an episode that was stepped over REST names its backtest, which from now on is an episode of training
     for number, session_id in zip(columns["episode_number"] or (), columns["session_id"] or (), strict=False):
         if session_id:
-            mine = (backtests.c.id == session_id) & (backtests.c.account_id == account_id)
-            connection.execute(update(backtests).where(mine).values(run_id=run_id, episode_number=number))
+            # an agent's run takes none of another's
+            mine = (backtests.c.id == session_id) & rows_of(backtests, run.account_id, run.agent_id)
+            connection.execute(update(backtests).where(mine).values(run_id=run.id, episode_number=number))
 
 
 def _matching(run_id: str, search: str) -> ColumnElement[bool]:

@@ -36,11 +36,11 @@ def episodes_of(database: Database, run_id: str) -> Iterator[Record]:
         yield record | {"created_at": clock.iso(row.created_at)}
 
 
-def runs_of(database: Database, account_id: str) -> Iterator[Record]:
-    """Every run of an account, newest first, by `RUN_FIELDS` and `AGGREGATES`."""
+def runs_of(database: Database, account_id: str, agent_id: str | None = None) -> Iterator[Record]:
+    """Every run of an account, or of one agent of it, newest first, by `RUN_FIELDS` and `AGGREGATES`."""
 
     def after(connection: Connection, last: Row[Any] | None) -> Sequence[Row[Any]]:
-        return runs.page_after(connection, account_id, last, PAGE)
+        return runs.page_after(connection, account_id, last, PAGE, agent_id)
 
     for row in _paged(database, after):
         whole = runs.view(row)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tradeready_gym.platform import clock
+from tradeready_gym.platform.database.tables import rows_of
 from tradeready_gym.platform.database.tables import training_runs as runs
 from tradeready_gym.platform.errors import NotFound
 from tradeready_gym.platform.training.totals import aggregate_stats
@@ -22,13 +23,17 @@ SORTS = ("started_at", "updated_at", "completed_at", "strategy_label", "status",
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which runs of an account, in which order; None is any. `sort` is a column, with `-` before it for descending."""
+    """Which runs of an account, in which order; None is any. `sort` is a column, with `-` before it for descending.
+
+    `agent_id` leaves those of one of its agents.
+    """
 
     status: str | None = None
     strategy_label: str | None = None
     sort: str = "-started_at"
     limit: int = 50
     offset: int = 0
+    agent_id: str | None = None
 
 
 def parsed_id(text: str) -> str | None:
@@ -46,9 +51,11 @@ def register(
     config: dict[str, Any],
     *,
     strategy_id: str | None = None,
+    agent_id: str | None = None,
     at: int | None = None,
 ) -> tuple[Row[Any], bool]:
-    """Add a run, or find the one of this id; returns it, and whether it is new. A known run stays as it is.
+    """Add a run, or find the one of this id; returns it, and whether it begins. A known run stays as it is, but if it had
+    ended, it goes on.
 
     Raises:
         NotFound: the id is another account's run.
@@ -58,6 +65,7 @@ def register(
     values = {
         "id": run_id,
         "account_id": account_id,
+        "agent_id": agent_id,
         "strategy_label": _storable("" if label is None else str(label))[:LABEL_LENGTH],
         "strategy_id": strategy_id,
         "config": _storable(json.dumps(config, ensure_ascii=False)),
@@ -69,7 +77,12 @@ def register(
     }
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     done = connection.execute(insert(runs).values(values).on_conflict_do_nothing())
-    return find(connection, account_id, run_id), done.rowcount == 1
+    begins = done.rowcount == 1
+    if not begins and find(connection, account_id, run_id, to_change=True).status != RUNNING:
+        again = update(runs).where(runs.c.id == run_id, runs.c.account_id == account_id)
+        connection.execute(again.values(status=RUNNING, completed_at=None, updated_at=moment))
+        begins = True
+    return find(connection, account_id, run_id), begins
 
 
 def find(connection: Connection, account_id: str, run_id: str, *, to_change: bool = False) -> Row[Any]:
@@ -81,16 +94,21 @@ def find(connection: Connection, account_id: str, run_id: str, *, to_change: boo
     query = select(runs).where(runs.c.id == run_id, runs.c.account_id == account_id)
     row = connection.execute(query.with_for_update() if to_change else query).first()
     if row is None:
-        raise NotFound(
-            f"there is no training run {run_id}; register it first with POST /api/v1/training/runs",
-            code="TRAINING_RUN_NOT_FOUND",
-            run_id=run_id,
-        )
+        raise not_found(run_id)
     return row
 
 
+def not_found(run_id: str) -> NotFound:
+    """There is no such run, or the caller does not see it."""
+    return NotFound(
+        f"there is no training run {run_id}; register it first with POST /api/v1/training/runs",
+        code="TRAINING_RUN_NOT_FOUND",
+        run_id=run_id,
+    )
+
+
 def complete(connection: Connection, account_id: str, run_id: str, status: str, at: int | None = None) -> Row[Any]:
-    """The run has ended with this status. Again is no change: only episodes in between move the time of its end."""
+    """The run has ended with this status. Again is no change, unless it was registered again in between."""
     row = find(connection, account_id, run_id, to_change=True)
     if row.status != status or row.completed_at is None:
         moment = clock.now() if at is None else at
@@ -122,26 +140,28 @@ def page(connection: Connection, account_id: str, wanted: Wanted) -> tuple[Seque
     return rows, connection.scalar(select(func.count()).select_from(runs).where(where)) or 0
 
 
-def page_after(connection: Connection, account_id: str, last: Row[Any] | None, limit: int) -> Sequence[Row[Any]]:
+def page_after(
+    connection: Connection, account_id: str, last: Row[Any] | None, limit: int, agent_id: str | None = None
+) -> Sequence[Row[Any]]:
     """The next runs, newest first, after the last one of the page before; for downloads, which read page by page."""
-    query = select(runs).where(runs.c.account_id == account_id)
+    query = select(runs).where(rows_of(runs, account_id, agent_id))
     if last is not None:
         same_time = and_(runs.c.started_at == last.started_at, runs.c.id < last.id)
         query = query.where(or_(runs.c.started_at < last.started_at, same_time))
     return connection.execute(query.order_by(runs.c.started_at.desc(), runs.c.id.desc()).limit(limit)).all()
 
 
-def several(connection: Connection, account_id: str, ids: Sequence[str]) -> list[Row[Any]]:
-    """The account's runs among these ids, in the order of the ids."""
-    rows = connection.execute(select(runs).where(runs.c.account_id == account_id, runs.c.id.in_(ids)))
+def several(connection: Connection, account_id: str, ids: Sequence[str], agent_id: str | None = None) -> list[Row[Any]]:
+    """The account's runs, or one agent's of it, among these ids, in the order of the ids."""
+    rows = connection.execute(select(runs).where(rows_of(runs, account_id, agent_id), runs.c.id.in_(ids)))
     found = {row.id: row for row in rows}
     return [found[id] for id in dict.fromkeys(ids) if id in found]
 
 
-def labels(connection: Connection, account_id: str) -> Sequence[tuple[str, int]]:
-    """The account's labels in order of the alphabet, and how many runs have each."""
-    label = runs.c.strategy_label
-    query = select(label, func.count()).where(runs.c.account_id == account_id).group_by(label).order_by(label)
+def labels(connection: Connection, account_id: str, agent_id: str | None = None) -> Sequence[tuple[str, int]]:
+    """The account's labels, or one agent's of it, in order of the alphabet, and how many runs have each."""
+    label, mine = runs.c.strategy_label, rows_of(runs, account_id, agent_id)
+    query = select(label, func.count()).where(mine).group_by(label).order_by(label)
     return [(row[0], row[1]) for row in connection.execute(query)]
 
 
@@ -178,7 +198,7 @@ def _storable(text: str) -> str:
 
 
 def _matching(account_id: str, wanted: Wanted) -> ColumnElement[bool]:
-    where = [runs.c.account_id == account_id]
+    where = [rows_of(runs, account_id, wanted.agent_id)]
     if wanted.status is not None:
         where.append(runs.c.status == wanted.status)
     if wanted.strategy_label is not None:

@@ -2,7 +2,7 @@
 /* global uPlot */
 import { $, announce, gathered, get, refresh, tables } from "./page.js";
 import { candles, words } from "./candles.js";
-import { chart, moment, short } from "./chart.js";
+import { chart, gained, moment, short } from "./chart.js";
 import { listen } from "./live.js";
 
 const session = $("#head").dataset.backtest;
@@ -21,7 +21,7 @@ async function curves() {
 function above() {
   const { hold } = found, beside = hold && $("#hold").checked;
   $("#hold-choice").hidden = !hold;
-  if (hold) $("#hold-name").textContent = hold.label;
+  if (hold) $("#hold-name").textContent = `${hold.label}${gained(hold.values)}`;
   const own = [found.times, found.equity];
   const data = beside ? uPlot.join([own, [hold.times, hold.values]]) : own;
   if (equity && equity.plot().series.length === data.length) return equity.set(data);
@@ -31,6 +31,9 @@ function above() {
 }
 
 function below() {
+  const fell = found.drawdown.some((value) => value < 0);
+  $("#drawdown").dataset.note = fell ? "" : "It was never below its highest.";
+  if (!fell) return;
   const data = [found.times, found.drawdown];
   if (drawdown) return drawdown.set(data);
   const line = { label: "Drawdown", colour: "c5", fill: true, width: 1.2 };
@@ -42,13 +45,17 @@ function bars() {
   const values = found.by_day[unit], percent = unit === "roi_pct";
   const data = [times.map((time) => time + length * 43200), values.map((x) => (x >= 0 ? x : null)), values.map((x) => (x < 0 ? x : null))];
   days?.destroy();
+  days = null;
+  $("#days-span").textContent = name;
+  $("#days").dataset.note = values.some(Boolean) ? "" : "Nothing was gained or lost.";
+  if (!values.some(Boolean)) return;
   days = chart($("#days"), {
     time: true, pad: length * 43200, data, unit: percent ? " %" : "", zero: true,
     lines: [{ label: "Gained", colour: "up", bars: true }, { label: "Lost", colour: "down", bars: true }],
     title: (x) => `${length > 1 ? "From " : ""}${moment(x - length * 43200).slice(0, 10)}`,
   });
-  $("#days-span").textContent = name;
-  $("#days-hint").textContent = summary(times, values, percent ? " %" : "", name);
+  const currency = $("#days").dataset.unit;
+  $("#days-hint").textContent = summary(times, values, percent ? " %" : currency && ` ${currency}`, name);
 }
 
 function summary(times, values, unit, name) {

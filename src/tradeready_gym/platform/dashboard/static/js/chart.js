@@ -9,6 +9,12 @@ export function short(value, places = 2) {
   return value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }).replace("-", "−");
 }
 
+/** What holding has brought: ": +3.20 %"; nothing of nothing. */
+export function gained(values) {
+  const roi = 100 * (values.at(-1) / values[0] - 1);
+  return Number.isFinite(roi) ? `: ${roi > 0 ? "+" : ""}${short(roi)}\u00a0%` : "";
+}
+
 export function moment(seconds) {
   return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")}`;
 }
@@ -39,8 +45,8 @@ export function chart(place, { lines, data, time = false, bands = [], sync, unit
       scales: { x: { time, range: pad ? (_, low, high) => [low - pad, high + pad] : undefined }, y: { range: room } },
       cursor: { points: { size: 6 }, drag: { x: true, y: false, setScale: !chosen }, sync: sync ? { key: sync } : undefined, focus: { prox: 24 } },
       axes: [
-        { ...axis, size: below ? 24 : 30, grid: { show: false }, space: 70, ...(below && { label: below, labelSize: 18, labelFont: axis.font, labelGap: 0 }), values: time ? dates : (_, at) => at.map((x) => (Number.isInteger(x) ? x.toLocaleString("en") : "")) },
-        { ...axis, size: 62, values: (_, at) => at.map((y) => `${y.toLocaleString("en", { maximumFractionDigits: 4 }).replace("-", "−")}${unit}`) },
+        { ...axis, size: below ? 26 : 32, gap: 8, grid: { show: false }, space: 70, ...(below && { label: below, labelSize: 18, labelFont: axis.font, labelGap: 0 }), values: time ? dates : (_, at) => at.map((x) => (Number.isInteger(x) ? x.toLocaleString("en") : "")) },
+        { ...axis, size: 62, space: box.height < 200 ? 20 : 32, values: (_, at) => at.map((y) => `${y.toLocaleString("en", { maximumFractionDigits: 4 }).replace("-", "−")}${unit}`) },
       ],
       bands: bands.map((band) => ({ series: band.series, fill: tinted(colour(band.colour), 0.16) })),
       series: [{}, ...lines.map((line) => ({

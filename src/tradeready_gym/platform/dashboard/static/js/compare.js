@@ -1,7 +1,7 @@
 // /backtest/compare: several equity curves over each other, and the market bought and held.
 /* global uPlot */
 import { $, announce, get } from "./page.js";
-import { chart, moment, short } from "./chart.js";
+import { chart, gained, moment, short } from "./chart.js";
 
 const DAY = 86400;
 const place = $("#compared");
@@ -15,7 +15,7 @@ function draw({ curves, hold }) {
     lines.push({ label: hold.label, colour: "faint", dash: [6, 5], width: 1.4 });
     tables.push([hold.times, hold.values]);
   }
-  $("#hold").textContent = hold && byDate ? `Dashed: ${hold.label}.` : "";
+  $("#hold").textContent = hold && byDate ? `Dashed: ${hold.label}${gained(hold.values)}.` : "";
   const title = byDate ? (x) => `${moment(x)} UTC` : (x) => `Day ${short(x, 1)}`;
   drawn?.destroy();
   drawn = chart(place, { time: byDate, title, lines, data: uPlot.join(tables), axis: byDate ? "" : "Days from the start" });

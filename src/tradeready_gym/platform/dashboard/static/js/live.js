@@ -1,9 +1,8 @@
 // What changes on the server, told while the page is looked at.
-import { $ } from "./page.js";
+import { say } from "./pulse.js";
 
 /** Calls `changed(kind, id)` for whatever changes. A page in the background does not listen; it catches up. */
 export function listen(changed) {
-  const pulse = $("#pulse");
   let source = null;
   let since = document.body.dataset.now;
 
@@ -17,11 +16,6 @@ export function listen(changed) {
       const { kind, id } = JSON.parse(event.data);
       changed(kind, id);
     });
-  }
-  function say(state, words) {
-    pulse.hidden = false;
-    pulse.className = `pulse ${state}`;
-    if (pulse.textContent !== words) pulse.textContent = words;
   }
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) source?.close();

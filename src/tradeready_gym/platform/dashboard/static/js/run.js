@@ -1,5 +1,5 @@
 // /training/{run}: one run's curve, raw and smoothed, and its episodes.
-import { $, announce, gathered, get, refresh, tables } from "./page.js";
+import { $, $$, announce, gathered, get, refresh, tables } from "./page.js";
 import { chart } from "./chart.js";
 import { extremes } from "./extremes.js";
 import { listen } from "./live.js";
@@ -33,7 +33,8 @@ function draw() {
   drawn = null;
   const place = $("#curve");
   const there = curve.values.some((value) => value != null);
-  place.dataset.note = there ? "" : curve.episodes.length ? "These episodes do not have this figure." : "No episode has ended.";
+  place.dataset.note = there ? "" : curve.episodes.length ? "These episodes do not have this figure." : place.dataset.none;
+  place.closest("section").classList.toggle("unborn", !curve.episodes.length);
   hint();
   if (!there) return;
   const line = { label: "Smoothed", colour: "c0", width: 2.2 };
@@ -47,7 +48,7 @@ function draw() {
 
 function hint() {
   const zoom = "Drag across the chart to look closer, double-click to see all again.";
-  const text = curve.size > 1 ? `The line is the mean, the area goes from the lowest to the highest of each ${curve.size} episodes. ` : "";
+  const text = curve.size > 1 ? `The line is the mean, the area goes from the lowest to the highest of each ${curve.size} episodes. ` : "Thin: every episode; thick: their mean, as smoothed. ";
   $("#curve-hint").textContent = curve.episodes.length ? text + zoom : "";
 }
 
@@ -65,6 +66,15 @@ const changed = gathered(async () => {
 
 document.addEventListener("change", (event) => { if (event.target.name === "metric") load(); });
 document.addEventListener("input", (event) => { if (event.target.id === "smoothing" && drawn) drawn.set(columns(), true); });
+
+// an episode is played again before its page comes, which takes a while when it is the first of its kind
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href*="/episodes/"]:not([download])');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  link.classList.add("playing");
+  announce("The episode is played again.");
+});
+addEventListener("pageshow", () => { for (const link of $$("a.playing")) link.classList.remove("playing"); });
 
 tables();
 extremes(run);

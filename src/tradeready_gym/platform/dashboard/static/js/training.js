@@ -79,7 +79,7 @@ function legend(entries) {
     const latest = values.length ? values.at(-1) : null;
     const said = `${metric() === "roi_pct" && latest > 0 ? "+" : ""}${short(latest)}${latest == null ? "" : UNITS[metric()]}`;
     return make("tr", { "data-run": entry.row.id },
-      make("th", { scope: "row", class: "text" }, make("i", { class: `swatch c${entry.place}` }), make("a", { href: `/training/${entry.row.id}` }, entry.label)),
+      make("th", { scope: "row", class: "text", title: entry.label }, make("i", { class: `swatch c${entry.place}` }), make("a", { href: `/training/${entry.row.id}` }, entry.label)),
       make("td", { class: "num latest" }, said),
       ...["episodes", "roi", "best", "sharpe", "reward"].map((name) => make("td", { class: "num least", "data-cell": name }, cells[name])),
       make("td", { class: "num" }, make("button", { type: "button", class: "quiet", "aria-label": `Take ${entry.label} out of the chart`, onclick: () => toggle(entry.row.id, false) }, "×")));
