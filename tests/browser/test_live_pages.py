@@ -60,7 +60,7 @@ def test_the_fan_says_in_a_sentence_since_when_it_is_below(page: Page, empty: Se
     # candle 100 of 115 that are shown
     assert (dot["x"] - plot["x"]) / plot["width"] == pytest.approx(100 / 115, abs=0.02)
     page.goto(f"{empty.url}/live")
-    expect(page.get_by_role("cell", name="below 90 %")).to_be_visible()
+    expect(page.get_by_role("cell", name="below its 90 % band")).to_be_visible()
 
 
 def test_nothing_is_sold_by_one_click(page: Page, empty: Served, deployed: Deployment) -> None:

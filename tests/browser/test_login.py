@@ -31,7 +31,7 @@ def test_a_wrong_key_is_refused_in_words(watched: Watched, world: Served) -> Non
     page.goto(f"{world.url}/login")
     page.get_by_label("API key").fill("ak_live_wrong")
     page.get_by_role("button", name="Log in").first.click()
-    expect(page.get_by_role("alert")).to_contain_text("unknown or revoked")
+    expect(page.get_by_role("alert")).to_contain_text("unknown, or it was revoked")
     assert page.context.cookies() == []
 
 

@@ -1,10 +1,25 @@
 """How numbers and times are written for people: thousands separators, signs, UTC."""
 
 import math
+import re
 
 import numpy as np
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+_MINUS = re.compile(r"(?<![\w.)\]])-(?=\.?\d)")
+_PERCENT = re.compile(r"(?<=\d)%")
+_SPAN = re.compile(r"(?<=Z) \.\. (?=\d{4}-)")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ")
+
+
+def typeset(text: str) -> str:
+    """The text as it is printed: a minus as long as a plus, a space before the sign of per cent, a dash for what does not exist,
+    times without letters."""
+    if text == "-":
+        return "–"
+    return _PERCENT.sub(" %", _MINUS.sub("−", _MOMENT.sub(r"\1 \2", _SPAN.sub(" to ", text))))
 
 
 def money(value: float) -> str:

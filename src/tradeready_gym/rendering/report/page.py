@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from tradeready_gym.rendering.palette import BUY, SELL
 from tradeready_gym.rendering.report import charts, parts
 from tradeready_gym.rendering.report.data import Report
-from tradeready_gym.rendering.words import MONTHS
+from tradeready_gym.rendering.words import MONTHS, typeset
 
 _FULL_COLOUR_PCT = 20.0
 
@@ -60,7 +60,7 @@ def _trades(report: Report) -> str:
     if not drawn:
         return parts.empty("No candles were given.")
     buys = sum(fill.side > 0 for fill in report.fills)
-    key = parts.key([(BUY, f"{buys:,} bought"), (SELL, f"{len(report.fills) - buys:,} sold")])
+    key = parts.key([(BUY, f"{buys:,} bought"), (SELL, f"{len(report.fills) - buys:,} sold")], marks="▲▼")
     return (key if report.fills else parts.empty("It did not trade.")) + drawn
 
 
@@ -74,7 +74,7 @@ def _months(report: Report) -> str:
     lines = []
     for year, row in table.items():
         cells = "".join(_month_cell(row.get(month)) for month in range(1, 13))
-        lines.append(f'<tr><th>{year}</th>{cells}<td class="year">{row[0]:+.1f}</td></tr>')
+        lines.append(f'<tr><th>{year}</th>{cells}<td class="year">{typeset(f"{row[0]:+.1f}")}</td></tr>')
     return f'<div class="scroll"><table class="months"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
 
 
@@ -86,7 +86,7 @@ def _month_cell(value: float | None) -> str:
     strength = min(abs(value) / _FULL_COLOUR_PCT, 1.0) * 0.75
     colour = f"rgba(0,114,178,{strength:.2f})" if value > 0 else f"rgba(213,94,0,{strength:.2f})"
     ink = ";color:#fff" if strength > 0.5 else ""
-    return f'<td style="background:{colour}{ink}">{value:+.1f}</td>'
+    return f'<td style="background:{colour}{ink}">{typeset(f"{value:+.1f}")}</td>'
 
 
 def _pair(report: Report) -> str:
@@ -100,6 +100,4 @@ def _paid(report: Report) -> str:
     idle = charts.unpaid(report)
     if idle <= 0.5:
         return "how often each size was paid"
-    return f"how often each size was paid; {idle:.0%} of the steps paid exactly nothing, and are left out".replace(
-        "%", " %"
-    )
+    return f"how often each size was paid; {idle:.0%} of the steps paid exactly nothing, and are left out"

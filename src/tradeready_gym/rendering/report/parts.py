@@ -6,6 +6,9 @@ from html import escape
 from typing import Any
 
 from tradeready_gym.rendering.report.style import STYLE
+from tradeready_gym.rendering.words import typeset
+
+_FOOT = "<footer>Times are UTC. Money, fees and slippage are in what the prices are in.</footer>"
 
 
 def document(title: str, body: Sequence[str]) -> str:
@@ -15,7 +18,7 @@ def document(title: str, body: Sequence[str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body><main>\n"
         + "\n".join(part for part in body if part)
-        + "\n</main></body></html>\n"
+        + f"\n{_FOOT}\n</main></body></html>\n"
     )
 
 
@@ -23,13 +26,13 @@ def header(title: str, subtitle: str, badges: Sequence[tuple[str, str]]) -> str:
     """The title, and labels of the kinds good, bad and plain."""
     labels = "".join(f'<li class="{escape(kind)}">{escape(text)}</li>' for text, kind in badges)
     listed = f'<ul class="badges">{labels}</ul>' if labels else ""
-    return f"<header><h1>{escape(title)}</h1><p>{escape(subtitle)}</p>{listed}</header>"
+    return f"<header><h1>{escape(title)}</h1><p>{escape(typeset(subtitle))}</p>{listed}</header>"
 
 
 def facts(found: Sequence[tuple[str, str, str]]) -> str:
     """Headings with a value in large type and an explanation in small."""
     cells = "".join(
-        f"<div><dt>{escape(heading)}</dt><dd>{escape(value)}</dd><p>{escape(explained)}</p></div>"
+        f"<div><dt>{escape(heading)}</dt><dd>{escape(typeset(value))}</dd><p>{escape(typeset(explained))}</p></div>"
         for heading, value, explained in found
     )
     return f'<dl class="facts">{cells}</dl>' if cells else ""
@@ -39,13 +42,13 @@ def section(title: str, content: str, aside: str = "") -> str:
     """A titled box; none without content."""
     if not content:
         return ""
-    small = f"<small>{escape(aside)}</small>" if aside else ""
+    small = f"<small>{escape(typeset(aside))}</small>" if aside else ""
     return f"<section><h2>{escape(title)}{small}</h2>{content}</section>"
 
 
 def remarks(lines: Sequence[str]) -> str:
     """Sentences, one below the other."""
-    listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    listed = "".join(f"<li>{escape(typeset(line))}</li>" for line in lines)
     return f'<ul class="remarks">{listed}</ul>' if listed else ""
 
 
@@ -60,14 +63,18 @@ def table(rows: Sequence[Mapping[str, str]], quiet: Collection[str] = (), words:
     lines = []
     for row in rows:
         kind = ' class="baseline"' if row[headings[0]] in quiet else ""
-        cells = "".join(f"<td{sides[heading]}>{escape(row[heading])}</td>" for heading in headings)
+        cells = "".join(f"<td{sides[heading]}>{escape(typeset(row[heading]))}</td>" for heading in headings)
         lines.append(f"<tr{kind}>{cells}</tr>")
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
 
 
-def key(entries: Sequence[tuple[str, str]], *, boxes: bool = False) -> str:
-    """What the colours of lines stand for, or of `boxes`."""
-    items = "".join(f'<li><i style="background:{colour}"></i>{escape(name)}</li>' for colour, name in entries)
+def key(entries: Sequence[tuple[str, str]], *, boxes: bool = False, marks: str = "") -> str:
+    """What the colours of lines stand for, or of `boxes`, or of `marks`, a character for each entry."""
+    drawn = [
+        f'<b style="color:{colour}">{mark}</b>' if mark else f'<i style="background:{colour}"></i>'
+        for (colour, _), mark in zip(entries, marks or [""] * len(entries), strict=True)
+    ]
+    items = "".join(f"<li>{sign}{escape(name)}</li>" for sign, (_, name) in zip(drawn, entries, strict=True))
     return f'<ul class="legend{" boxes" if boxes else ""}">{items}</ul>'
 
 

@@ -37,9 +37,26 @@ footer { color: #64707d; font-size: 13px; margin-top: 18px; }
   h2 small { display: block; margin-left: 0; } section > svg { width: 520px; font-size: 15px; }
   .pair section > svg { width: 100%; } thead th { white-space: nowrap; }
   .facts { grid-template-columns: 1fr 1fr; } }
+.legend b { margin-right: 6px; font-size: 12px; }
+.legend i, .legend b, .badges li, table.months td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+@media (max-width: 720px) { .scroll :is(th, td):first-child { position: sticky; left: 0; background: #fff; } }
+@media screen and (prefers-color-scheme: dark) {
+  :root { color-scheme: dark; color: #e3e8ee; background: #11161c; } pre { background: #11161c; }
+  section, .facts div, .scroll :is(th, td):first-child { background: #191f27; border-color: #2a333e; } th, td { border-color: #262f39; }
+  header p, .facts dt, th, .glossary dd, tr.baseline td { color: #a9b4c0; } h2 small, .facts p, .empty, footer { color: #93a0ad; }
+  .badges li { background: #2a333e; } .badges .good { background: #123b2f; color: #7fdcbc; } .badges .bad { background: #47260f; color: #ffb989; }
+  table.months td { border-color: #191f27; }
+  svg [fill="#fff"] { fill: #191f27; } svg [stroke="#fff"] { stroke: #191f27; } svg [fill="#64707d"] { fill: #93a0ad; }
+  svg [stroke="#e6e9ed"] { stroke: #262f39; } svg [stroke="#c9d0d8"] { stroke: #3a4552; } svg [stroke="#64707d"] { stroke: #93a0ad; }
+  svg [stroke="#0072b2"] { stroke: #3d9bdc; } svg [fill="#0072b2"] { fill: #3d9bdc; } svg [fill="#cfe5f2"] { fill: #173a52; }
+  svg [fill="#f8dcc6"] { fill: #4a2c17; } svg [stroke="#0f4c75"] { stroke: #c9e6fa; } svg [fill="#0f4c75"] { fill: #c9e6fa; }
+  svg [fill="#1d2733"] { fill: #e3e8ee; } svg [fill="#a3195b"] { fill: #ee9cc6; }
+  .legend [style*="#0072b2"] { background: #3d9bdc !important; } .legend [style*="#0f4c75"] { background: #c9e6fa !important; }
+  .legend [style*="#cfe5f2"] { background: #173a52 !important; } .legend [style*="#1d2733"] { color: #e3e8ee !important; }
+  .legend [style*="#a3195b"] { color: #ee9cc6 !important; } }
 @media print { :root { background: #fff; font-size: 12px; } main { max-width: none; padding: 0; }
   section, .facts div { border-color: #c9d0d8; } section { margin-top: 12px; padding: 12px 14px; }
-  section:has(table) { break-inside: auto; } tr { break-inside: avoid; } h2 { break-after: avoid; }
+  section:has(tr:nth-child(16)) { break-inside: auto; } tr { break-inside: avoid; } h2 { break-after: avoid; }
   .facts { grid-template-columns: repeat(3, 1fr); } .facts dd { font-size: 20px; } .scroll { overflow: visible; }
   table, table.months td { font-size: 10.5px; } th { font-size: 10px; } th, td { padding: 3px 5px; } td.words { white-space: normal; }
   dl.glossary { font-size: 11px; } details[open] pre { white-space: pre-wrap; } }

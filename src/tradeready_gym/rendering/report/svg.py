@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tradeready_gym.rendering.palette import FRAME, GRID, MUTED
 from tradeready_gym.rendering.report.series import thinned
+from tradeready_gym.rendering.words import typeset
 
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 14.0, 12.0, 26.0
 
@@ -111,7 +112,7 @@ class Plot:
     def text(self, h: float, v: float, words: str, *, anchor: str = "start", colour: str = MUTED) -> None:
         """Words at pixels."""
         self._parts.append(
-            f'<text x="{_n(h)}" y="{_n(v)}" text-anchor="{anchor}" fill="{colour}">{escape(words)}</text>'
+            f'<text x="{_n(h)}" y="{_n(v)}" text-anchor="{anchor}" fill="{colour}">{escape(typeset(words))}</text>'
         )
 
     def to_svg(self, description: str) -> str:
