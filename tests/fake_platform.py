@@ -37,6 +37,7 @@ class FakePlatform:
         if path == TRAINING:
             fresh = {"run_id": body["run_id"], "config": body["config"], "status": "running", "episodes": {}}
             run = self.runs.setdefault(body["run_id"], fresh)
+            run["status"] = "running"
             return 201, {"run_id": run["run_id"]}
         run_id, action = path.removeprefix(f"{TRAINING}/").split("/", 1)
         if run_id not in self.runs:
@@ -60,7 +61,6 @@ class FakePlatform:
                 self.doubled += 1
             else:
                 run["episodes"][episode["episode_number"]] = episode
-                run["status"] = "running"
 
 
 @contextmanager

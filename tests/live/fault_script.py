@@ -21,7 +21,15 @@ from tradeready_gym import TradingEnvironment
 from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.live import BinanceFeed
 from tradeready_gym.live.clock import ShiftedClock
-from tradeready_gym.live.replica import CORRECTED_VOLUME, MIDWAY_FAULTS, REST_FAULTS, STREAM_FAULTS, Replica
+from tradeready_gym.live.replica import (
+    CORRECTED_VOLUME,
+    LYING_FAULTS,
+    MIDWAY_FAULTS,
+    REST_FAULTS,
+    STREAM_FAULTS,
+    TIME_FAULTS,
+    Replica,
+)
 from tradeready_gym.market import Candles, synthetic
 
 START = "2024-01-02T01:00:00Z"
@@ -31,6 +39,7 @@ CLOCK_TOLERANCE = 600.0  # seconds of the venue's, at this speed 2.5 of ours
 SLOTS, DECISIONS = 24, 16
 CLOCK_FAULTS = {"clock_ahead": 120, "clock_behind": -120, "clock_set_forward": 90, "clock_set_back": -90}
 HALTS = {"halt_1": 1, "halt_5": 5, "halt_500": 500}
+LIES = (*LYING_FAULTS, *TIME_FAULTS)
 LONG = ("outage_500", "leap_500", "halt_500")
 FEATURES = ["candles", "balance", "position", "unrealized_pnl"]
 WRONG = ("duplicate orders", "silent gaps", "lost fills", "other")
@@ -46,6 +55,8 @@ DESCRIBED = {
     "swap": "candles out of order",
     "correction": "corrected candle",
     "future": "event time an hour ahead",
+    "early": "running candle that is called closed",
+    "far_ahead": "closed candle of two hours from now",
     "drop": "candle lost by the stream",
     "outage_1": "out of reach for 1 candle",
     "outage_5": "out of reach for 5 candles",
@@ -60,6 +71,10 @@ DESCRIBED = {
     "clock_behind": "clock 120 s behind",
     "clock_set_forward": "clock set forward by 90 s on the way",
     "clock_set_back": "clock set back by 90 s on the way",
+    "time_zero": "venue's time 0 over REST, once",
+    "time_day_ahead": "venue's time a day ahead over REST, once",
+    "time_in_seconds": "venue's time in seconds over REST, once",
+    "time_negative": "venue's time negative over REST, once",
     "http_429": "429",
     "http_418": "418",
     "http_500": "500",
@@ -121,7 +136,7 @@ class Plan:
 
 
 def plan_of(seed: int) -> Plan:
-    """Three kinds of trouble at random, one long one for every third seed, and a wrong time for every fifth."""
+    """Three kinds of trouble at random, one long one for every third seed, a wrong time for every fifth, and for another a lie."""
     generator = np.random.default_rng(seed)
     short = [name for name in (*STREAM_FAULTS, *MIDWAY_FAULTS, *REST_FAULTS) if name not in (*LONG, "future")]
     faults = {
@@ -134,6 +149,10 @@ def plan_of(seed: int) -> Plan:
         faults.setdefault(12, []).append(("outage_500", "leap_500")[seed // 4 % 2])
     if seed % 5 == 2:
         faults.setdefault(3, []).append("future")
+    if seed % 5 == 3:
+        # the time is asked for when the connection is made
+        name = LIES[seed // 5 % len(LIES)]
+        faults.setdefault(4, []).extend([name] if name in LYING_FAULTS else [name, "disconnect"])
     clock = list(CLOCK_FAULTS)[seed % 4]
     return Plan(faults, halt, clock, halt_slot=int(generator.integers(3, 10)))
 
@@ -169,6 +188,7 @@ def play(plan: Plan, decisions: int = DECISIONS, seed: int = 0) -> Outcome:
         "malformed",
         "declared_gaps",
         "wrong_times",
+        "too_early",
     )
     for name in counted:
         outcome.counted[name] += getattr(health, name)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
+from dying import died
 from fault_script import Outcome
 from test_parity import START, market
 
@@ -39,6 +40,7 @@ Books = dict[str, Any]
 
 def live(life: str, path: Path, seed: int) -> Books:
     """Play a life to its end from wherever its file is; the books."""
+    died(path)  # where the process before was killed in this one
     return _environment(path, seed) if life == "environment" else _paper(path, seed)
 
 

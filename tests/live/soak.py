@@ -97,6 +97,7 @@ def month(days: int) -> bool:
             sys.stdout.flush()
         once = len(decided) == len(set(decided)) == days * DAY
         equity = info["equity"]
+        env.close()
         begin = time.perf_counter()
         again = LiveTradingEnv(ReplayFeed(candles, "2024-01-03T00:00:00Z"), journal=path)
         recovered = again.recover()

@@ -150,15 +150,22 @@ def test_a_session_goes_on_under_its_limits_only(tmp_path: Path) -> None:
     env.reset(seed=1)
     told = [env.step(action)[4] for action in (1, 0, 1)]
     assert [len(info["refused_by_limits"]) for info in told] == [1, 0, 1]
-    _, info = session(OrderLimits(1.0, None, None)).recover()
+    env.close()
+    again = session(OrderLimits(1.0, None, None))
+    _, info = again.recover()
     assert info["refused_by_limits"] == told[-1]["refused_by_limits"]
+    again.close()
     with pytest.raises(ConfigurationError, match="another session"):
         session(None)
 
 
 @pytest.mark.parametrize(
     ("limits", "said"),
-    [({"max_order_size_pct": 0.0}, "must be positive"), ({"leverage": 2.0}, "limits are max_position_size_pct")],
+    [
+        ({"max_order_size_pct": 0.0}, "must be positive"),
+        ({"leverage": 2.0}, "limits are max_position_size_pct"),
+        ({"max_missed_candles": 1.5}, "must be a whole number"),
+    ],
 )
 def test_limits_that_are_none_are_refused_by_name(limits: dict[str, float], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
@@ -242,6 +249,30 @@ def test_a_limit_of_seconds_waits_within_the_candle(tmp_path: Path, monkeypatch:
     assert status["stale_times"] >= 2
     assert all(line["decision_delay_ms"] < 300_000 for line in decisions_of(made, 10))
     assert status["limits"] == {"stale_after_seconds": 300.0}
+
+
+@pytest.mark.parametrize(("most", "decisions", "state"), [(None, 8, "stopped"), (3, 3, "flat"), (4, 8, "stopped")])
+def test_an_agent_before_whose_decisions_candles_close_sells_and_ends_if_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int | None, decisions: int, state: str
+) -> None:
+    feed, turns = ReplayFeed(market(), START), [0]
+
+    def slow(self: Buys, situation: Any) -> Any:
+        turns[0] += 1
+        if turns[0] % 4:  # every fourth decision comes in time
+            feed.clock.advance_to(feed.clock.now() + 3 * HOUR // 2)
+        return np.array([1])
+
+    monkeypatch.setattr(Buys, "decide", slow)
+    limits = {} if most is None else {"max_missed_candles": most}
+    made = at_work_on(feed, monkeypatch, tmp_path, limits=limits)
+    status = at_work.work(made, feed, steps=8)
+    missed = [line["missed_candles"] for line in decisions_of(made, 10)]
+    assert missed == [1, 1, 1, 0, 1, 1, 1, 0][:decisions]
+    assert status["state"] == state
+    assert (status["positions"] == {}) == (state == "flat")
+    said = "too slow: 3 candles closed before its decisions came, one after the other"
+    assert status["problem"] == (said if state == "flat" else None)
 
 
 def test_the_status_says_while_it_waits_that_the_feed_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,13 +145,13 @@ def test_a_killed_session_remembers_the_book(tmp_path: Path) -> None:
         env = make(replica, fill_at="book", journal=path)
         env.reset(seed=1)
         infos = [decide_late(env, replica, action)[0] for action in (1, 2)]
+        env.close()
         again = make(replica, fill_at="book", journal=path)
         recovered = again.recover()
         assert recovered[1]["equity"] == infos[-1]["equity"]
         assert recovered[1]["bid_ask"] == infos[-1]["bid_ask"]
         assert again.exchange.trades == env.exchange.trades
         again.close()
-        env.close()
 
 
 def test_a_book_is_refused_where_there_is_none() -> None:

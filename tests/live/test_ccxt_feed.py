@@ -15,6 +15,7 @@ from test_recorded_days import FILTERS, Stepped, compare
 
 from tradeready_gym.errors import ConfigurationError, DataUnavailable, DownloadError, UnknownName
 from tradeready_gym.live import CcxtFeed, FeedEnded, FeedState
+from tradeready_gym.live.clock import ShiftedClock
 from tradeready_gym.live.feeds import make_feed
 from tradeready_gym.live.replica import Replica, serve
 from tradeready_gym.market import Candles, Instrument, format_time, synthetic
@@ -106,10 +107,11 @@ def test_a_venue_that_fails_is_asked_again_and_loses_nothing(fault: str) -> None
 def test_a_candle_that_is_still_running_is_not_closed_whatever_our_clock_says() -> None:
     day = quarters()
     with kraken(day) as (venue, replica):
-        feed = CcxtFeed(venue, "BTCUSDT", "15m", clock=replica.clock, patience=1.0)
+        clock = ShiftedClock(replica.clock, 0)
+        feed = CcxtFeed(venue, "BTCUSDT", "15m", clock=clock, patience=1.0)
         begin = int(day.candles.times[HISTORY])
         feed.history(100)
-        feed._offset += 2 * feed.timeframe.microseconds  # ours has been set forward
+        clock.shift(2 * feed.timeframe.microseconds)  # ours has been set forward
         assert feed.wait(begin, 0.3) is None
         assert feed.now() - replica.clock.now() < 2_000_000
         replica.clock.advance_to(begin + feed.timeframe.microseconds)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dying import died
 from test_paper import FREE, SYMBOLS, orders_at
 from test_parity import START, market
 
@@ -27,6 +28,7 @@ PLACES = ("half a draft", "the draft is whole", "just before it takes the place"
 def account(path: Path | None, compact_bytes: int = 1, **arguments: Any) -> PaperAccount:
     """An account that is compacted at every candle, as far as it has a journal."""
     composition: dict[str, Any] = {"limits": FREE, "patience": 0.0, "capacity": 7} | arguments
+    died(path)
     return PaperAccount(ReplayFeed(CANDLES, START), journal=path, compact_bytes=compact_bytes, **composition)
 
 
@@ -131,6 +133,7 @@ def test_killed_anywhere_in_a_compaction_it_goes_on_as_if_nothing_had_happened(
     undisturbed = account(None)
     play(undisturbed, deadly + 5)
     assert books(again) == books(undisturbed)
+    again.close()
     assert sorted(tmp_path.iterdir()) == [path]
 
 
@@ -226,6 +229,8 @@ def test_a_snapshot_of_another_version_is_refused_by_name(tmp_path: Path) -> Non
     contents = records.read(path).records
     fields = contents[2]["state"]["accounts"]["fields"]
     fields[0][0] = "rank"
-    SessionJournal.draft(path, contents).take_place_of(path)
+    died(path)
+    journal = SessionJournal(path)
+    journal.draft(contents).take_place_of(journal)
     with pytest.raises(StoreError, match=r"rank.*go on with the version that wrote it"):
         account(path)

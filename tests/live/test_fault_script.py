@@ -75,7 +75,7 @@ CLOCKS = [None, "clock_ahead", "clock_behind", "clock_set_forward", "clock_set_b
 
 def test_a_feed_that_believes_every_event_time_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def believing(self: BinanceFeed, moment: int) -> None:
-        self._seen = max(self._seen, moment)
+        self._time.seen = max(self._time.seen, moment)
 
     monkeypatch.setattr(BinanceFeed, "_compare_clocks", believing)
     outcome = play(Plan({1: ["future"]}), 3)

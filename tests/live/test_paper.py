@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dying import died
 from test_parity import PLAYED, START, market
 
 from stepped import SteppedFeed
@@ -30,6 +31,7 @@ class Killed(BaseException):
 def account(candles: Candles, **arguments: Any) -> PaperAccount:
     """An account over a replay that goes on only when it is told to."""
     composition: dict[str, Any] = {"limits": FREE, "patience": 0.0} | arguments
+    died(composition.get("journal"))
     return PaperAccount(ReplayFeed(candles, START), **composition)
 
 
@@ -185,6 +187,7 @@ def collapsing() -> Candles:
 
 def begin(path: Path | None) -> PaperAccount:
     limits = RiskLimits(max_position_size_pct=50.0, daily_loss_limit_pct=5.0)
+    died(path)
     return PaperAccount(ReplayFeed(collapsing(), START), journal=path, limits=limits, patience=0.0, slippage=None)
 
 

@@ -148,6 +148,118 @@ def test_somebody_else_who_trades_on_the_account_is_said_with_both_numbers(paper
     live.close()
 
 
+def test_two_environments_on_one_key_that_decide_alike_are_told_apart(paper: Paper) -> None:
+    one, other = made(paper), made(paper)
+    one.reset(seed=1)
+    one.step(1)
+    begun = one._session
+    other.reset(seed=1)
+    before = told(paper, "/trade/history")["total"]
+    # the same account, candle and number: the same id, and the same order
+    with pytest.raises(
+        AccountsDisagree, match=rf"{one.paper.name}-\d+; the one .* {begun}: somebody else who has the key has begun"
+    ):
+        one.step(1)
+    assert told(paper, "/trade/history")["total"] == before
+    equity = other.step(1)[4]["equity"]
+    assert equity == told(paper, "/account/portfolio")["exact"]["total_equity"]
+    # it does nothing, and is told nevertheless; then it takes the account back, and the other one is told
+    with pytest.raises(AccountsDisagree, match="an agent's key of its own"):
+        one.step(0)
+    one.reset(seed=2)
+    one.step(1)
+    with pytest.raises(AccountsDisagree, match="has begun it anew"):
+        other.step(0)
+    one.close()
+    other.close()
+
+
+def test_whose_session_it_is_is_known_after_a_restart_too(paper: Paper, tmp_path: Path) -> None:
+    journal = tmp_path / "a.journal"
+    live = made(paper, journal=journal)
+    live.reset(seed=1)
+    live.step(1)
+    live.close()
+    resumed = made(paper, journal=journal)
+    resumed.recover()
+    resumed.step(2)
+    again = resumed.compacted()
+    other = made(paper)
+    other.reset(seed=1)
+    other.close()
+    with pytest.raises(AccountsDisagree, match="has begun it anew"):
+        again.step(1)
+    again.close()
+
+
+def test_a_session_that_nobody_checks_lets_two_write_on_one_account(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlatformAccount, "check_session", lambda *_: None)
+    one, other = made(paper), made(paper)
+    one.reset(seed=1)
+    other.reset(seed=1)
+    one.step(1)  # nobody hears of it
+    one.close()
+    other.close()
+
+
+# ---- a journal that stays small ----
+
+
+def test_a_compacted_journal_goes_on_with_both_accounts(
+    paper: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tradeready_gym.envs.live_compaction.KEPT_CANDLES", 1)
+    journal = tmp_path / "a.journal"
+    live = made(paper, journal=journal, position_size=0.02)
+    backtest = TradingEnvironment(
+        data=paper.feed.candles, symbols=("BTCUSDT",), timeframe="1m", start_time=START, episode_end="gymnasium",
+        feature_pipeline=FEATURES, instruments=dict(live.feed.instruments()), action_scheme=live.action_scheme,
+    )  # fmt: skip
+    backtest.reset(seed=1)
+    live.reset(seed=1)
+    fills, sizes = 0, []
+    for k in range(36):
+        action = (1, 0, 2)[k % 3]
+        expected, reward, *_, info = backtest.step(action)
+        seen, paid, *_, found = live.step(action)
+        assert np.array_equal(seen, expected)
+        assert (paid, found["equity"], found["step"]) == (reward, info["equity"], k + 1)
+        fills += len(found["filled_orders"])
+        if k % 9 == 4:
+            again = live.compacted()
+            assert isinstance(again, PaperTradingEnv)
+            live = again
+            sizes.append(journal.stat().st_size)
+        if k % 9 == 7:
+            live.close()
+            live = made(paper, journal=journal, position_size=0.02)
+            recovered = live.recover()
+            assert recovered is not None
+            assert np.array_equal(recovered[0], seen)
+    assert told(paper, "/trade/history")["total"] == fills > 8
+    assert max(sizes) < 1.1 * min(sizes)
+    live.close()
+
+
+def test_a_decision_whose_orders_were_sent_is_completed_before_the_journal_is_compacted(
+    paper: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = made(paper, journal=tmp_path / "a.journal")
+    live.reset(seed=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(PlatformFeed, "wait", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            live.step(1)
+    again = live.compacted()
+    info = again.step(2)[4]
+    assert info["step"] == 2
+    assert told(paper, "/trade/history")["total"] == 2
+    assert info["equity"] == told(paper, "/account/portfolio")["exact"]["total_equity"]
+    again.close()
+
+
 def test_other_terms_are_named(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(match: str, **arguments: Any) -> None:
         with pytest.raises(ConfigurationError, match=match):

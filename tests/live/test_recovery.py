@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dying import died
 from test_parity import START, market
 
 from tradeready_gym.envs.live import LiveTradingEnv
@@ -30,6 +32,7 @@ class Killed(BaseException):
 def session(path: Path, **arguments: Any) -> LiveTradingEnv:
     """A session over the replay of one recording; a resumed one finds the market where it was."""
     composition = {"action_scheme": "managed_risk", "slippage": "uniform"} | arguments
+    died(path)
     return LiveTradingEnv(ReplayFeed(market(), START), journal=path, **composition)
 
 
@@ -192,13 +195,14 @@ def test_a_disk_that_was_full_for_a_moment_leaves_nothing_of_the_record(
     if kind == "order":
         buy()
     told = [env.step(2)[4], env.step(1)[4]][-1]
+    died(path)
     again = LiveTradingEnv(ReplayFeed(market(), START), journal=path)
     recovered = again.recover()
     assert recovered is not None
     assert {name: recovered[1][name] for name in KEPT} == {name: told[name] for name in KEPT}
     assert again.exchange.trades == env.exchange.trades
     # each candle once, each order once
-    written = [record for record in SessionJournal(path).records if record["message"] in ("slot", "order")]
+    written = [record for record in records.read(path).records if record["message"] in ("slot", "order")]
     assert len(written) == told["step"] + (kind == "order")
 
 
@@ -214,6 +218,7 @@ def test_what_passed_before_a_decision_that_was_taken_back_is_told_and_seen(tmp_
     with pytest.raises(FeedEnded):
         env.step(0)
     env.withdraw()
+    died(path)
     again = LiveTradingEnv(ReplayFeed(market(), START), journal=path)
     recovered = again.recover()
     assert recovered is not None
@@ -324,17 +329,22 @@ def interrupted(path: Path, error: type[BaseException], at: int = 3) -> LiveTrad
 
 
 def recovered(path: Path) -> tuple[LiveTradingEnv, Any]:
+    died(path)
     env = LiveTradingEnv(ReplayFeed(market(), START), journal=path)
     last = env.recover()
     assert last is not None
     return env, last
 
 
+def copied(path: Path) -> Path:
+    return Path(shutil.copy(path, path.with_name("copy.journal")))
+
+
 def test_a_decision_that_was_interrupted_is_taken_back_by_the_next_one_and_the_session_recovers(tmp_path: Path) -> None:
     path = tmp_path / "session.journal"
     env = interrupted(path, KeyboardInterrupt)
     told = [env.step(action)[4] for action in (2, 1)]
-    again, (_, info) = recovered(path)
+    again, (_, info) = recovered(copied(path))  # both go on
 
     slots = [record["slot"] for record in records.read(path).records if record["message"] == "decide"]
     assert slots[2] == slots[3]  # once withdrawn, once taken
@@ -401,6 +411,7 @@ def test_candles_that_are_let_pass_are_told_and_recovered(tmp_path: Path) -> Non
         fills.append(other["filled_orders"])
         if len(paid) == 7:
             assert np.array_equal(seen, expected)
+    path = copied(path)  # both go on
     again = LiveTradingEnv(ReplayFeed(market(), START), journal=path, action_scheme="managed_risk", slippage="uniform")
     recovered = again.recover()
     assert recovered is not None
@@ -423,6 +434,7 @@ def test_a_catch_up_that_is_interrupted_recovers(at: int, tmp_path: Path) -> Non
     with pytest.raises(KeyboardInterrupt):
         env.catch_up()
     told = [env.step(action)[4] for action in (3, 0)]
+    died(path)
     again = LiveTradingEnv(ReplayFeed(market(), START), journal=path, action_scheme="managed_risk", slippage="uniform")
     last = again.recover()
     assert last is not None

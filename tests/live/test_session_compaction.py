@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dying import died
 from test_parity import START, market
 
 from tradeready_gym.actions import CustomActionScheme
@@ -31,6 +32,7 @@ def session(path: Path | None, kind: str = "spot", **arguments: Any) -> LiveTrad
     """A session; one of a path goes on there."""
     candles = market(SYMBOLS if kind == "portfolio" else ("BTCUSDT",))
     composition = WHOLE[kind] | {"lookback_window": 5, "capacity": 7} | arguments
+    died(path)
     env = LiveTradingEnv(ReplayFeed(candles, START), journal=path, **composition)
     if path is None or env.recover() is None:
         env.reset(seed=3)
@@ -127,7 +129,7 @@ def test_killed_anywhere_in_a_compaction_it_goes_on_as_if_nothing_had_happened(p
         told = act(plain, k)
         if k >= 13:
             assert same(act(again, k), told)
-    again.compacted()
+    again.compacted().close()
     assert sorted(tmp_path.iterdir()) == [path]
 
 

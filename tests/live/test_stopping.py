@@ -311,7 +311,7 @@ def test_an_answer_of_another_shape_is_a_named_error(body: str) -> None:
     )
     asks: dict[str, Callable[[], object]] = {
         "instruments": lambda: rest.instruments(("BTCUSDT",), attempts=1),
-        "time": lambda: rest.time(ReplayFeed(market(), START).clock, attempts=1),
+        "time": lambda: rest.time(attempts=1),
         "klines": lambda: rest.klines("BTCUSDT", Timeframe("1h"), 0, HOUR, attempts=1),
         "quotes": lambda: rest.quotes(("BTCUSDT",), attempts=1),
     }

@@ -1,8 +1,9 @@
 """LiveTradingEnv: the environment's own step, one closed candle at a time, as the market makes them."""
 
+import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,21 @@ class LiveTradingEnv(TradingEnvironment):
         history_bars: candles to ask the feed for before the first decision; by default what the observation needs. Recursive
             features depend on the first candle they have seen: for parity with a backtest begin with the same.
         journal: a file in which everything that happens is written before it has an effect; one that exists is continued, by
-            `recover()`.
+            `recover()`. One environment alone writes it, until it is closed or its process ends.
         action_scheme, reward_scheme, feature_pipeline, lookback_window, max_loss, render_mode, ...: as in
             `TradingEnvironment`.
         starting_balance, fee_rate, slippage, account, ...: as in `SimulatedExchange`; `instruments` are the feed's by default.
 
     Raises:
         TypeError: an argument that only makes sense for candles that are there already.
+        ConfigurationError: another one writes the journal, and who; or it is that of another composition.
         DataUnavailable: the feed has too few candles.
     """
 
     # a session that goes on for months keeps its actions in its journal
     keeps_actions = False
+    # what a compacted journal says of the environment besides its account, as plain data
+    of_the_session: tuple[str, ...] = ("_seeded", "_ready", "_episodes", "_earned", "_passed")
     # what orders of the action are held to, by those who do; see `envs.live_limits`
     limits: Any = None
     # whoever sets it ends a wait for a candle (`FeedEnded`), and the feed goes on
@@ -93,32 +97,32 @@ class LiveTradingEnv(TradingEnvironment):
                 "feature_pipeline": feature_pipeline,
                 "lookback_window": lookback_window,
             } | self._limited()
-            file = journal if isinstance(journal, SessionJournal) else SessionJournal(journal)
-            feed = JournaledFeed(feed, file, _described(feed, {**arguments, **parts}))
-        self.feed = feed
-        needed = lookback_window + max(_warmup(feature_pipeline), max(1, 86_400 // feed.timeframe.seconds) + 1)
-        market = GrowingReplayer(feed.history(max(needed, history_bars or 0)), capacity)
-        costs = {name: arguments.pop(name) for name in _EXCHANGE_ARGUMENTS if name in arguments}
-        costs.setdefault("instruments", {s: i for s, i in feed.instruments().items() if s in feed.symbols})
-        exchange = LiveExchange(
-            market, self._announce, self._announce_cancel, symbols=feed.symbols, timeframe=feed.timeframe, **costs
-        )
-        super().__init__(
-            exchange,
-            action_scheme,
-            feature_pipeline=feature_pipeline,
-            lookback_window=lookback_window,
-            **({"episode_end": "gymnasium"} | arguments),
-        )
-        self._market = market
-        self._prices_then: Mapping[str, float] | None = None
-        # bid and ask as they were at the decision; of one that is done again, as they were then
-        self._seen: dict[str, tuple[float, float]] = {}
-        self._seen_then: dict[str, tuple[float, float]] | None = None
-        self._pending = False
-        self._earned, self._passed = 0.0, 0  # in candles that were let pass since the last decision
-        self._refused: list[dict[str, Any]] = []
-        self._own_table()
+            feed = _journaled(feed, journal, _described(feed, {**arguments, **parts}))
+        with given_back_on_failure(feed):
+            self.feed = feed
+            needed = lookback_window + max(_warmup(feature_pipeline), max(1, 86_400 // feed.timeframe.seconds) + 1)
+            market = GrowingReplayer(feed.history(max(needed, history_bars or 0)), capacity)
+            costs = {name: arguments.pop(name) for name in _EXCHANGE_ARGUMENTS if name in arguments}
+            costs.setdefault("instruments", {s: i for s, i in feed.instruments().items() if s in feed.symbols})
+            exchange = LiveExchange(
+                market, self._announce, self._announce_cancel, symbols=feed.symbols, timeframe=feed.timeframe, **costs
+            )
+            super().__init__(
+                exchange,
+                action_scheme,
+                feature_pipeline=feature_pipeline,
+                lookback_window=lookback_window,
+                **({"episode_end": "gymnasium"} | arguments),
+            )
+            self._market = market
+            self._prices_then: Mapping[str, float] | None = None
+            # bid and ask as they were at the decision; of one that is done again, as they were then
+            self._seen: dict[str, tuple[float, float]] = {}
+            self._seen_then: dict[str, tuple[float, float]] | None = None
+            self._pending = False
+            self._earned, self._passed = 0.0, 0  # in candles that were let pass since the last decision
+            self._refused: list[dict[str, Any]] = []
+            self._own_table()
 
     def __repr__(self) -> str:
         return f"LiveTradingEnv({type(self.feed).__name__}, symbols={self.feed.symbols!r}, timeframe={self.feed.timeframe.label!r})"
@@ -282,9 +286,11 @@ class LiveTradingEnv(TradingEnvironment):
         return last
 
     def close(self) -> None:
-        """Complete the run in the journal, close the feed and the window."""
+        """Complete the run in the tracker's journal, close the feed and the window, and let another one write `journal`."""
         super().close()
         self.feed.close()
+        if isinstance(self.feed, JournaledFeed):
+            self.feed.journal.close()
 
     def __getstate__(self) -> dict[str, Any]:
         raise TypeError("a live environment cannot be copied or pickled: its feed is one connection to one market")
@@ -434,6 +440,17 @@ class LiveTradingEnv(TradingEnvironment):
             self.exchange.bind(engine.state, market, self._fills, engine.history)
 
 
+@contextlib.contextmanager
+def given_back_on_failure(feed: Feed) -> Iterator[None]:
+    """Let another one write the journal if the environment on this feed is not made after all."""
+    try:
+        yield
+    except BaseException:
+        if isinstance(feed, JournaledFeed):
+            feed.journal.close()
+        raise
+
+
 _NOT_THE_STEP = {"render_mode", "track_training", "strategy_label", "api_key", "base_url", "flatten"}
 _EXCHANGE_ARGUMENTS = (
     "starting_balance",
@@ -446,6 +463,15 @@ _EXCHANGE_ARGUMENTS = (
     "max_open_orders",
     "account",
 )
+
+
+def _journaled(feed: Feed, journal: str | Path | SessionJournal, description: Mapping[str, Any]) -> JournaledFeed:
+    file = journal if isinstance(journal, SessionJournal) else SessionJournal(journal)
+    try:
+        return JournaledFeed(feed, file, description)
+    except BaseException:
+        file.close()
+        raise
 
 
 def _described(feed: Feed, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.errors import ConfigurationError
-from tradeready_gym.live import JournaledFeed, SessionJournal
+from tradeready_gym.live import JournaledFeed
 from tradeready_gym.live.snapshot import plain_state, restore_state
 from tradeready_gym.orders import FILL_DTYPE
 
@@ -17,7 +17,6 @@ from tradeready_gym.orders import FILL_DTYPE
 KEPT_CANDLES = 20_000
 KEPT_LOOKS = 20  # times what an observation looks back
 _RECORDS = ("accounts", "positions", "book", "orders", "fills", "rejects")
-_OF_THE_ENVIRONMENT = ("_seeded", "_ready", "_episodes", "_earned", "_passed")
 
 
 def can_be_compacted(env: LiveTradingEnv) -> str | None:
@@ -50,7 +49,7 @@ def compacted(env: LiveTradingEnv, kept_candles: int | None = None) -> LiveTradi
     env.withdraw()
     first = _first_kept(env, KEPT_CANDLES if kept_candles is None else kept_candles)
     contents = _records(env, journaled, first)
-    draft = SessionJournal.draft(journaled.journal.path, contents)
+    draft = journaled.journal.draft(contents)
     made = env.sibling(journaled.source, draft)
     made.recover()
     again = made.feed
@@ -60,7 +59,7 @@ def compacted(env: LiveTradingEnv, kept_candles: int | None = None) -> LiveTradi
             f"{journaled.journal.path} cannot be compacted: what was read back is another account, or observes otherwise, as with "
             f"a feature that remembers every candle since the first"
         )
-    draft.take_place_of(journaled.journal.path)
+    draft.take_place_of(journaled.journal)
     made.tracker, env.tracker = env.tracker, None
     made.interrupted = env.interrupted
     return made
@@ -79,7 +78,7 @@ def restore(env: LiveTradingEnv, record: dict[str, Any]) -> tuple[Any, dict[str,
     engine.history[0, : len(past)] = past
     engine.settings["keep_history"] = int(account.start_row >= 1)
     env._own_table()
-    for name in _OF_THE_ENVIRONMENT:
+    for name in env.of_the_session:
         setattr(env, name, record[name])
     env.np_random.bit_generator.state = record["random"]
     env._first_row, env._total = record["first_row"], int(account.end_row - account.start_row)
@@ -130,7 +129,7 @@ def _records(env: LiveTradingEnv, feed: JournaledFeed, first: int) -> list[dict[
             "log": _packed(log[log["row"] >= 0]),
             "first_row": env._first_row - first,
             "random": env.np_random.bit_generator.state,
-            **{name: getattr(env, name) for name in _OF_THE_ENVIRONMENT},
+            **{name: getattr(env, name) for name in env.of_the_session},
         },
     ]
 

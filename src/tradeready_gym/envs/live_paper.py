@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from tradeready_gym.engine import FILL, QUOTE
 from tradeready_gym.envs import seams
-from tradeready_gym.envs.live import LiveTradingEnv
+from tradeready_gym.envs.live import LiveTradingEnv, given_back_on_failure
 from tradeready_gym.envs.trading import TradingEnvironment
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.exchanges.execution import MARKET_CLOSED, RISK_LIMIT, record_reject
-from tradeready_gym.live import Feed, JournaledFeed
+from tradeready_gym.live import Feed, JournaledFeed, SessionJournal
 from tradeready_gym.live.platform_account import Outcome, PlatformAccount, SentOrder
 from tradeready_gym.orders import REJECT_NAMES
 
@@ -38,8 +37,11 @@ class PaperTradingEnv(LiveTradingEnv):
 
     Raises:
         ConfigurationError: the account cannot be the platform's: another kind of account or scheme, or other terms.
-        AccountsDisagree (of `reset` and `step`): the two accounts are not the same any more.
+        AccountsDisagree (of `reset` and `step`): the two accounts are not the same any more, or somebody else has begun the one on the
+            platform anew.
     """
+
+    of_the_session = (*LiveTradingEnv.of_the_session, "_session", "_refused_there", "_ended_unseen")
 
     def __init__(self, feed: Feed, *, paper: PlatformAccount, **arguments: Any) -> None:
         super().__init__(feed, **arguments)
@@ -50,13 +52,10 @@ class PaperTradingEnv(LiveTradingEnv):
         self._outcomes: list[Outcome] | None = None
         self._refused_there: list[dict[str, Any]] = []
         self._ended_unseen = False
-        exchange = self.exchange
-        if self.action_scheme.rests or exchange.account is not None or exchange.max_volume_share is not None:
-            raise ConfigurationError(
-                "the paper account of a platform takes market orders of a spot account: give an action scheme that makes no "
-                "others, account='spot' and no max_volume_share; or leave out paper_account="
-            )
-        paper.check(exchange)
+        self._session: str | None = None
+        with given_back_on_failure(self.feed):
+            self._require_simple_orders()
+            paper.check(self.exchange)
 
     def __repr__(self) -> str:
         return "Paper" + super().__repr__().removeprefix("Live")
@@ -67,7 +66,8 @@ class PaperTradingEnv(LiveTradingEnv):
         self._forget()
         self._refused_there, self._ended_unseen = [], False
         observation, info = super().reset(seed=seed, options=options)
-        self._once("opened", self._open)
+        # a journal of an earlier version does not say which session it is
+        self._session = self._once("opened", self._open).get("session")
         self._compare()
         return observation, info
 
@@ -75,7 +75,8 @@ class PaperTradingEnv(LiveTradingEnv):
         """Decide, place the orders, wait for the candle, and compare the accounts.
 
         Raises:
-            AccountsDisagree: they are not the same any more; the step has been done on both sides.
+            AccountsDisagree: they are not the same any more; the step has been done on both sides. Or somebody else has begun the
+                account on the platform anew; then no order of this step was sent there.
             PlatformRefused: the platform does not take the key any more; the decision stands, and is completed when it does.
         """
         if self._ready:
@@ -107,9 +108,11 @@ class PaperTradingEnv(LiveTradingEnv):
         self._ended_unseen = not self._ready
         return False
 
-    def compacted(self) -> LiveTradingEnv:
-        """Raise `ConfigurationError`: it has two accounts, and the journal one of them."""
-        raise ConfigurationError("the journal cannot be compacted: the account is a platform's too")
+    def sibling(self, feed: Feed, journal: SessionJournal) -> LiveTradingEnv:
+        """As the environment's, on the same account of the platform."""
+        return type(self)(
+            feed, journal=journal, paper=self.paper, **self._given | self._limited() | {"track_training": False}
+        )
 
     def close(self) -> None:
         """As the environment's; the account on the platform goes on."""
@@ -147,7 +150,7 @@ class PaperTradingEnv(LiveTradingEnv):
         real = sorted(
             (order for order in sent if 0.0 < order.quantity < math.inf), key=lambda order: order.side == "buy"
         )
-        told = self._once("sent", lambda: {str(order.number): asdict(self.paper.place(order)) for order in real})
+        told = self._once("sent", lambda: self._placed(real))
         nothing = {"status": "cancelled"}
         self._outcomes = [Outcome(**told.get(str(order.number), nothing)) for order in sent]
 
@@ -178,19 +181,13 @@ class PaperTradingEnv(LiveTradingEnv):
 
     def _fill(self, traded: set[int]) -> None:
         engine = self.engine
-        if engine.python_slippage:
-            seams.quote_orders(engine, 0)
-        else:
-            self._advance_phase(QUOTE)
+        seams.quote_phase(engine, 0)
         candles = self._market.rows[int(engine.state.accounts[0].row)]
         quiet = [j for j in traded if candles["volume"][j] <= 0.0]
         # the platform could not know that nothing else would be traded in it
         candles["volume"][quiet] = 1.0
-        self._advance_phase(FILL)
+        seams.fill(engine, 0)
         candles["volume"][quiet] = 0.0
-
-    def _advance_phase(self, phase: int) -> None:
-        self.engine.advance(self.engine.world, seams.NOTHING, seams.NO_REPORT, 0, 1, phase)
 
     def _announce(self, orders: Any) -> Mapping[str, float]:
         raise ConfigurationError(
@@ -202,18 +199,31 @@ class PaperTradingEnv(LiveTradingEnv):
 
     # ---- inside ----
 
+    def _require_simple_orders(self) -> None:
+        exchange = self.exchange
+        if self.action_scheme.rests or exchange.account is not None or exchange.max_volume_share is not None:
+            raise ConfigurationError(
+                "the paper account of a platform takes market orders of a spot account: give an action scheme that makes no "
+                "others, account='spot' and no max_volume_share; or leave out paper_account="
+            )
+
     def _forget(self) -> None:
         self._sent = self._outcomes = None
         self.engine.state.accounts[0].pending = 0
 
+    def _placed(self, orders: list[SentOrder]) -> dict[str, Any]:
+        if orders:
+            self.paper.check_session(self._session)  # what another one trades on gets no order of ours
+        return {str(order.number): asdict(self.paper.place(order)) for order in orders}
+
     def _open(self) -> dict[str, Any]:
-        self.paper.reset(self.exchange.starting_balance)
-        return {}
+        return {"session": self.paper.reset(self.exchange.starting_balance)}
 
     def _compare(self) -> None:
         if isinstance(self.feed, JournaledFeed) and self.feed.recovering:
             return  # what was compared then
         state = self.engine.state
+        self.paper.check_session(self._session)
         self.paper.compare(self.exchange.symbols, state.accounts[0], state.positions[0], self.clock_time)
 
     def _once(self, kind: str, do: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Arrivals:
     corrections: int = 0
     late: int = 0
     off_grid: int = 0
+    ahead: int = 0
 
 
 class Assembler:
@@ -25,11 +26,13 @@ class Assembler:
 
     A slot is complete when every symbol has its candle, or a declared gap. What comes for a slot that was handed out already
     is counted: as a duplicate if it says the same, as a correction if it does not; a decision that was taken is not taken again.
+    There is room for the next `room` slots; what is further ahead is counted (`ahead`), not kept, and asked for when it is its
+    turn.
     """
 
-    def __init__(self, symbols: tuple[str, ...], step: int, first: int) -> None:
+    def __init__(self, symbols: tuple[str, ...], step: int, first: int, room: int = 4096) -> None:
         self._places = {symbol: place for place, symbol in enumerate(symbols)}
-        self._step = step
+        self._step, self._room = step, room
         self.next = first
         self._waiting: dict[int, tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]] = {}
         self._newest: dict[tuple[str, int], Values] = {}
@@ -47,6 +50,9 @@ class Assembler:
             self.arrivals.duplicates += same
             self.arrivals.corrections += known and not same
             return False
+        if time >= self._end:
+            self.arrivals.ahead += 1
+            return False
         place = self._places[symbol]
         table, states = self._slot(time)
         if states[place] == _HERE:
@@ -61,7 +67,7 @@ class Assembler:
 
     def declare_gap(self, symbol: str, time: int) -> None:
         """The venue has no candle here, and will not have one."""
-        if time >= self.next:
+        if self.next <= time < self._end:
             _, states = self._slot(time)
             if states[self._places[symbol]] == _MISSING:
                 states[self._places[symbol]] = _GAP
@@ -80,14 +86,18 @@ class Assembler:
         return slot
 
     def missing(self, before: int) -> list[tuple[str, int]]:
-        """Symbols and slots that are not there, of those that open before this time, oldest first."""
+        """Symbols and slots that are not there, of those that open before this time and have room, oldest first."""
         absent = []
-        for time in range(self.next, before, self._step):
+        for time in range(self.next, min(before, self._end), self._step):
             states = self._waiting[time][1] if time in self._waiting else None
             for symbol, place in self._places.items():
                 if states is None or states[place] == _MISSING:
                     absent.append((symbol, time))
         return absent
+
+    @property
+    def _end(self) -> int:
+        return self.next + self._room * self._step
 
     def _slot(self, time: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
         if time not in self._waiting:

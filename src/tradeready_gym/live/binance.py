@@ -1,7 +1,7 @@
 """Closed candles of Binance, from its public streams, with what was missed fetched over REST.
 
 Source of the messages: https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams (klines). The wire says
-when a candle is closed (`k.x`); nothing else is believed.
+when a candle is closed (`k.x`), and is believed once the venue's clock has passed the candle's end.
 """
 
 import contextlib
@@ -18,12 +18,17 @@ from tradeready_gym.live.assembler import Assembler, Values
 from tradeready_gym.live.binance_rest import ATTEMPTS, REST_URL, BinanceRest
 from tradeready_gym.live.clock import Clock, WallClock
 from tradeready_gym.live.feed import Feed, FeedEnded, FeedHealth, FeedState, Slot, require_symbols, slot_out_of_turn
+from tradeready_gym.live.venue_clock import VenueClock
 from tradeready_gym.market import Candles, Instrument, Timeframe
 
 STREAM_URL = "wss://data-stream.binance.vision"
 _DECLARE_AFTER = 8  # times the patience
 _SILENCE = 30.0  # seconds without a message after which a connection is given up
 _POLL = 0.25
+_TOLERANCE = 500_000  # microseconds by which two readings of the venue's clock may miss one another
+_LONGEST_WAY = 5_000_000  # microseconds there and back
+_EARLY = 100_000  # microseconds before its end at which a candle's last message may have been made
+_REFINE_EVERY = 60.0  # seconds
 _log = logging.getLogger(__name__)
 
 
@@ -68,16 +73,15 @@ class BinanceFeed(Feed):
         self._patience = int(patience * 1e6)
         self._closing = threading.Event()
         self._rest = BinanceRest(rest_url, self._pause, seed)
-        self._offset = 0
-        self._seen = 0
+        self._time = VenueClock(self._clock, _TOLERANCE, _LONGEST_WAY)
         self._heard = False
-        self._measure_again = 0.0
+        self._measure_again = self._refine_again = 0.0
         self._changed = threading.Condition()
         self._assembler: Assembler | None = None
         self._opens: dict[str, tuple[int, float]] = {}
         self._prices: dict[str, tuple[int, float]] = {}
         self._state = FeedState.CONNECTING
-        self._counts = {"reconnects": 0, "backfilled": 0, "malformed": 0, "gaps": 0, "wrong_times": 0}
+        self._counts = {"reconnects": 0, "backfilled": 0, "malformed": 0, "gaps": 0, "wrong_times": 0, "too_early": 0}
         self._problem: str | None = None
         self._denied: dict[int, int] = {}
         self._next_chase = 0
@@ -99,6 +103,7 @@ class BinanceFeed(Feed):
                 raise DataUnavailable(f"the venue has no closed candle of {symbol} {self.timeframe.label}")
             columns = list(zip(*(values for _, _, values in rows), strict=True))
             times = [time for time, _, _ in rows]
+            self._time.has_candle(times[-1])
             parts.append(Candles.from_arrays(symbol, self.timeframe, times, *columns, source="Binance, live", end=end))
         merged = Candles.merge(parts)
         if len(merged) < bars:
@@ -127,7 +132,7 @@ class BinanceFeed(Feed):
 
     def now(self) -> int:
         """This machine's clock, corrected by the venue's offset; never before what the venue has said to be past."""
-        return max(self._clock.now() + self._offset, self._seen)
+        return self._time.now()
 
     def opening_prices(self) -> Mapping[str, float]:
         """The opens of the candles that are running now."""
@@ -171,8 +176,9 @@ class BinanceFeed(Feed):
                 corrections=arrivals.corrections if arrivals else 0,
                 malformed=self._counts["malformed"] + self._rest.malformed,
                 declared_gaps=self._counts["gaps"],
-                wrong_times=self._counts["wrong_times"],
-                clock_offset_us=self._offset,
+                wrong_times=self._counts["wrong_times"] + self._time.wrong,
+                too_early=self._counts["too_early"],
+                clock_offset_us=self._time.offset,
                 last_problem=self._problem,
             )
 
@@ -193,10 +199,12 @@ class BinanceFeed(Feed):
             return None
         if self._assembler.next != time:
             raise slot_out_of_turn(self._assembler.next, time)
-        if time + self.timeframe.microseconds > self.now() + self._patience:
+        if not self._time.has_passed(time + self.timeframe.microseconds):
             return None  # whoever said that it has closed was wrong about the time
         slot = self._assembler.take()
         if slot is not None:
+            if not slot.gaps.all():
+                self._time.has_candle(time)
             self._denied = {moment: at for moment, at in self._denied.items() if moment > time}
         return slot
 
@@ -278,10 +286,21 @@ class BinanceFeed(Feed):
         self._heard = True
         self._compare_clocks(moment)
         with self._changed:
+            if closed and not self._may_be_closed(time, moment):
+                return False
             if closed:
                 self._offer(symbol, time, values)
             elif symbol in self.symbols and self._opens.get(symbol, (0, 0.0))[0] <= time <= self.now() + self._patience:
                 self._opens[symbol], self._prices[symbol] = (time, values[0]), (time, values[3])
+        return False
+
+    def _may_be_closed(self, time: int, moment: int) -> bool:
+        """Whether a candle that is called closed had ended by the message's own time, and may have by the venue's clock."""
+        ends = time + self.timeframe.microseconds
+        if ends <= moment + _EARLY and ends <= max(self.now(), self._time.latest()) + self._patience:
+            return True
+        self._counts["too_early"] += 1
+        self._problem = f"a candle was called closed at {moment} us that ends at {ends} us; it is not believed"
         return False
 
     def _offer(self, symbol: str, time: int, values: Values) -> bool:
@@ -322,6 +341,8 @@ class BinanceFeed(Feed):
 
     def _chase(self, *, at_once: bool = False) -> None:
         """Ask REST for what is overdue; the stream goes on whether it answers or not."""
+        if self._time.is_doubtful:
+            self._measure_now_and_then()
         step, now = self.timeframe.microseconds, self.now()
         with self._changed:
             if self._assembler is None:
@@ -345,18 +366,21 @@ class BinanceFeed(Feed):
             self._note(FeedState.LIVE, None)
 
     def _measure_clock(self, attempts: int = ATTEMPTS) -> int:
-        there, self._offset = self._rest.time(self._clock, attempts)
-        self._seen = max(self._seen, there)
-        return there
+        wrong = self._time.wrong
+        try:
+            return self._time.measure(lambda asking: self._rest.time(asking, attempts))
+        finally:
+            if self._time.wrong > wrong:
+                self._problem = self._time.problem
 
     def _compare_clocks(self, moment: int) -> None:
         """Learn the venue's time from an event; one that disagrees is believed only if a measurement agrees with it."""
-        if abs(self._ahead(moment)) > self._patience and wall.monotonic() >= self._measure_again:
-            self._measure_again = wall.monotonic() + _POLL
-            with contextlib.suppress(DownloadError):  # the next event tries again
-                self._measure_clock(attempts=1)
-        if self._ahead(moment) <= self._patience:
-            self._seen = max(self._seen, moment)
+        if self._time.is_far_from(moment, self._patience):
+            self._measure_now_and_then()
+        elif moment > self._time.latest() + _TOLERANCE and wall.monotonic() >= self._refine_again:
+            self._refine_again = wall.monotonic() + _REFINE_EVERY
+            self._measure_now_and_then()
+        if self._time.hear(moment, self._patience):
             return
         # what moves the clock forward moves it for good
         self._counts["wrong_times"] += 1
@@ -364,8 +388,11 @@ class BinanceFeed(Feed):
             f"an event of {moment} us came at {self.now()} us by the venue's clock; its time is not believed"
         )
 
-    def _ahead(self, moment: int) -> int:
-        return moment - self._clock.now() - self._offset
+    def _measure_now_and_then(self) -> None:
+        if wall.monotonic() >= self._measure_again:
+            self._measure_again = wall.monotonic() + _POLL
+            with contextlib.suppress(DownloadError):  # the next event tries again
+                self._measure_clock(attempts=1)
 
     def _note(self, state: FeedState, problem: str | None) -> None:
         with self._changed:

@@ -15,7 +15,6 @@ import numpy as np
 
 from tradeready_gym.errors import DownloadError, UnknownName
 from tradeready_gym.live.assembler import Values
-from tradeready_gym.live.clock import Clock
 from tradeready_gym.market import Instrument, Timeframe
 
 REST_URL = "https://data-api.binance.vision"
@@ -24,7 +23,6 @@ WEIGHT_PER_MINUTE = 6000
 WEIGHT_WINDOW = 60.0  # seconds after which the venue counts anew
 ATTEMPTS = 8
 _LONGEST_WAIT = 60.0
-_LONGEST_WAY = 5_000_000  # microseconds there and back
 _SHARE_OF_WEIGHT = 0.8
 _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -50,24 +48,9 @@ class BinanceRest:
         self.refusals = 0
         self.malformed = 0
 
-    def time(self, clock: Clock, attempts: int = ATTEMPTS) -> tuple[int, int]:
-        """The venue's clock, and by how much it is ahead of this one; microseconds.
-
-        The offset is measured around the one request that was answered; if that took long, or our clock was set meanwhile, it
-        is what makes ours late rather than early. When this returns the venue's clock has passed the first number for sure:
-        a candle that ended before it is closed.
-        """
-        asked: list[int] = []
-        there = self._read(
-            "/api/v3/time",
-            {},
-            attempts,
-            lambda answer: int(answer["serverTime"]) * 1000,
-            before=lambda: asked.append(clock.now()),
-        )
-        now = clock.now()
-        way = now - asked[-1]
-        return there, there - now + (way // 2 if 0 <= way <= _LONGEST_WAY else 0)
+    def time(self, asking: Callable[[], object] = lambda: None, attempts: int = ATTEMPTS) -> int:
+        """What the venue says that its clock is, microseconds; `asking()` is called before each request that goes out."""
+        return self._read("/api/v3/time", {}, attempts, lambda answer: int(answer["serverTime"]) * 1000, before=asking)
 
     def klines(
         self, symbol: str, timeframe: Timeframe, start: int, end: int, attempts: int = ATTEMPTS

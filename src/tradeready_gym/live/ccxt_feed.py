@@ -16,11 +16,13 @@ from tradeready_gym.live.assembler import Assembler
 from tradeready_gym.live.binance import possible
 from tradeready_gym.live.clock import Clock, WallClock
 from tradeready_gym.live.feed import Feed, FeedEnded, FeedHealth, FeedState, Slot, require_symbols, slot_out_of_turn
+from tradeready_gym.live.venue_clock import VenueClock
 from tradeready_gym.market import Candles, Instrument, Span, Timeframe
 from tradeready_gym.market.sources.exchange import connect_exchange, fetch_rows, find_market
 
 _DECLARE_AFTER = 8  # times the patience
 _POLL = 0.05
+_TOLERANCE = 1_500_000  # microseconds; some venues tell whole seconds
 _LONGEST_WAIT = 60.0
 _REFUSED_FOR = 5.0  # seconds, where the venue does not say for how long
 _PAGE = 500
@@ -68,7 +70,7 @@ class CcxtFeed(Feed):
         self._closing = threading.Event()
         self._asking = threading.RLock()
         self._not_before, self._failures = 0.0, 0
-        self._offset, self._seen = 0, 0
+        self._time = VenueClock(self._clock, _TOLERANCE)
         self._state, self._problem = FeedState.CONNECTING, None
         self._counts = {"reconnects": 0, "backfilled": 0, "malformed": 0, "gaps": 0}
         self._opens: dict[str, tuple[int, float]] = {}
@@ -100,6 +102,7 @@ class CcxtFeed(Feed):
             times, *columns = zip(*rows, strict=True)
             source = f"{self._venue.id}, live"
             moments = [int(time) * 1000 for time in times]
+            self._time.has_candle(moments[-1])
             self._newest[symbol] = moments[-1], tuple(float(value) for value in rows[-1][1:6])
             parts.append(Candles.from_arrays(symbol, self.timeframe, moments, *columns, source=source, end=end))
         merged = Candles.merge(parts)
@@ -122,6 +125,8 @@ class CcxtFeed(Feed):
                 raise FeedEnded("the feed was closed")
             slot = self._assembler.take()
             if slot is not None:
+                if not slot.gaps.all():
+                    self._time.has_candle(time)
                 self._denied = {key: at for key, at in self._denied.items() if key[1] > time}
                 return slot
             if self._may_poll(time + self.timeframe.microseconds):
@@ -134,7 +139,7 @@ class CcxtFeed(Feed):
 
     def now(self) -> int:
         """This machine's clock, corrected by the venue's offset; never before what the venue has said to be past."""
-        return max(self._clock.now() + self._offset, self._seen)
+        return self._time.now()
 
     def opening_prices(self) -> Mapping[str, float]:
         """The opens of the candles that are running now, as far as the venue has traded in them."""
@@ -180,7 +185,8 @@ class CcxtFeed(Feed):
             corrections=arrivals.corrections if arrivals else 0,
             malformed=self._counts["malformed"],
             declared_gaps=self._counts["gaps"],
-            clock_offset_us=self._offset,
+            wrong_times=self._time.wrong,
+            clock_offset_us=self._time.offset,
             last_problem=self._problem,
         )
 
@@ -260,11 +266,18 @@ class CcxtFeed(Feed):
         """A moment that the venue's clock has passed; the offset is measured on the way."""
         if not self._venue.has.get("fetchTime"):
             return self._clock.now() - self._patience
+        wrong = self._time.wrong
+        try:
+            return self._time.measure(self._time_told)
+        finally:
+            if self._time.wrong > wrong:
+                self._problem = self._time.problem
+
+    def _time_told(self, asking: Callable[[], object]) -> int:
+        asking()
         there = self._venue.fetch_time()
         if there is None:
             raise DownloadError(f"{self._venue.id} did not say what time it is there")
-        self._offset = int(there) * 1000 - self._clock.now()
-        self._seen = max(self._seen, int(there) * 1000)
         return int(there) * 1000
 
     def _ticker(self, market: str) -> Any:

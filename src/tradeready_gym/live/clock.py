@@ -11,6 +11,10 @@ class WallClock:
         """Microseconds since 1970, UTC."""
         return time.time_ns() // 1000
 
+    def steady(self) -> int:
+        """Microseconds since some moment, by a clock that nobody can set."""
+        return time.monotonic_ns() // 1000
+
     def sleep_until(self, moment: int, timeout: float | None = None) -> bool:
         """Wait for a moment, or for `timeout` seconds; returns whether the moment has come."""
         seconds = max(0.0, (moment - self.now()) / 1e6)
@@ -37,6 +41,10 @@ class VirtualClock:
             if self._speed is None:
                 return self._time
             return self._time + int((time.monotonic() - self._origin) * self._speed * 1e6)
+
+    def steady(self) -> int:
+        """As `now`: nobody sets it."""
+        return self.now()
 
     def run(self, speed: float) -> None:
         """Go on from here, so many times as fast as the wall's."""
@@ -69,6 +77,10 @@ class ShiftedClock:
     def now(self) -> int:
         """Microseconds since 1970, UTC, as this clock has them."""
         return self._clock.now() + self._offset
+
+    def steady(self) -> int:
+        """That of the other clock, whatever this one is set to."""
+        return self._clock.steady()
 
     def shift(self, by: int) -> None:
         """Set it: forward by so many microseconds, or back."""

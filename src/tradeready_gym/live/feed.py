@@ -29,7 +29,8 @@ class FeedState(enum.StrEnum):
 @dataclass(frozen=True)
 class FeedHealth:
     """A feed at one moment. Counters count since it was made; `clock_offset_us` is the venue's clock minus ours, `wrong_times` are
-    moments that the venue told and that its own clock does not know yet."""
+    moments that the venue told and that its own clock does not know yet, or that disagree with what was measured, `too_early` closed
+    candles of a time that has not come; none of them is believed."""
 
     state: FeedState
     newest_slot: int | None = None
@@ -41,6 +42,7 @@ class FeedHealth:
     malformed: int = 0
     declared_gaps: int = 0
     wrong_times: int = 0
+    too_early: int = 0
     clock_offset_us: int = 0
     last_problem: str | None = None
 

@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from tradeready_gym.errors import ConfigurationError, StoreError, TradeReadyError
 from tradeready_gym.live.feed import Feed, FeedHealth, Slot
+from tradeready_gym.live.lock import FileLock
 from tradeready_gym.market import Candles, Instrument, Timeframe
 from tradeready_gym.tracking import journal
 
@@ -35,31 +36,64 @@ _NAMES = ("open", "high", "low", "close", "volume")
 
 
 class SessionJournal:
-    """The records of one live session, in the file `path`.
+    """The records of one live session, in the file `path`, and the right to write there, which one alone has.
 
-    A last record that was being written when the machine stopped is cut off: nothing had followed from it.
+    A last record that was being written when the machine stopped is cut off: nothing had followed from it. `close()` lets
+    another one write; the end of the process does, too.
+
+    Args:
+        path: the file.
+        lender: of a draft, the journal that has the right to write.
 
     Raises:
+        ConfigurationError: another one writes there, in this process or elsewhere; the message says who.
         StoreError: the file is damaged, or is no journal.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, lender: "SessionJournal | None" = None) -> None:
         self.path = Path(path)
         self.records: list[dict[str, Any]] = []
         self._whole: int | None = None
-        if self.path.exists():
-            _cut_torn_end(self.path)
-            found = journal.read(self.path)
-            if found.damaged:
-                raise StoreError(f"{self.path} is damaged in {found.damaged} places; it cannot be continued")
-            self.records = found.records
+        self._lender, self._lock = lender, None if lender is not None else FileLock(self.path)
+        try:
+            if self.path.exists():
+                self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def may_write(self) -> bool:
+        """Whether this is the one who writes here: it was not closed, and did not come here by a fork."""
+        lock = self._lock if self._lender is None else self._lender._lock
+        return lock is not None and lock.is_held
+
+    def _read(self) -> None:
+        _cut_torn_end(self.path)
+        found = journal.read(self.path)
+        if found.damaged:
+            raise StoreError(f"{self.path} is damaged in {found.damaged} places; it cannot be continued")
+        self.records = found.records
+
+    def __deepcopy__(self, memo: object) -> Self:
+        # there is one file, however often the description of an environment is copied
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError(f"the journal {self.path} cannot be pickled: one alone writes there")
 
     def write(self, kind: str, **body: Any) -> None:
         """Add a record; it is on the disk when this returns.
 
         Raises:
+            ConfigurationError: this is not the one who may write: it was closed, or came here by a fork.
             OSError: the disk refuses. Nothing may follow from the record then, and nothing of it stays.
         """
+        if not self.may_write:
+            raise ConfigurationError(
+                f"{self.path} is not this one's to write any more: it was closed, or another process, of which this one is a fork, "
+                "writes there. Make the environment again where it should go on"
+            )
         record = journal.encode({"message": kind, **body})
         self._cut_back()
         self._whole = self.path.stat().st_size if self.path.exists() else 0
@@ -72,35 +106,43 @@ class SessionJournal:
             raise
         self._whole = None
 
-    @classmethod
-    def draft(cls, path: Path, contents: Sequence[Mapping[str, Any]]) -> Self:
-        """A journal with these records in a new file beside `path`, on the disk; `take_place_of` makes it that one.
+    def draft(self, contents: Sequence[Mapping[str, Any]]) -> "SessionJournal":
+        """A journal with these records in a new file beside this one's, on the disk; its `take_place_of` makes it this one.
 
         Raises:
-            OSError: the disk refuses; `path` is as it was.
+            OSError: the disk refuses; this one is as it was.
         """
-        draft = path.with_name(f".{path.name}.compacted")
+        draft = self.path.with_name(f".{self.path.name}.compacted")
         draft.unlink(missing_ok=True)
         try:
             journal.append(draft, b"".join(map(journal.encode, contents)), sync=True)
         except OSError:
             draft.unlink(missing_ok=True)  # a disk that is full needs its room
             raise
-        return cls(draft)
+        return SessionJournal(draft, lender=self)
 
-    def take_place_of(self, path: Path) -> None:
-        """Become the file `path`, whole or not at all, whenever the machine stops.
+    def take_place_of(self, other: "SessionJournal") -> None:
+        """Become the file of `other`, of which this is a draft, whole or not at all, whenever the machine stops.
+
+        From then on this is the one who writes there.
 
         Raises:
-            OSError: the disk refuses; `path` is as it was.
+            OSError: the disk refuses; that file is as it was, and still `other`'s.
         """
+        path = other.path
         os.replace(self.path, path)
-        self.path = path
+        self.path, self._lender = path, None
+        self._lock, other._lock = other._lock, None
         directory = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+    def close(self) -> None:
+        """Let another one write here; closing twice is harmless."""
+        if self._lock is not None:
+            self._lock.release()
 
     @property
     def begun(self) -> bool:
@@ -260,7 +302,7 @@ class JournaledFeed(Feed):
         return self.source.health
 
     def close(self) -> None:
-        """Close the feed; the journal has no handle to close."""
+        """Close the feed; what was waited for in vain can still be written down."""
         self.source.close()
 
 

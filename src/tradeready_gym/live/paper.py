@@ -49,7 +49,7 @@ class PaperAccount:
         listener: called with ("order", order) after a change of an order, and ("portfolio", None) after a candle.
 
     Raises:
-        ConfigurationError: the journal is that of another account; there is no book behind the feed.
+        ConfigurationError: the journal is that of another account, or another one writes it; there is no book behind the feed.
         DataUnavailable: the feed has too few candles.
     """
 
@@ -78,9 +78,6 @@ class PaperAccount:
         self._source, self._capacity = self.feed, capacity
         self._journal: SessionJournal | None = None
         self._compact_bytes = self._compact_at = compact_bytes
-        if journal is not None:
-            self._journal = SessionJournal(journal)
-            self.feed = self._journaled(self._journal)
         self._step, self._patience, self._listener = feed.timeframe.microseconds, patience, listener
         self._lock = threading.RLock()
         self._stop = threading.Event()
@@ -96,7 +93,14 @@ class PaperAccount:
             "instruments": {s: asdict(i) for s, i in feed.instruments().items() if s in chosen},
         }
         self._made_of = made_of
-        self.ledger = PaperLedger(self.feed, name, made_of, capacity)
+        try:
+            if journal is not None:
+                self._journal = SessionJournal(journal)
+                self.feed = self._journaled(self._journal)
+            self.ledger = PaperLedger(self.feed, name, made_of, capacity)
+        except BaseException:
+            self.close()
+            raise
 
     # ---- orders ----
 
@@ -180,10 +184,12 @@ class PaperAccount:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread; the feed stays open, it may be somebody else's."""
+        """End the thread, and let another one write the journal; the feed stays open, it may be somebody else's."""
         self._stop.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+        if self._journal is not None:
+            self._journal.close()
 
     # ---- the account as a whole ----
 
@@ -220,13 +226,13 @@ class PaperAccount:
             if old is None or ledger.account.fills or ledger.account.pending:
                 return False
             contents = ledger.records_of_now()
-            draft = SessionJournal.draft(old.path, contents)
+            draft = old.draft(contents)
             feed = self._journaled(draft)
             made = PaperLedger(feed, self.name, self._made_of, self._capacity)
             if made.records_of_now() != contents:
                 _log.error("the journal of %s could not be compacted: what was read back is another account", self.name)
                 return False
-            draft.take_place_of(old.path)
+            draft.take_place_of(old)
             self._journal, self.feed, self.ledger = draft, feed, made
             self._compact_at = draft.path.stat().st_size + self._compact_bytes
         del ledger, made

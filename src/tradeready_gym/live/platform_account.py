@@ -85,18 +85,32 @@ class PlatformAccount:
                 "the platform, or start a platform with these"
             )
 
-    def reset(self, starting_balance: float) -> None:
-        """Begin the account anew with this balance: no position, no order.
+    def reset(self, starting_balance: float) -> str:
+        """Begin the account anew with this balance: no position, no order. Returns the session that begins.
 
         Raises:
             ConfigurationError: it begins with another balance.
         """
         body = {"confirm": True, "new_starting_balance": repr(starting_balance)}
-        self._rest.ask("/account/reset", {}, ("new_session",), None, body)
+        answer = self._rest.ask("/account/reset", {}, ("new_session",), None, body)
         begun = self._info()["terms"]["starting_balance"]
         if begun != starting_balance:
             raise ConfigurationError(
                 f"the paper account begins with {begun!r}; starting_balance={starting_balance!r} has digits that it does not take"
+            )
+        return str(answer["new_session"]["session_id"])
+
+    def check_session(self, session: str | None) -> None:
+        """Raise `AccountsDisagree` if somebody has begun the account anew since `session` began; None is not checked.
+
+        Ids of orders say of which account and candle they are, not who sends them: two who decide alike are told apart by this.
+        """
+        now = None if session is None else self._info()["current_session"]["session_id"]
+        if now != session:
+            raise AccountsDisagree(
+                f"the account {self.name} on {self._rest.url} is in its session {now}; the one that this environment has begun was "
+                f"{session}: somebody else who has the key has begun it anew, and trades on it. Give each environment an agent's key "
+                "of its own; reset() takes the account back"
             )
 
     def place(self, order: SentOrder) -> Outcome:
@@ -146,7 +160,7 @@ class PlatformAccount:
         self._rest.close()
 
     def _info(self, attempts: int | None = None) -> dict[str, Any]:
-        keys = ("account_id", "agent_id", "symbols", "terms", "status")
+        keys = ("account_id", "agent_id", "symbols", "terms", "status", "current_session")
         info: dict[str, Any] = self._rest.ask("/account/info", {}, keys, attempts)
         return info
 

@@ -24,9 +24,11 @@ from tradeready_gym.live.assembler import Values
 from tradeready_gym.live.clock import VirtualClock
 from tradeready_gym.live.replica_script import (
     FAULTS,
+    LYING_FAULTS,
     MIDWAY_FAULTS,
     REST_FAULTS,
     STREAM_FAULTS,
+    TIME_FAULTS,
     Scales,
     Script,
     Told,
@@ -35,7 +37,7 @@ from tradeready_gym.live.replica_wire import WEIGHTS, book_ticker, exchange_info
 from tradeready_gym.market import Candles, Instrument
 from tradeready_gym.market.timeframe import TimeLike
 
-__all__ = ["FAULTS", "MIDWAY_FAULTS", "REST_FAULTS", "STREAM_FAULTS", "Replica", "serve"]
+__all__ = ["FAULTS", "LYING_FAULTS", "MIDWAY_FAULTS", "REST_FAULTS", "STREAM_FAULTS", "TIME_FAULTS", "Replica", "serve"]
 
 LIFETIME = 86_400_000_000  # the venue ends a connection after 24 hours
 _TICK = 0.002
@@ -53,7 +55,8 @@ class Replica:
         start: the moment at which it begins.
         speed: how many times as fast as the market.
         faults: by slot (0 is the one that opens at `start`), names of `STREAM_FAULTS`, which happen to the slot's closed candle
-            on every connection, of `MIDWAY_FAULTS`, or of `REST_FAULTS`, which answer the next request after it.
+            on every connection, of `MIDWAY_FAULTS` and `LYING_FAULTS`, or of `REST_FAULTS`, which answer the next request after
+            it, and `TIME_FAULTS`, which answer the next question for the time.
         instruments: filters by symbol.
         spread: as a fraction of the price.
         weight_limit: what the requests of `weight_window` seconds (of the wall's) may weigh together.
@@ -105,7 +108,8 @@ class Replica:
     # ---- REST ----
 
     async def _time(self, request: Request) -> Response:
-        return self._refuse(request) or self._answer({"serverTime": self.clock.now() // 1000})
+        refused = self._refuse(request)
+        return refused or self._answer({"serverTime": self._script.time(self.clock.now() // 1000)})
 
     async def _ping(self, request: Request) -> Response:
         return self._refuse(request) or self._answer({})
@@ -207,6 +211,7 @@ class Replica:
                 await socket.close(1001)
                 return
             await self._send(socket, self._events(places, row, closed=False))
+            await self._send(socket, self._lies(places, row))
             if await self._sleep_until(socket, opens + self._step):
                 return
             faults = self._script.at_close(row - self._first)
@@ -227,6 +232,16 @@ class Replica:
             if kind in ("outage", "leap"):
                 self.clock.advance_to(self.clock.now() + int(bars) * self._step)
         return any(not name.startswith("leap") for name in faults)
+
+    def _lies(self, places: list[int], row: int) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = []
+        for name in self._script.lies(row - self._first):
+            for event in self._events(places, row, closed=False):
+                candle = event["data"]["k"] | {"x": True}
+                if name == "far_ahead":
+                    candle |= {"t": candle["t"] + FAR_AHEAD // 1000, "T": candle["T"] + FAR_AHEAD // 1000}
+                events.append(event | {"data": event["data"] | {"k": candle}})
+        return events
 
     def _distorted(
         self, faults: list[str], events: list[Any], held: list[dict[str, Any]]
@@ -306,6 +321,7 @@ class Replica:
 
 CORRECTED_VOLUME = "0.12345678"
 FUTURE = 3_600_000_000  # by how much the time of an event is wrong, microseconds
+FAR_AHEAD = 7_200_000_000  # by how much a candle that comes too early does
 
 
 @contextlib.contextmanager

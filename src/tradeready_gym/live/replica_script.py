@@ -1,7 +1,7 @@
 """What a replica does wrong, when, and what it noticed of its clients."""
 
 import time as wall
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tradeready_gym.errors import UnknownName
@@ -29,7 +29,17 @@ MIDWAY_FAULTS = {
     "leap_500": "everything stands still for 500 candles, the connection too",
 }
 REST_FAULTS = {"http_429": 429, "http_418": 418, "http_500": 500, "http_503": 503, "junk": 200}
-FAULTS = (*STREAM_FAULTS, *MIDWAY_FAULTS, *REST_FAULTS)
+LYING_FAULTS = {
+    "early": "a running candle is called closed in its middle",
+    "far_ahead": "a closed candle of two hours from now comes in the middle of the candle",
+}
+TIME_FAULTS: dict[str, Callable[[int], int]] = {
+    "time_zero": lambda now: 0,
+    "time_day_ahead": lambda now: now + 86_400_000,
+    "time_in_seconds": lambda now: now // 1000,
+    "time_negative": lambda now: -now,
+}
+FAULTS = (*STREAM_FAULTS, *MIDWAY_FAULTS, *REST_FAULTS, *LYING_FAULTS, *TIME_FAULTS)
 
 
 @dataclass
@@ -66,6 +76,7 @@ class Script:
                     raise UnknownName("fault", name, FAULTS)
         self.faults = {slot: list(names) for slot, names in faults.items()}
         self.rest: list[str] = []
+        self.times: list[str] = []
         self._told = told
         self._happened: set[tuple[int, str]] = set()
 
@@ -77,7 +88,20 @@ class Script:
         """What happens to a slot's closed candle; refusals wait for the next request."""
         for name in self._due(slot, REST_FAULTS, count=False):
             self.rest.append(name)
+        self.times += self._due(slot, TIME_FAULTS, count=False)
         return self._due(slot, STREAM_FAULTS)
+
+    def lies(self, slot: int) -> list[str]:
+        """What is sent in the middle of a slot that is not so."""
+        return self._due(slot, LYING_FAULTS)
+
+    def time(self, now: int) -> int:
+        """What the venue says that its time is, milliseconds."""
+        if not self.times:
+            return now
+        name = self.times.pop(0)
+        self._told.count(name)
+        return TIME_FAULTS[name](now)
 
     def refusal(self) -> str | None:
         """What happens to this request."""

@@ -67,6 +67,8 @@ class AgentLimits:
         max_order_size_pct: the most that an order may be worth, in per cent of equity.
         orders_per_minute: orders that are taken in one minute of the venue's clock.
         stale_after_seconds: nothing is decided by what was seen so long ago, by the feed's clock; one candle by default.
+        max_missed_candles: an agent before whose decisions so many candles have closed, one decision after the other, is too slow
+            for its timeframe: everything is sold, and it ends.
 
     Raises:
         ConfigurationError: a limit is not positive.
@@ -76,13 +78,16 @@ class AgentLimits:
     max_order_size_pct: float | None = None
     orders_per_minute: int | None = None
     stale_after_seconds: float | None = None
+    max_missed_candles: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if value is not None and not (math.isfinite(value) and value > 0.0):
                 raise ConfigurationError(f"{name} must be positive, or None for no limit; got {value!r}")
-        if self.orders_per_minute is not None and self.orders_per_minute != int(self.orders_per_minute):
-            raise ConfigurationError(f"orders_per_minute must be a whole number; got {self.orders_per_minute!r}")
+        for name in ("orders_per_minute", "max_missed_candles"):
+            value = getattr(self, name)
+            if value is not None and value != int(value):
+                raise ConfigurationError(f"{name} must be a whole number; got {value!r}")
 
     @property
     def of_orders(self) -> "OrderLimits | None":
