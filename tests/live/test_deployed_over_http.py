@@ -90,7 +90,7 @@ def test_a_deployed_agent_outlives_the_server_its_death_is_shown_and_it_goes_on(
         assert all(low <= high for low, high in zip(*beside["expected"][::4], strict=True))
         page = second.client.get("/live/one").text
         assert "Beside its backtest" in page
-        assert beside["basis"] in page.replace("&#43;", "+")
+        assert beside["basis"] in page.replace("&#43;", "+").replace("\N{MINUS SIGN}", "-")
         os.kill(pid, signal.SIGKILL)
         until(lambda: status(second, "one")["state"] == "dead")
         dead = status(second, "one")
@@ -173,11 +173,12 @@ def test_limits_are_taken_shown_and_held_to_their_domain(server: Served) -> None
     assert card.limits == limits
     answer = server.client.post(PATH, json=body | {"name": "two", "max_order_size_pct": 0})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "VALIDATION_ERROR")
-    status = {"state": "stopped", "refused_by_limits": 3, "stale": True, "stale_candles": 7, "equity": 1.0, "cash": 1.0}
+    status = {"state": "running", "refused_by_limits": 3, "stale": True, "stale_candles": 7, "equity": 1.0, "cash": 1.0}
     status |= {"roi_pct": 0.0, "step": 1, "positions": {}, "open_orders": 0, "virtual_time": "2022-01-01T00:00:00Z"}
     health = {"state": "live", "reconnects": 0, "declared_gaps": 0}
     (card.folder / "status.json").write_text(json.dumps(status | {"feed": health, "problem": None}))
-    page = server.client.get("/live/one").text
+    with held(card.folder):
+        page = server.client.get("/live/one").text
     for said in ("Refused by its limits", "max position size % 25", "7 candles without a decision", "<dd>stale</dd>"):
         assert said in page
 

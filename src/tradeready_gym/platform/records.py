@@ -31,7 +31,7 @@ class _Status(BaseModel):
 
     state: str
     alive: bool
-    problem: str | None
+    problem: str | None = None
     virtual_time: str = ""
     step: int = 0
     equity: float = 0.0
@@ -93,7 +93,7 @@ def require_status(found: Deployment) -> None:
     """
     try:
         _STATUS.validate_python(found.status, strict=False)
-    except (AttributeError, TypeError, KeyError, ValidationError) as error:
+    except (StoreError, ValidationError) as error:
         raise _damaged(
             found.name,
             "status.json",
