@@ -32,8 +32,15 @@ def register() -> None:
         if name not in gymnasium.registry:
             gymnasium.register(name, entry_point=_SINGLE, vector_entry_point=_VECTOR, kwargs=arguments)
     if LIVE not in gymnasium.registry:
-        # a market does not go back: the same seed meets other candles
-        gymnasium.register(LIVE, entry_point="tradeready_gym.registration:make_live_environment", nondeterministic=True)
+        # a market does not go back: the same seed meets other candles; and what is recovered is stepped without a reset, which
+        # neither of Gymnasium's two wrappers would allow
+        gymnasium.register(
+            LIVE,
+            entry_point="tradeready_gym.registration:make_live_environment",
+            nondeterministic=True,
+            order_enforce=False,
+            disable_env_checker=True,
+        )
 
 
 def make_environment(**arguments: Any) -> Any:

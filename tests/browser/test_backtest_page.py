@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import groupby, pairwise
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from serving import Served
 from watching import Watched, log_in
 
@@ -165,3 +165,38 @@ def test_backtests_of_other_times_are_laid_over_each_other_by_days_from_their_st
     # the first point is the beginning itself, however many are left out between
     starts = [world.client.get(f"/dashboard/backtests/{id}/equity.json").json()[0]["simulated_at"] for id in ids[:2]]
     assert [curve["times"][0] for curve in curves] == [datetime.fromisoformat(start).timestamp() for start in starts]
+
+
+KEEPING = """
+let made = null;
+Object.defineProperty(window, "uPlot", {
+  get: () => made,
+  set(plot) { made = new Proxy(plot, { construct(of, given) { (window.plots ??= []).push(new of(...given)); return window.plots.at(-1); } }); },
+});
+"""
+
+
+def without_care(route: Route) -> None:
+    answer = route.fetch()
+    careless = answer.text().replace("pad || (one ? HOUR : 0)", "pad").replace("(one ? low : high)", "high")
+    route.fulfill(response=answer, body=careless)
+
+
+@pytest.mark.parametrize("planted", [False, True])
+def test_the_one_day_of_a_short_backtest_is_not_drawn_in_a_thousand(page: Page, empty: Served, planted: bool) -> None:
+    day = {"start_time": "2023-03-01T00:00:00Z", "end_time": "2023-03-02T00:00:00Z"}
+    wanted = day | {"starting_balance": "10000", "candle_interval": "1h"}
+    api = "/api/v1/backtest"
+    session = empty.client.post(f"{api}/create", json=wanted).json()["session_id"]
+    for path, body in (("start", {}), ("trade/order", {"symbol": "BTCUSDT", "side": "buy", "quantity": "0.1"})):
+        empty.client.post(f"{api}/{session}/{path}", json=body).raise_for_status()
+    empty.client.post(f"{api}/{session}/step/batch", json={"steps": 100}).raise_for_status()
+    page.add_init_script(KEEPING)
+    if planted:
+        page.route("**/js/chart.js", without_care)
+    log_in(page, empty)
+    page.goto(f"{empty.url}/backtest/{session}")
+    expect(page.locator("#days canvas")).to_be_visible()
+    spans = page.evaluate("plots.map((plot) => plot.scales.x.max - plot.scales.x.min)")
+    assert len(spans) >= 4  # equity, drawdown, days and candles
+    assert (max(spans) <= 86_400) is not planted

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -97,10 +98,13 @@ def test_a_run_is_deployed_from_its_page(page: Page, empty: Served) -> None:
     page.get_by_text("Limits of its orders").click()
     page.get_by_label("Largest position, in % of the equity").fill("40")
     page.get_by_label("Orders a minute, at most").fill("6")
+    missed = page.get_by_label("Sell everything and end after so many missed candles")
+    expect(missed).to_have_accessible_description(re.compile("too slow for 1h"))
+    missed.fill("3")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("button", name="Deploy", exact=True).click()
     page.wait_for_url("**/live/my-agent")
     assert [made.name for made in started] == ["my-agent"]
     assert started[0].feed.endswith(":86400")
-    assert started[0].limits == {"max_position_size_pct": 40.0, "orders_per_minute": 6.0}
+    assert started[0].limits == {"max_position_size_pct": 40.0, "orders_per_minute": 6.0, "max_missed_candles": 3.0}
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -35,6 +35,13 @@ def test_a_wrong_key_is_refused_in_words(watched: Watched, world: Served) -> Non
     assert page.context.cookies() == []
 
 
+def test_who_has_lost_the_key_is_told_the_way_in(page: Page, world: Served) -> None:
+    page.goto(f"{world.url}/login")
+    expect(page.get_by_text("tradeready keys new")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_an_email_address_and_its_password_open_the_same_pages(page: Page, world: Served) -> None:
     with world.platform.database.write() as connection:
         create_account(connection, "Ada", email="ada@example.org", password="correct horse")

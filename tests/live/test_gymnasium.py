@@ -1,6 +1,7 @@
 """The live id under Gymnasium's own checker."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -8,6 +9,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from test_parity import START, market
 
+from tradeready_gym.envs.trading import ResetNeeded
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.live import ReplayFeed
 
@@ -19,6 +21,23 @@ def test_gymnasiums_checker_accepts_the_live_id_without_a_warning(flatten: bool)
         warnings.simplefilter("error")
         # it cannot be made twice from one feed, which is what rendering would be checked with
         check_env(env.unwrapped, skip_render_check=True)
+
+
+def test_what_is_recovered_is_stepped_without_a_reset(tmp_path: Path) -> None:
+    def made() -> Any:
+        path = tmp_path / "session.journal"
+        return gym.make("TradeReady-Live-v0", feed=ReplayFeed(market(), START), journal=path, track_training=False)
+
+    env = made()
+    with pytest.raises(ResetNeeded, match="call reset"):
+        env.step(0)
+    env.reset(seed=1)
+    told = [env.step(action)[4]["equity"] for action in (1, 0, 2)]
+    env.close()
+    again = made()
+    assert again.unwrapped.recover()[1]["equity"] == told[-1]
+    assert again.step(0)[4]["step"] == 4
+    again.close()
 
 
 def test_more_than_one_pair_needs_a_scheme_of_its_own() -> None:

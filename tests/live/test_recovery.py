@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.errors import ConfigurationError, EpisodeError, StoreError
 from tradeready_gym.live import FeedEnded, ReplayFeed, SessionJournal
 from tradeready_gym.orders import Order
+from tradeready_gym.rewards import CustomReward
 from tradeready_gym.tracking import journal as records
 
 STEPS = 12
@@ -440,3 +442,29 @@ def test_a_catch_up_that_is_interrupted_recovers(at: int, tmp_path: Path) -> Non
     assert last is not None
     assert {name: last[1][name] for name in KEPT} == {name: told[-1][name] for name in KEPT}
     assert again.exchange.trades == env.exchange.trades
+
+
+def test_a_component_without_a_name_of_its_own_goes_on_in_another_process(tmp_path: Path) -> None:
+    class Mine(CustomReward):
+        """A reward as users write it, which prints as its place in the memory."""
+
+        def compute(self, prev_equity: float, curr_equity: float, info: Mapping[str, Any]) -> float:
+            return curr_equity - prev_equity
+
+    class Another(Mine):
+        pass
+
+    one, other = Mine(), Mine()
+    assert repr(one) != repr(other)
+    path = tmp_path / "session.journal"
+    env = session(path, reward_scheme=one)
+    env.reset(seed=3)
+    told = act(env, 0)
+    env.close()
+    again = session(path, reward_scheme=other)
+    recovered = again.recover()
+    assert recovered is not None
+    assert {name: recovered[1][name] for name in KEPT} == {name: told[-1][name] for name in KEPT}
+    again.close()
+    with pytest.raises(ConfigurationError, match="another session"):
+        session(path, reward_scheme=Another())

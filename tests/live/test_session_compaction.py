@@ -14,7 +14,8 @@ from tradeready_gym.actions import CustomActionScheme
 from tradeready_gym.envs import live_compaction
 from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.errors import ConfigurationError
-from tradeready_gym.features import feature
+from tradeready_gym.features import FeaturePipeline, feature, pipeline
+from tradeready_gym.features.memory import RecentlyUsed
 from tradeready_gym.live import ReplayFeed
 from tradeready_gym.orders import Order
 from tradeready_gym.tracking import journal as records
@@ -191,3 +192,20 @@ def test_a_component_that_keeps_a_state_of_its_own_is_not_compacted(tmp_path: Pa
         env.compacted()
     with pytest.raises(ConfigurationError, match="no journal"):
         session(None).compacted()
+
+
+def test_the_tables_of_markets_that_grow_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted(RecentlyUsed[Any, Any]):
+        kept = property(lambda self: len(self._items))
+
+    tables = Counted(entries=32)
+    monkeypatch.setattr(pipeline, "_tables", tables)
+    env = session(tmp_path / "session.journal")
+    for k in range(5):
+        act(env, k)
+        env = env.compacted()
+    assert tables.kept == 0
+    monkeypatch.setattr(FeaturePipeline, "forget", lambda *_: None)
+    act(env, 5)
+    env.compacted().close()
+    assert tables.kept == 1

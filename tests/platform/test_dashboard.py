@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 import httpx2
 import numpy as np
 import pytest
+from jinja2 import FileSystemLoader, Template
 from populated import BACKTEST_HOURS, fill_backtests, fill_runs, learning
 from serving import Served, client_of, serving
 from sqlalchemy import select
 
 from tradeready_gym.market import Candles, CandleStore, load_sample
-from tradeready_gym.platform.dashboard import backtests, episodes, runs, words
+from tradeready_gym.platform.dashboard import backtests, episodes, pages, runs, words
 from tradeready_gym.platform.database.tables import backtest_snapshots, training_episodes
 
 PAGES = ("/training", "/backtest", "/backtest/compare", "/data", "/settings", "/live")
@@ -273,6 +274,30 @@ def test_text_of_an_account_is_escaped_in_pages(fresh_server: Served) -> None:
         text = fresh_server.client.get(path).text
         assert "<script>alert" not in text
         assert "<i>key" not in text and "<i>value" not in text
+
+
+@pytest.mark.parametrize(("planted", "status"), [(False, 200), (True, 500)])
+def test_a_server_keeps_the_templates_that_it_began_with(
+    fresh_server: Served, monkeypatch: pytest.MonkeyPatch, planted: bool, status: int
+) -> None:
+    environment = pages._environment.__wrapped__()
+    monkeypatch.setattr(pages, "_environment", lambda: environment)
+    assert fresh_server.client.get("/training").status_code == 200
+    # the package is upgraded under it, and a new template asks for what this server does not know
+    monkeypatch.setattr(Template, "is_up_to_date", property(lambda _: False))
+    monkeypatch.setattr(FileSystemLoader, "get_source", lambda *_: ("{{ unknown.figure }}", None, None))
+    if planted:
+        environment.auto_reload = True
+    assert fresh_server.client.get("/training").status_code == status
+
+
+@pytest.mark.parametrize("config", [{}, {"strategy_label": " "}])
+def test_a_run_without_a_label_has_a_link_that_can_be_read(fresh_server: Served, config: dict[str, str]) -> None:
+    run_id = str(uuid.uuid4())
+    fresh_server.client.post("/api/v1/training/runs", json={"run_id": run_id, "config": config}).raise_for_status()
+    links = re.findall(rf'<a href="/training/{run_id}">(.*?)</a>', fresh_server.client.get("/training").text)
+    assert links and set(links) == {"without a label"}
+    assert "<title>without a label" in fresh_server.client.get(f"/training/{run_id}").text
 
 
 def test_numbers_are_said_as_people_write_them() -> None:

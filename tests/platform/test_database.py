@@ -16,6 +16,7 @@ from tradeready_gym.platform.database import Database, upgrade
 from tradeready_gym.platform.database.migrate import LATEST, current
 from tradeready_gym.platform.database.tables import accounts as accounts_table
 from tradeready_gym.platform.database.tables import metadata, training_runs
+from tradeready_gym.platform.errors import Unauthorised
 
 WRITERS, EACH = 8, 25
 BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
@@ -43,6 +44,43 @@ def test_an_empty_database_gets_the_tables_of_this_version(database: Database) -
     with database.engine.connect() as connection:
         assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_no_login_outlives_the_key_that_was_revoked_while_it_was_made(database: Database) -> None:
+    key = accounts.ensure_owner(database)
+    assert key is not None
+    caller = accounts.find_by_key(database, key)
+    begun = accounts.log_in(database, caller, 1.0)[0]
+    assert caller.key_id is not None
+    with database.write() as connection:
+        accounts.revoke_key(connection, caller, caller.key_id)
+    with pytest.raises(Unauthorised, match="revoked"):
+        accounts.log_in(database, caller, 1.0)
+    with pytest.raises(Unauthorised):
+        accounts.find_by_token(database, begun)
+
+
+def test_a_login_that_is_made_while_its_key_is_revoked_ends_with_it(database: Database) -> None:
+    key = accounts.ensure_owner(database)
+    assert key is not None
+    caller = accounts.find_by_key(database, key)
+    assert caller.key_id is not None
+    outcome: list[object] = []
+
+    def log_in() -> None:
+        try:
+            outcome.append(accounts.log_in(database, caller, 1.0)[0])
+        except Unauthorised as error:
+            outcome.append(error)
+
+    other = threading.Thread(target=log_in)
+    with database.write() as connection:
+        accounts.revoke_key(connection, caller, caller.key_id)
+        other.start()
+        other.join(0.3)
+        assert outcome == []  # it waits for who revokes
+    other.join(10.0)
+    assert [type(one) for one in outcome] == [Unauthorised]
 
 
 def test_upgrading_again_changes_nothing(database: Database) -> None:

@@ -105,9 +105,10 @@ def test_a_run_that_is_still_written_is_followed(kept: Kept) -> None:
     assert ingest.poll() == 0
     report(tracker, [2, 3])
     assert ingest.poll() == 2
-    tracker.complete_run("failed")
+    tracker.complete_run("failed", "no more memory")
     ingest.poll()
-    assert kept.run(tracker.run_id).status == "failed"
+    row = kept.run(tracker.run_id)
+    assert (row.status, row.reason) == ("failed", "no more memory")
 
 
 def test_a_run_that_goes_on_after_its_end_is_running_again(kept: Kept) -> None:

@@ -114,6 +114,17 @@ def test_an_accounts_key_that_acts_for_an_agent_still_changes_any(served: Served
     assert served.client.delete(f"{API}/agents/{other['agent_id']}", headers=headers).status_code == 204
 
 
+def test_an_accounts_key_that_acts_for_an_agent_still_revokes_any(served: Served) -> None:
+    mine, other = two_agents(served)
+    served.client.post(f"{API}/keys", json={"name": "accounts", "scopes": ["read"]}).raise_for_status()
+    listed = served.client.get(f"{API}/keys").json()["keys"]
+    accounts = next(key["key_id"] for key in listed if key["name"] == "accounts")
+    others = next(key["key_id"] for key in listed if key["agent_id"] == other["agent_id"])
+    for key_id in (accounts, others):
+        answer = served.client.delete(f"{API}/keys/{key_id}", headers={"X-Agent-Id": mine["agent_id"]})
+        assert answer.status_code == 204
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -86,8 +86,8 @@ def test_the_owners_key_does_everything_another_accounts_is_no_administrator(
     narrow = find(database, made(capsys, *at(fresh_server), "--scope", "read", "--account", ada))
     assert owners.account_id == find(database, fresh_server.key).account_id
     assert owners.scopes == {"read", "write", "paper", "admin"}
-    assert (adas.account_id, adas.scopes) == (ada, {"read", "write", "paper"})
-    assert (narrow.account_id, narrow.scopes) == (ada, {"read"})
+    assert (adas.account_id, adas.scopes) == (ada, frozenset({"read", "write", "paper"}))
+    assert (narrow.account_id, narrow.scopes) == (ada, frozenset({"read"}))
 
 
 def test_what_cannot_be_done_is_said_in_one_message(fresh_server: Served, capsys: pytest.CaptureFixture[str]) -> None:

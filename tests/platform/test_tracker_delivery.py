@@ -202,6 +202,17 @@ def test_a_stranger_cannot_see_the_run(served: Served) -> None:
     assert served.stranger.get(f"{RUNS}/{run_id}").status_code == 404
 
 
+@pytest.mark.parametrize(("reason", "kept"), [("a\0b\ud800", "ab?"), ("x" * 501, "x" * 500), (None, None), ("", None)])
+def test_why_a_run_failed_is_delivered_in_500_characters(
+    served: Served, tmp_path: Path, reason: str | None, kept: str | None
+) -> None:
+    run = TrainingTracker("failing", directory=tmp_path, api_key=served.key, base_url=served.url)
+    run.report_episode(1, {"roi_pct": 1.0})
+    run.complete_run("failed", reason)
+    found = served.client.get(f"{RUNS}/{run.run_id}").json()
+    assert (found["status"], found["reason"]) == ("failed", kept)
+
+
 def test_a_server_on_the_same_machine_leaves_a_journal_to_who_delivers_it(fresh_server: Served) -> None:
     home = fresh_server.platform.settings.home
     ingest = JournalIngest(home, fresh_server.platform.database, fresh_server.platform.events)

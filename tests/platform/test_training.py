@@ -144,6 +144,26 @@ def test_a_run_that_has_ended_takes_late_episodes_in_and_goes_on_only_when_it_is
     assert last["completed_at"] >= first["completed_at"]
 
 
+def test_a_run_that_failed_says_why_until_it_goes_on(served: Served) -> None:
+    run_id, why = new_run(served), "ValueError: <b>NaN</b> in the loss of step 1,024"
+    ended = served.client.post(f"{API}/runs/{run_id}/complete", json={"status": "failed", "reason": why}).json()
+    assert (ended["status"], ended["reason"]) == ("failed", why)
+    assert served.client.get(f"{API}/runs/{run_id}").json()["reason"] == why
+    page = served.client.get(f"/training/{run_id}").text
+    assert '<p class="problem">Why it ended: ValueError: &lt;b&gt;NaN' in page
+    assert why in served.client.get(f"{API}/runs/export").text
+    assert served.client.post(f"{API}/runs", json={"run_id": run_id}).json()["reason"] is None
+    assert "Why it ended" not in served.client.get(f"/training/{run_id}").text
+
+
+@pytest.mark.parametrize("reason", ["x" * 501, "nothing\0ness", 5])
+def test_a_reason_is_a_text_of_500_characters_at_most(served: Served, reason: object) -> None:
+    run_id = new_run(served)
+    answer = served.client.post(f"{API}/runs/{run_id}/complete", json={"status": "failed", "reason": reason})
+    assert answer.status_code == 422
+    assert served.client.get(f"{API}/runs/{run_id}").json()["status"] == "running"
+
+
 def test_a_session_of_somebody_else_is_neither_linked_nor_touched(served: Served) -> None:
     span = {"start_time": "2022-01-01T00:00:00Z", "end_time": "2022-01-02T00:00:00Z", "pairs": ["BTCUSDT"]}
     body = span | {"starting_balance": "1000", "candle_interval": 3600, "strategy_label": "stepped"}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
-from tradeready_gym.cli.console import err, out
+from tradeready_gym.cli.console import complain, err, out
 from tradeready_gym.cli.options import AllowNames
-from tradeready_gym.errors import ConfigurationError, TradeReadyError
+from tradeready_gym.errors import ConfigurationError, StoreError, TradeReadyError
 
 if TYPE_CHECKING:
     from tradeready_gym.live.deployments import Deployment
@@ -125,28 +125,22 @@ def deploy(
         raise
 
 
-def list_live() -> None:
-    """Every deployment, and how it is."""
-    from tradeready_gym.live.deployments import list_deployments
+def list_live() -> int:
+    """Every deployment, and how it is. Exit code 1 if the files of one are damaged."""
+    from tradeready_gym.live.deployments import Deployment, deployment_names
 
     table = Table("name", "state", "trades", "clock", "equity", "return %", "position", "feed")
-    for deployment in list_deployments():
-        status = deployment.status
-        gone = status["state"] in {"starting", "running"} and not status["alive"]
-        state = "gone (resume it)" if gone else status["state"]
-        equity, roi = status.get("equity"), status.get("roi_pct")
-        held = ", ".join(f"{quantity:.6g} {symbol}" for symbol, quantity in status.get("positions", {}).items())
-        table.add_row(
-            deployment.name,
-            state,
-            "/".join(deployment.symbols) + " " + deployment.timeframe,
-            status.get("virtual_time", "-"),
-            "-" if equity is None else f"{equity:,.2f}",
-            "-" if roi is None else f"{roi:.2f}",
-            held or "none",
-            "stale" if status.get("stale") else status.get("feed", {}).get("state", "-"),
-        )
-    out().print(table if table.row_count else "Nothing is deployed. `tradeready deploy RUN` begins.")
+    names, problems = deployment_names(), []
+    for name in names:
+        try:
+            table.add_row(*_row_of(Deployment.load(name)))
+        except StoreError as error:
+            table.add_row(name, "DAMAGED")
+            problems.append(f"{name}: {error}")
+    out().print(table if names else "Nothing is deployed. `tradeready deploy RUN` begins.")
+    for problem in problems:
+        complain(problem)
+    return int(bool(problems))
 
 
 def stop_live(name: str) -> None:
@@ -195,6 +189,23 @@ def remove_live(name: str) -> None:
 
     Deployment.load(name).remove()
     out().print(f"{name} is removed")
+
+
+def _row_of(deployment: "Deployment") -> tuple[str, ...]:
+    status = deployment.status
+    gone = status["state"] in {"starting", "running"} and not status["alive"]
+    equity, roi = status.get("equity"), status.get("roi_pct")
+    held = ", ".join(f"{quantity:.6g} {symbol}" for symbol, quantity in status.get("positions", {}).items())
+    return (
+        deployment.name,
+        "gone (resume it)" if gone else status["state"],
+        "/".join(deployment.symbols) + " " + deployment.timeframe,
+        str(status.get("virtual_time", "-")),
+        "-" if equity is None else f"{equity:,.2f}",
+        "-" if roi is None else f"{roi:.2f}",
+        held or "none",
+        "stale" if status.get("stale") else str(status.get("feed", {}).get("state", "-")),
+    )
 
 
 def _start(deployment: "Deployment", steps: int | None, background: bool) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -26,7 +27,8 @@ _Account = Annotated[
 _Scopes = Annotated[
     tuple[Literal["read", "write", "paper", "admin"], ...],
     Parameter(
-        help="What it may do; say it again for several. By default everything, for another account than the owner's all but admin."
+        negative=(),
+        help="What it may do; say it again for several. By default everything, for another account than the owner's all but admin.",
     ),
 ]
 
@@ -37,10 +39,13 @@ def list_keys(*, account: _Account = None, home: _Home = None, database_url: _Ur
         from tradeready_gym.platform.lost_keys import keys_of
 
         name, found = keys_of(database, account)
-    table = Table("id", "name", "begins with", "scopes", "made", "last used", "revoked", title=Text(f"keys of {name}"))
+    table = Table(title=Text(f"keys of {name}"), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("id", "name", "begins with", "scopes", "made", "last used", "revoked"):
+        # to be copied, and to be compared
+        table.add_column(heading, no_wrap=heading in {"id", "begins with"})
     for key in found:
-        moments = (str(key[field] or "-")[:16].replace("T", " ") for field in _MOMENTS)
-        cells = (key["key_id"], key["name"], key["api_key_preview"], " ".join(key["scopes"]), *moments)
+        days = (str(key[moment] or "-")[:10] for moment in ("created_at", "last_used_at", "revoked_at"))
+        cells = (key["key_id"], key["name"], key["api_key_preview"], " ".join(key["scopes"]), *days)
         table.add_row(*(Text(cell) for cell in cells))
     out().print(table if found else "No key; `tradeready keys new` makes one.")
 
@@ -80,9 +85,6 @@ def revoke_key(key_id: str, *, home: _Home = None, database_url: _Url = "") -> N
 
         name = revoke(database, key_id)
     out().print(Text(f"{key_id} ({name}) opens nothing any more"), soft_wrap=True)
-
-
-_MOMENTS = ("created_at", "last_used_at", "revoked_at")
 
 
 @contextmanager

@@ -1,7 +1,11 @@
 """`tradeready serve`."""
 
+import gc
+import shlex
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -72,12 +76,13 @@ def serve(
         Let accounts deploy the agents of their runs, each in a process of this machine.
     """
     try:
-        import uvicorn
+        with _kept():
+            import uvicorn
 
-        from tradeready_gym.platform import Limits, Settings
-        from tradeready_gym.platform.accounts import ensure_owner, is_owned
-        from tradeready_gym.platform.app import create_app
-        from tradeready_gym.platform.settings import default_home
+            from tradeready_gym.platform import Limits, Settings
+            from tradeready_gym.platform.accounts import ensure_owner, is_owned
+            from tradeready_gym.platform.app import create_app
+            from tradeready_gym.platform.settings import default_home
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"{INSTALL} ({error})") from error
     if documented_rates and requests_per_minute is not None:
@@ -148,10 +153,22 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+@contextmanager
+def _kept() -> Iterator[None]:
+    # what is imported stays: to look for garbage in it, again and again, takes a seventh of the start
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def _another_key(home: Path | None, database_url: str) -> str:
     # an address may have a password in it
-    where = (f" --home {home}" if home else "") + (" --database-url ..." if database_url else "")
-    return f"tradeready keys new{where}"
+    below = f" --home {shlex.quote(str(home.expanduser().absolute()))}" if home else ""
+    return f"tradeready keys new{' --database-url ...' if database_url else below}"
 
 
 def _say(line: str) -> None:

@@ -30,7 +30,7 @@ def kept_actions(engine: Engine, actions: bytes | bytearray) -> Kept | None:
 
 class ActionLog:
     """What finished episodes of a vector environment can be played from: those of its first `ALWAYS_KEPT` sub-environments,
-    and of the first `WATCHED` each that returned more, or less, than every one before.
+    and of the first `WATCHED` each that returned more, or less, than every one of theirs before.
 
     Memory is for twice the longest episode that runs, at most `LONGEST` actions each.
     """
@@ -57,11 +57,13 @@ class ActionLog:
         """
         ended = np.flatnonzero(over)
         wanted = ended < ALWAYS_KEPT
-        best, worst = int(np.argmax(returns)), int(np.argmin(returns))
-        if returns[best] > self._best:
-            self._best, wanted[best] = returns[best], True
-        if returns[worst] < self._worst:
-            self._worst, wanted[worst] = returns[worst], True
+        watched = np.flatnonzero(ended < self.environments)
+        if len(watched):
+            best, worst = watched[np.argmax(returns[watched])], watched[np.argmin(returns[watched])]
+            if returns[best] > self._best:
+                self._best, wanted[best] = returns[best], True
+            if returns[worst] < self._worst:
+                self._worst, wanted[worst] = returns[worst], True
         if not wanted.any():
             return None
         played = _played(engine)[ended].tolist()

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from tradeready_gym.live.market import newest_features
 from tradeready_gym.orders import Order
 
 _LOOK_EVERY = 0.25
+_PLACE = re.compile(r" at 0x[0-9a-fA-F]+")
 CAPACITY = 65_536  # 45 days of minutes; a market that fills up moves into twice the room
 
 
@@ -123,6 +125,7 @@ class LiveTradingEnv(TradingEnvironment):
             self._earned, self._passed = 0.0, 0  # in candles that were let pass since the last decision
             self._refused: list[dict[str, Any]] = []
             self._own_table()
+            self.engine.pipeline.forget(market.candles)
 
     def __repr__(self) -> str:
         return f"LiveTradingEnv({type(self.feed).__name__}, symbols={self.feed.symbols!r}, timeframe={self.feed.timeframe.label!r})"
@@ -475,7 +478,9 @@ def _journaled(feed: Feed, journal: str | Path | SessionJournal, description: Ma
 
 
 def _described(feed: Feed, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {name: repr(value) for name, value in sorted(arguments.items()) if name not in _NOT_THE_STEP}
+    given = sorted(item for item in arguments.items() if item[0] not in _NOT_THE_STEP)
+    # what has no repr of its own says where in the memory it is, which no other process has
+    plain = {name: _PLACE.sub("", repr(value)) for name, value in given}
     return {"symbols": list(feed.symbols), "timeframe": feed.timeframe.label, **plain}
 
 

@@ -35,5 +35,10 @@ class RecentlyUsed(Generic[Key, Value]):
             while len(self._items) > self._entries or self._oversized():
                 self._items.popitem(last=False)
 
+    def forget(self, key: Key) -> None:
+        """Keep it no longer, if it is there."""
+        with self._lock:
+            self._items.pop(key, None)
+
     def _oversized(self) -> bool:
         return self._size is not None and sum(size for _, size in self._items.values()) > self._size

@@ -123,6 +123,10 @@ class FeaturePipeline:
             _tables.put((candles.fingerprint, self), table, table.nbytes)
         return table
 
+    def forget(self, candles: "Candles") -> None:
+        """Do not keep the table of these candles for others: nobody else will meet them, as with a market that grows."""
+        _tables.forget((candles.fingerprint, self))
+
     def _compute(self, candles: "Candles") -> NDArray[np.float32]:
         table = np.empty((len(candles.symbols), len(candles), self.width), dtype=np.float32)
         low, high = self.low.astype(np.float64), self.high.astype(np.float64)

@@ -73,19 +73,20 @@ _FORMS: Final = ", ".join(
 )
 
 
-def parse_feature(name: str, columns: Collection[str] = ()) -> Feature:
-    """The market feature called `name`: the library's, any period as in `rsi_21`, or one of the user's own `columns`.
+def parse_feature(name: str, columns: Collection[str] | None = None) -> Feature:
+    """The market feature called `name`: the library's, any period as in `rsi_21`, or one of the user's own `columns`; None is
+    that nobody knows them yet, and then a column is a `Column(name)`.
 
     Raises:
         UnknownName: nothing is called that; lists the known names, the columns and the nearest match.
         ConfigurationError: the name could mean a library feature and a column, or its period is not usable.
     """
     found = library_feature(name)
-    if name not in columns:
+    if name not in (columns or ()):
         if found is None:
-            raise UnknownName(
-                "feature", name, [*KNOWN_NAMES, *columns], f" Any period will do: {_FORMS}.{_column_hint(columns)}"
-            )
+            known = [*KNOWN_NAMES, *(columns or ())]
+            hint = f"{_object_hint(name)} Any period will do: {_FORMS}.{_column_hint(name, columns)}"
+            raise UnknownName("feature", name, known, hint)
         return found
     if found is not None:
         raise ConfigurationError(
@@ -95,7 +96,7 @@ def parse_feature(name: str, columns: Collection[str] = ()) -> Feature:
     return Column(name)
 
 
-def as_feature(item: str | Feature | FeatureFunction, columns: Collection[str] = ()) -> Feature:
+def as_feature(item: str | Feature | FeatureFunction, columns: Collection[str] | None = None) -> Feature:
     """A market feature from its name, from a plain Python function, or as it is.
 
     Raises:
@@ -138,5 +139,16 @@ def library_feature(name: str) -> Feature | None:
     return WITH_PERIOD[form[1]][0](int(form[2]))
 
 
-def _column_hint(columns: Collection[str]) -> str:
+def _object_hint(name: str) -> str:
+    from tradeready_gym.features.described import DESCRIBED  # which knows this page
+
+    kind = DESCRIBED.get(name.lower())
+    if kind is None:
+        return ""
+    return f" {name!r} needs parameters: give {kind.__name__}(...), or in a file a mapping with name and parameters."
+
+
+def _column_hint(name: str, columns: Collection[str] | None) -> str:
+    if columns is None:
+        return f" A column of your own data is Column({name!r}) here."
     return "" if columns else " The data bring no columns of their own."

@@ -33,11 +33,19 @@ class SymbolStatistics:
 
 @dataclass(frozen=True)
 class Scaler(Feature):
-    """The shape of the scalers: `(value - offset) / scale`, each symbol by its own statistics of the fitted span."""
+    """The shape of the scalers: `(value - offset) / scale`, each symbol by its own statistics of the fitted span.
+
+    `feature` is a name, a Feature or a plain function, as in a pipeline.
+    """
 
     feature: Feature
     statistics: tuple[SymbolStatistics, ...] = ()
     fitted_span: Span | None = None
+
+    def __post_init__(self) -> None:
+        from tradeready_gym.features.registry import as_feature
+
+        object.__setattr__(self, "feature", as_feature(self.feature))
 
     @property
     def name(self) -> str:
@@ -130,6 +138,7 @@ class MinMaxScaler(Scaler):
     clip: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_range("minmax feature_min and feature_max", self.feature_min, self.feature_max)
 
     @property

@@ -29,6 +29,7 @@ STATES = ("starting", "running", "stopped", "flat", "killed", "ruined", "feed en
 ORDERS = ("stop", "flatten")
 _LOG_BYTES = 16_384
 _NOT_WRITTEN = ("directory",)
+_FIGURES = ("equity", "roi_pct", "cash", "step", "open_orders")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Deployment:
         """The deployment of this name.
 
         Raises:
-            StoreError: there is none; the message lists those that there are.
+            StoreError: there is none, and the message lists those that there are; or its card is damaged.
         """
         path = (directory or deployments_directory()) / name / "card.json"
         try:
@@ -94,10 +95,12 @@ class Deployment:
             tuples = {"symbols": tuple(values["symbols"]), "allow": tuple(values.get("allow", ()))}
             return cls(**values | tuples | {"directory": directory})
         except FileNotFoundError as error:
-            known = ", ".join(deployment.name for deployment in list_deployments(directory)) or "none yet"
+            known = ", ".join(deployment_names(directory)) or "none yet"
             raise StoreError(f"no deployment {name!r} in {path.parent.parent}; there are: {known}") from error
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
+            raise StoreError(
+                f"{path} is damaged ({error}). Put a copy of it back, or move its folder away and deploy the agent again"
+            ) from error
 
     @property
     def status(self) -> dict[str, Any]:
@@ -105,12 +108,20 @@ class Deployment:
 
         A process that trades holds the lock of its folder, which nothing but its end lets go; one that is starting is known by
         its number only.
+
+        Raises:
+            StoreError: what it said is damaged.
         """
+        path = self.folder / "status.json"
         try:
-            status: dict[str, Any] = json.loads((self.folder / "status.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except OSError:
             return {"state": "never started", "alive": False, "problem": None}
-        state = status.get("state")
+        except ValueError as error:
+            raise _damaged(path, str(error)) from error
+        if not _is_status(status):
+            raise _damaged(path, "it has other fields than a deployment's")
+        state = status["state"]
         alive = state in {"starting", "running"} and is_held(self.folder)
         return status | {"alive": alive or (state == "starting" and _is_alive(status.get("pid")))}
 
@@ -170,15 +181,40 @@ def deployments_directory() -> Path:
     return Path(os.environ.get("TRADEREADY_HOME") or "~/.tradeready").expanduser().absolute() / "live"
 
 
+def deployment_names(directory: Path | None = None) -> list[str]:
+    """Those of all deployments, also of damaged ones; folders that hold none are left out."""
+    return sorted(card.parent.name for card in (directory or deployments_directory()).glob("*/card.json"))
+
+
 def list_deployments(directory: Path | None = None) -> list[Deployment]:
-    """All of them, by name; folders that hold none are left out. `directory` is `live` under `TRADEREADY_HOME` by default."""
-    cards = sorted((directory or deployments_directory()).glob("*/card.json"))
-    return [Deployment.load(card.parent.name, directory) for card in cards]
+    """All of them, by name. `directory` is `live` under `TRADEREADY_HOME` by default.
+
+    Raises:
+        StoreError: a card is damaged; load those of `deployment_names` one by one to get at the others.
+    """
+    return [Deployment.load(name, directory) for name in deployment_names(directory)]
 
 
 def decisions_of(deployment: Deployment, last: int) -> list[dict[str, Any]]:
     """The newest decisions, oldest first: `last` of them, or as many as the newest 256 KiB of the log hold."""
     return read_decisions(deployment.folder, last)
+
+
+def _is_status(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("state"), str):
+        return False
+    positions, feed = found.get("positions", {}), found.get("feed", {})
+    if not isinstance(positions, dict) or not isinstance(feed, dict):
+        return False
+    figures = [*(found.get(name, 0) for name in _FIGURES), *positions.values()]
+    return all(isinstance(figure, int | float) for figure in figures)
+
+
+def _damaged(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"{path} is damaged ({why}). A process that is at work writes it anew with its next candle; else remove this file, and "
+        f"resume the deployment"
+    )
 
 
 def _is_alive(pid: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from tradeready_gym.errors import StoreError
 from tradeready_gym.evaluation import ExpectationFan
 from tradeready_gym.live.deployments import write_json
 
@@ -69,12 +70,20 @@ class Watch:
     Args:
         folder: of the deployment.
         step: the length of a candle, microseconds.
+
+    Raises:
+        StoreError: its file holds something else than a curve.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
         self._path, self._step = folder / CURVE, step
         self._expectation = Expectation.load(folder)
         self._state = curve_of(folder)
+        if self._state and not _is_curve(self._state):
+            raise StoreError(
+                f"{self._path} is damaged: it holds something else than a curve. Remove this file and resume the deployment: the "
+                f"curve begins anew, the account goes on"
+            )
 
     def begin(self, time: int, equity: float) -> None:
         """An account begins at this moment, unless one is being watched already."""
@@ -128,6 +137,16 @@ def curve_of(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _is_curve(state: Mapping[str, Any]) -> bool:
+    try:
+        points = [value for candles, equity in state["points"] for value in (candles, equity)]
+        figures = [*(state[name] for name in ("begin", "base", "every", "since")), *points]
+        known = bool(points) and isinstance(state["side"], str) and isinstance(state["was_outside"], bool)
+    except (KeyError, TypeError, ValueError):
+        return False
+    return known and all(isinstance(figure, int | float) for figure in figures) and state["base"] > 0
 
 
 def sentence(expectation: Expectation, verdict: Mapping[str, Any], since: str) -> str:

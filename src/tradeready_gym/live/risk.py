@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.market.replayer import DAY_MICROSECONDS
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,29 @@ class AgentLimits:
         if unknown:
             raise ConfigurationError(f"limits are {', '.join(cls.__dataclass_fields__)}; got {', '.join(unknown)}")
         return cls(**values)
+
+
+class DailyLoss:
+    """The kill switch of an agent: whether a day (UTC) has lost `percent` of the equity with which it began.
+
+    A candle belongs to the day in which it opened, so the one that ends at midnight is judged by the day that ends with it.
+
+    Args:
+        percent: the loss at which it is too much, in per cent.
+        day: days since 1970 of the day that is judged; None before the first moment.
+        equity: with which that day began.
+    """
+
+    def __init__(self, percent: float, day: int | None = None, equity: float = 0.0) -> None:
+        self._left = 1.0 - percent / 100.0
+        self.day, self.equity = day, equity
+
+    def see(self, clock: int, equity: float) -> bool:
+        """Take the equity at a candle's end, microseconds since 1970; whether the day of that candle has lost too much."""
+        lost = self.day is not None and equity <= self.equity * self._left
+        if clock // DAY_MICROSECONDS != self.day:
+            self.day, self.equity = clock // DAY_MICROSECONDS, equity
+        return lost
 
 
 @dataclass(frozen=True)

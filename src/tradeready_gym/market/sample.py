@@ -9,6 +9,8 @@ from tradeready_gym.market.sources.files import load_file
 
 SAMPLE_SYMBOL = "BTCUSDT"
 SAMPLE_TIMEFRAME = "1h"
+# where it begins and ends: who only lists it need not read it
+SAMPLE_SPAN = ("2021-01-01T00:00:00Z", "2024-01-01T00:00:00Z")
 
 
 @cache

@@ -159,18 +159,16 @@ def revoke_key(connection: Connection, caller: Principal, key_id: str) -> None:
     """Take a key back, with the logins that came from it; at once.
 
     Raises:
-        NotFound: the account has no such key.
-        Forbidden: the key can do what the caller cannot, or is another agent's.
+        NotFound: the caller sees no such key.
+        Forbidden: the key can do what the caller cannot.
     """
     mine = (api_keys.c.id == key_id) & (api_keys.c.account_id == caller.account_id)
     # a database may refuse a NUL
     row = None if "\0" in key_id else connection.execute(select(api_keys).where(mine)).first()
-    if row is None:
+    if row is None or not caller.may_see(row.agent_id):
         raise no_key(key_id)
     for scope in row.scopes.split():
         caller.require(scope)
-    if caller.agent_id is not None and row.agent_id != caller.agent_id:
-        raise Forbidden("an agent's key revokes that agent's keys only; use a key of the account")
     connection.execute(update(api_keys).where(mine).values(revoked_at=clock.now()))
     connection.execute(delete(logins).where(logins.c.key_id == key_id))
 
@@ -236,10 +234,15 @@ def require_good(database: Database, credential: Credential) -> None:
 
 
 def log_in(database: Database, principal: Principal, hours: float) -> tuple[str, int]:
-    """A token that stands for this principal, and when it expires."""
+    """A token that stands for this principal, and when it expires.
+
+    Raises:
+        Unauthorised: its key was revoked meanwhile.
+    """
     token = keys.new_key("tk_")
     expires = clock.now() + int(hours * 3_600_000_000)
     with database.write() as connection:
+        _require_unrevoked(connection, principal.key_id)
         connection.execute(delete(logins).where(logins.c.expires_at < clock.now()))
         connection.execute(
             insert(logins).values(
@@ -352,6 +355,15 @@ def _key_row(connection: Connection, found: str) -> Row[Any]:
         raise Unauthorised("the API key is unknown or revoked; make one at /settings")
     _require_active(row)
     return row
+
+
+def _require_unrevoked(connection: Connection, key_id: str | None) -> None:
+    # who revokes a key ends the logins that there are; the lock has one that is being made wait for that, or be there
+    good = (
+        select(api_keys.c.id).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None)).with_for_update(read=True)
+    )
+    if key_id is not None and connection.execute(good).first() is None:
+        raise Unauthorised("the API key is unknown or revoked; make one at /settings")
 
 
 def _login_row(connection: Connection, found: str) -> Row[Any]:

@@ -121,9 +121,10 @@ class _Intake:
         elif kind in {"episode", "episodes"}:
             self._pending.setdefault(run_id, []).extend(_episodes(record, at))
         elif kind == "complete":
-            status = body.get("status")
+            status, reason = body.get("status"), body.get("reason")
             self._flush(run_id)
-            self._complete(run_id, status if status in {"failed", "cancelled"} else "completed", at)
+            ended = status if status in {"failed", "cancelled"} else "completed"
+            self._complete(run_id, ended, at, reason if isinstance(reason, str) else None)
 
     def _register(self, run_id: str, config: dict[str, Any], at: int | None) -> None:
         try:
@@ -148,9 +149,9 @@ class _Intake:
         except NotFound:
             self._unknown.add(run_id)
 
-    def _complete(self, run_id: str, status: str, at: int | None) -> None:
+    def _complete(self, run_id: str, status: str, at: int | None, reason: str | None) -> None:
         try:
-            runs.complete(self._connection, self._owner, run_id, status, at)
+            runs.complete(self._connection, self._owner, run_id, status, at, reason)
             self._touched.add(run_id)
         except NotFound:
             self._unknown.add(run_id)

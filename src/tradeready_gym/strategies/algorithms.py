@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from gymnasium import spaces
+
+from tradeready_gym.engine import Engine
 from tradeready_gym.errors import ConfigurationError, UnknownName
 
 _HOMES = {
@@ -26,6 +29,15 @@ ALGORITHMS = tuple(_HOMES)
 PPO_DEFAULTS: Mapping[str, Any] = MappingProxyType({"n_steps": 64, "n_epochs": 4, "learning_rate": 1e-3})
 BATCHES = 4
 DEFAULT_NUM_ENVS = {"PPO": 256, "MaskablePPO": 256, "RecurrentPPO": 64}
+# what is not here takes all of them
+_ACTIONS: Mapping[str, tuple[type[spaces.Space[Any]], ...]] = {
+    "DDPG": (spaces.Box,),
+    "DQN": (spaces.Discrete,),
+    "MaskablePPO": (spaces.Discrete, spaces.MultiDiscrete),
+    "QRDQN": (spaces.Discrete,),
+    "SAC": (spaces.Box,),
+    "TD3": (spaces.Box,),
+}
 _EXPLORATION_NOISE = 0.1
 # transitions per gradient step with one environment, in Stable-Baselines3
 _TRANSITIONS_PER_UPDATE = {"DQN": 4, "QRDQN": 4, "SAC": 1, "TD3": 1, "DDPG": 1}
@@ -59,6 +71,21 @@ def find_algorithm(model: str | type[Any]) -> type[Any]:
             f"{name} needs sb3-contrib, which is part of an extra: pip install 'tradeready-gym[sb3]'"
         )
     return getattr(importlib.import_module(home), name)  # type: ignore[no-any-return]
+
+
+def refuse_action_space(algorithm: type[Any], engine: Engine) -> None:
+    """Raise `ConfigurationError` if the algorithm cannot learn the actions of an engine; a class of others' decides itself."""
+    scheme = engine.spec.action_scheme
+    space = scheme.action_space(len(engine.symbols))
+    kinds = _ACTIONS.get(algorithm.__name__)
+    if kinds is None or isinstance(space, kinds):
+        return
+    takes = " and ".join(kind.__name__ for kind in kinds)
+    others = [name for name in ALGORITHMS if isinstance(space, _ACTIONS.get(name, (spaces.Space,)))]
+    raise ConfigurationError(
+        f"{algorithm.__name__} takes the actions of a {takes} space; {scheme!r} has a {type(space).__name__}. Take another "
+        f"action scheme, or one of {', '.join(others)}"
+    )
 
 
 def algorithm_at(place: str) -> type[Any]:

@@ -164,9 +164,8 @@ class RandomTrader(Rule):
     share `size` of the equity (of the symbol's equal part), else nothing. Episodes with different seeds draw differently.
 
     `holdings`, float64 (K, S), replace `invested` and `size`: what it draws is one of these rows, shares of the equity that may be
-    below 0 (short) or above 1 (borrowed), for all symbols at once. Traders side by side draw from
-    different parts of them. Of `choices` rows drawn it takes the one that is furthest from what it held, for somebody who goes
-    to and fro.
+    below 0 (short) or above 1 (borrowed), for all symbols at once. Traders side by side draw from different parts of them. Of
+    `choices` rows drawn it takes the one that is furthest from what it held, for somebody who goes to and fro.
 
     Raises:
         ConfigurationError: a number outside [0, 1], holdings of another shape or that are not finite, or choices below 1.
@@ -248,7 +247,8 @@ class RandomTrader(Rule):
         again = self._draws.random(count) < self.redraw
         # one from each of so many parts of the rows: what they hold on average is not left to luck, nor to how few they are
         parts = self._draws.permuted(np.tile(np.arange(count)[:, None], self.choices), axis=0)
-        rows = holdings[((parts + self._draws.random(parts.shape)) * (len(holdings) / count)).astype(np.int64)]
+        places = ((parts + self._draws.random(parts.shape)) * (len(holdings) / count)).astype(np.int64)
+        rows = holdings[np.minimum(places, len(holdings) - 1)]  # the end of the last part may round up
         if self._wants is None:
             self._wants = rows[:, 0].copy()
             return self._wants

@@ -1,13 +1,15 @@
 """What nobody can see in the figures themselves: on what they were taken on trust, and where they were too easy to get."""
 
-from collections.abc import Mapping
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tradeready_gym.engine import Engine
 from tradeready_gym.exchanges import SimulatedExchange
-from tradeready_gym.features import Feature
-from tradeready_gym.features.base import LibraryFeature
-from tradeready_gym.features.custom import Column
+from tradeready_gym.features import CustomFeature, Feature
+
+_USUAL = {name: given.default for name, given in inspect.signature(SimulatedExchange).parameters.items()}
 
 
 def cautions_of(engine: Engine) -> list[dict[str, str]]:
@@ -30,13 +32,15 @@ def cautions_of(engine: Engine) -> list[dict[str, str]]:
 
 
 def given_columns(engine: Engine) -> tuple[str, ...]:
-    """The data's own columns that the agent may see: those that features name, or all where a feature is somebody's function."""
+    """The data's own columns that the agent may see: those that features name, or all where a feature is somebody's function,
+    however deep it stands in others.
+    """
     names = sorted({name for replayer in engine.replayers for name in replayer.candles.columns})
-    features = engine.pipeline.market_features
-    if any(_reads_anything(feature) for feature in features):
+    parts = list(_parts_of(engine.pipeline.market_features))
+    if any(isinstance(part, Feature) and _reads_anything(part) for part in parts):
         return tuple(names)
-    shown = repr(engine.pipeline)
-    return tuple(name for name in names if name in engine.pipeline.column_names or repr(name) in shown)
+    named = {part for part in parts if isinstance(part, str)}
+    return tuple(name for name in names if name in named)
 
 
 def is_free(exchange: SimulatedExchange) -> bool:
@@ -46,11 +50,13 @@ def is_free(exchange: SimulatedExchange) -> bool:
 
 
 def changes_since(trained: Mapping[str, Any], judged: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The arguments that are others where an agent is judged than where it was trained; None is the default."""
+    """The arguments that are others where an agent is judged than where it was trained; None is the default, and who spells out
+    an exchange's default has changed nothing.
+    """
     return {
         name: {"trained": trained.get(name), "judged": judged.get(name)}
         for name in sorted({*trained, *judged})
-        if trained.get(name) != judged.get(name)
+        if trained.get(name, _USUAL.get(name)) != judged.get(name, _USUAL.get(name))
     }
 
 
@@ -62,8 +68,18 @@ def changes_words(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [f"NOT AS IT WAS TRAINED: {'; '.join(said)}."] if said else []
 
 
+def _parts_of(value: Any) -> Iterator[Any]:
+    yield value
+    if dataclasses.is_dataclass(value):
+        value = tuple(getattr(value, field.name) for field in dataclasses.fields(value))
+    if isinstance(value, tuple | list):
+        for item in value:
+            yield from _parts_of(item)
+
+
 def _reads_anything(feature: Feature) -> bool:
-    return not isinstance(feature, (LibraryFeature, Column))
+    # ours read what they name, and nothing else
+    return isinstance(feature, CustomFeature) or not type(feature).__module__.startswith("tradeready_gym.")
 
 
 def _shown(value: Any) -> str:

@@ -35,7 +35,10 @@ class Comparison:
     @property
     def random_traders(self) -> Evaluation:
         """All random traders together."""
-        return replace(self.random[0], episodes=tuple(episode for one in self.random for episode in one.episodes))
+        episodes = tuple(episode for one in self.random for episode in one.episodes)
+        return replace(
+            self.random[0], episodes=episodes, seeds=tuple(seed for one in self.random for seed in one.seeds)
+        )
 
     @property
     def baselines(self) -> tuple[Evaluation, Evaluation, Evaluation, Evaluation]:

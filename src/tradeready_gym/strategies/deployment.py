@@ -19,7 +19,8 @@ from tradeready_gym.live.decisions import DecisionLog
 from tradeready_gym.live.deployments import ORDERS, Deployment, write_json
 from tradeready_gym.live.expectation import Watch
 from tradeready_gym.live.lock import held
-from tradeready_gym.live.risk import AgentLimits
+from tradeready_gym.live.risk import AgentLimits, DailyLoss
+from tradeready_gym.market.replayer import DAY_MICROSECONDS
 from tradeready_gym.market.timeframe import format_time
 from tradeready_gym.orders import Order
 from tradeready_gym.registration import REGISTERED, make_live_environment
@@ -31,7 +32,6 @@ from tradeready_gym.tracking import clock
 
 _POLL_SECONDS = 0.25
 _PATIENCE = 10.0  # seconds to wait for a price at which to sell
-_DAY = 86_400_000_000
 COMPACT_BYTES = (
     1024 * 1024
 )  # what is written into the journal until the account as it is takes its place: days of minutes
@@ -111,7 +111,10 @@ class _Worker:
         self._compact_at = COMPACT_BYTES
         # of a day on which it was stopped or killed, the rest is the same day
         before = deployment.status
-        self._day, self._day_equity = int(before.get("day", -1)), float(before.get("day_equity", 0.0))
+        # without a status that says it, the day that is begins with the first of its candles that the journal has
+        self._judged: int | None = before.get("judged")
+        known = (None, 0.0) if self._judged is None else (int(before["day"]), float(before["day_equity"]))
+        self._loss = DailyLoss(deployment.daily_loss_pct, *known)
         self._counts = {name: int(before.get(name, 0)) for name in _COUNTS}
         self._info: dict[str, Any] = {}
         self._watch_equity = Watch(deployment.folder, environment.feed.timeframe.microseconds)
@@ -237,11 +240,15 @@ class _Worker:
         return [(answer["symbol"], answer["reason"]) for answer in answers if answer["status"] != "filled"]
 
     def _lost_too_much(self) -> bool:
-        day = self.environment.clock_time // _DAY
-        equity = float(self._info["equity"])
-        if day != self._day:
-            self._day, self._day_equity = day, equity
-        return equity <= self._day_equity * (1.0 - self._deployment.daily_loss_pct / 100.0)
+        clock, curve = self.environment.clock_time, self.environment.exchange.performance
+        clocks = (
+            clock + (curve["row"] - curve["row"][-1]).astype(np.int64) * self.environment.feed.timeframe.microseconds
+        )
+        # each candle that has closed since, also those that passed without a decision; the newest again, to be killed again
+        since = clock // DAY_MICROSECONDS * DAY_MICROSECONDS - 1 if self._judged is None else self._judged
+        new, self._judged = clocks > min(since, clock - 1), clock
+        lost = [self._loss.see(*at) for at in zip(clocks[new].tolist(), curve["equity"][new].tolist(), strict=True)]
+        return any(lost)
 
     def _watch(self, done: threading.Event) -> None:
         control = self._deployment.folder / "control"
@@ -297,8 +304,9 @@ class _Worker:
                 "cash": exchange.balance,
                 "positions": dict(exchange.portfolio),
                 "open_orders": len(exchange.open_orders),
-                "day": self._day,
-                "day_equity": self._day_equity,
+                "judged": self._judged,
+                "day": self._loss.day,
+                "day_equity": self._loss.equity,
             }
         if self._verdict is not None:
             status["expectation"] = self._verdict

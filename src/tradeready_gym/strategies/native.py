@@ -1,5 +1,7 @@
 """From somebody's environment to the compiled vector environments that strategies train and play on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium
@@ -13,6 +15,7 @@ from tradeready_gym.engine import Engine
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
 from tradeready_gym.envs.trading import HOOKS
 from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.tracking import TrainingTracker
 
 NativeEnvironment = TradingEnvironment | TradingVectorEnvironment
 
@@ -30,7 +33,7 @@ def native_environment(environment: Any) -> NativeEnvironment:
     inner = environment
     while isinstance(inner, gymnasium.Wrapper) and type(inner) in _TRANSPARENT:
         inner = inner.env
-    if isinstance(inner, gymnasium.Wrapper):
+    if isinstance(inner, gymnasium.Wrapper) and isinstance(inner.unwrapped, NativeEnvironment):
         raise ConfigurationError(
             f"a strategy plays the composition of an environment on a vector environment of its own, which would not have "
             f"the wrapper {type(inner).__name__}; give what it does as a parameter of the environment "
@@ -39,7 +42,8 @@ def native_environment(environment: Any) -> NativeEnvironment:
         )
     if not isinstance(inner, NativeEnvironment):
         raise ConfigurationError(
-            f"environment must be a TradingEnvironment or a TradingVectorEnvironment; got {type(inner).__name__}"
+            f"environment must be a TradingEnvironment or a TradingVectorEnvironment; got "
+            f"{type(getattr(inner, 'unwrapped', inner)).__name__}"
         )
     hooks = [name for name in HOOKS if getattr(type(inner), name, None) is not getattr(TradingEnvironment, name)]
     if isinstance(inner, TradingEnvironment) and hooks:
@@ -89,6 +93,19 @@ def expect_episodes(training: TradingVectorEnvironment, steps: int) -> None:
     episodes = steps // training.num_envs // -(-spec.episode_length // spec.candles_per_action) * training.num_envs
     if episodes:
         training.tracker.expect(episodes)
+
+
+@contextmanager
+def told_how_it_ends(tracker: TrainingTracker | None) -> Iterator[None]:
+    """Complete the run as what ends its training early: an error is a failure, Ctrl-C a cancellation."""
+    try:
+        yield
+    except BaseException as error:
+        if tracker is not None and isinstance(error, KeyboardInterrupt):
+            tracker.complete_run("cancelled", "interrupted by Ctrl-C")
+        elif tracker is not None and isinstance(error, Exception):
+            tracker.complete_run("failed", f"{type(error).__name__}: {error}")
+        raise
 
 
 def interface_of(environment: NativeEnvironment) -> AgentInterface:

@@ -16,6 +16,7 @@ from tradeready_gym.exchanges import (
     VolumeShareSlippage,
 )
 from tradeready_gym.market import Span
+from tradeready_gym.market.symbols import quote_of
 from tradeready_gym.rendering.report import Curve, Report, ReportFill
 from tradeready_gym.rendering.words import MONTHS, time_utc
 from tradeready_gym.strategies.baselines import RandomTrader
@@ -30,19 +31,19 @@ from tradeready_gym.strategies.trace import Trace, count_actions
 
 # heading, metric, format; used by the page and by the command line
 COLUMNS = (
-    ("return %", "roi_pct", "{:.1f}"),
+    ("return %", "roi_pct", "{:,.1f}"),
     ("Sharpe", "sharpe_ratio", "{:.2f}"),
     ("Sortino", "sortino_ratio", "{:.2f}"),
     ("max DD %", "max_drawdown_pct", "{:.1f}"),
-    ("trades", "total_trades", "{:.0f}"),
-    ("turnover", "turnover", "{:.1f}"),
-    ("fees", "fees_paid", "{:.0f}"),
+    ("trades", "total_trades", "{:,.0f}"),
+    ("turnover", "turnover", "{:,.1f}"),
+    ("fees", "fees_paid", "{:,.0f}"),
     ("time in %", "exposure", "{:.0%}"),
 )
 
 # heading, name on the card, format; a name that ends in _days is made from steps or candles
 DETAILS = (
-    ("a year %", "annual_return_pct", "{:z.1f}"),
+    ("a year %", "annual_return_pct", "{:z,.1f}"),
     ("volatility %", "annual_volatility_pct", "{:.1f}"),
     ("Calmar", "calmar_ratio", "{:z.2f}"),
     ("Omega", "omega_ratio", "{:.2f}"),
@@ -67,7 +68,7 @@ def comparison_report(
     """The page of a comparison; `traced` is the episode of its first agent, in the first of several data sets."""
     engine = environment.engine
     candles = engine.replayers[0].candles
-    span = spans_of(engine)[0]
+    span, unit = spans_of(engine)[0], quote_of(engine.symbols)
     shown = slice(*np.searchsorted(candles.times, [span.start, span.end]).tolist())
     baselines = comparison.baselines[:3]
     curves = [_curve(agent, False) for agent in comparison.agents] + [_curve(one, True) for one in baselines]
@@ -78,12 +79,15 @@ def comparison_report(
         periods_per_year=periods_per_year(engine),
         badges=_badges(comparison, card),
         remarks=remarks,
-        facts=_facts(comparison, card),
+        facts=_facts(comparison, card, unit),
         rows=[
-            *(figures_row(one) for one in (*comparison.agents, *baselines, comparison.random_traders)),
-            *(row for _, rows in rows_of_sets(comparison, engine) for row in rows),
+            _with_unit(row, unit)
+            for row in (
+                *(figures_row(one) for one in (*comparison.agents, *baselines, comparison.random_traders)),
+                *(row for _, rows in rows_of_sets(comparison, engine) for row in rows),
+            )
         ],
-        details=details_rows(card, engine),
+        details=[_with_unit(row, unit) for row in details_rows(card, engine)],
         symbol=engine.symbols[0] if len(engine.symbols) == 1 else "",
         **_candles_of(candles, shown) if len(engine.symbols) == 1 else {},
         fills=_fills(traced) if len(engine.symbols) == 1 else [],
@@ -147,7 +151,7 @@ def turnover_words(matches: Sequence[Mapping[str, Any]]) -> str:
         return "It never traded, and neither did they."
     turnover = _range([f"{ratio:.2f}" for ratio in (min(ratios), max(ratios))])
     own, theirs = ([one[name] for one in matches] for name in ("mean_weight", "traders_mean_weight"))
-    held = [_range([f"{weight:.0%}" for weight in (min(those), max(those))]) for those in (theirs, own)]
+    held = [_range([_whole_percent(weight) for weight in (min(those), max(those))]) for those in (theirs, own)]
     # who is invested otherwise earns otherwise by what the market did
     astray = max(abs(mine - other) for mine, other in zip(own, theirs, strict=True)) > _ASTRAY
     doubt = " NOT MATCHED: a part of the difference between them is the market's." if astray else ""
@@ -224,6 +228,7 @@ def details_rows(card: Mapping[str, Any], engine: Engine) -> list[dict[str, str]
     return rows
 
 
+_MONEY = {"fees", "slippage"}
 _ASTRAY = 0.1
 _FEW = 5
 FILLS = {"next_open": "next open", "close": "close they were decided on (optimistic)"}
@@ -253,7 +258,7 @@ def _badges(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, 
     return badges
 
 
-def _facts(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _facts(comparison: Comparison, card: Mapping[str, Any], unit: str) -> list[tuple[str, str, str]]:
     agents, trials = card["agents"], card["trials"]["count"]
     hold = comparison.buy_and_hold.median("roi_pct")
     several = len(agents) > 1
@@ -261,7 +266,7 @@ def _facts(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, s
     deflated = [one["deflated_sharpe"] for one in agents if one["deflated_sharpe"] is not None]
     beside = f"{'best seed, ' if several else ''}{_counted(trials, 'trial')}"
     return [
-        ("Return", f"{_middle(agents, 'roi_pct'):+.1f} %", f"{who}; buy and hold {hold:+.1f} %"),
+        ("Return", f"{_middle(agents, 'roi_pct'):+,.1f} %", f"{who}; buy and hold {hold:+,.1f} %"),
         ("Sharpe ratio", _number(_middle(agents, "sharpe_ratio")), _spread(card, who if several else "")),
         (
             "Deflated Sharpe",
@@ -276,8 +281,8 @@ def _facts(comparison: Comparison, card: Mapping[str, Any]) -> list[tuple[str, s
         ),
         (
             "Trades",
-            f"{_middle(agents, 'total_trades'):.0f}",
-            f"fees {_middle(agents, 'fees_paid'):,.0f}{f'; {who}' if several else ''}",
+            f"{_middle(agents, 'total_trades'):,.0f}",
+            f"fees {_middle(agents, 'fees_paid'):,.0f}{f' {unit}' if unit else ''}{f'; {who}' if several else ''}",
         ),
     ]
 
@@ -317,6 +322,11 @@ def _called(strategy: str, episodes: int) -> str:
     return f"{strategy}, {episodes} {'traders' if strategy == RandomTrader().name else 'episodes'}"
 
 
+def _whole_percent(share: float) -> str:
+    # of a short too small to be seen, no -0%
+    return f"{round(share, 2) + 0.0:.0%}"
+
+
 def _range(ends: Sequence[str]) -> str:
     low, high = ends
     return low if low == high else f"{low} to {high}"
@@ -328,6 +338,10 @@ def _row(called: str, evaluations: Sequence[Evaluation]) -> dict[str, str]:
         known = [value for one in evaluations if np.isfinite(value := one.median(metric))]
         row[heading] = _formatted(float(np.median(known)) if known else None, form)
     return row
+
+
+def _with_unit(row: Mapping[str, str], unit: str) -> dict[str, str]:
+    return {f"{name}, {unit}" if unit and name in _MONEY else name: text for name, text in row.items()}
 
 
 def _formatted(value: float | None, form: str) -> str:

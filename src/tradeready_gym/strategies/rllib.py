@@ -20,7 +20,7 @@ from tradeready_gym.strategies.base import Progress, TradingStrategy
 from tradeready_gym.strategies.callbacks import TrainingCallback
 from tradeready_gym.strategies.learned import Learned
 from tradeready_gym.strategies.mismatch import allowed_of, identities_of, refuse_mismatch
-from tradeready_gym.strategies.native import NativeEnvironment, arguments_of, interface_of
+from tradeready_gym.strategies.native import NativeEnvironment, arguments_of, interface_of, told_how_it_ends
 from tradeready_gym.strategies.rollout_environment import ObservationScale, WorkerReport
 from tradeready_gym.strategies.scaling import observation_scale
 from tradeready_gym.strategies.situation import Situation
@@ -327,7 +327,7 @@ class RLlibTradingStrategy(TradingStrategy):
         seed = int(np.random.SeedSequence([self.seed, self.trained_steps]).generate_state(1)[0] >> 2)
         first_seed = self.seed * self.num_envs + self.trained_steps
         try:
-            with algorithm(rollouts, seed, first_seed, self._returns) as made:
+            with told_how_it_ends(tracker), algorithm(rollouts, seed, first_seed, self._returns) as made:
                 if interrupted is not None:
                     put_training_state(made, interrupted["state"])
                 elif self._state:

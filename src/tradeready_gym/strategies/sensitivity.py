@@ -30,11 +30,12 @@ def costs_scaled(exchange: SimulatedExchange) -> dict[str, list[str]]:
 def cost_sensitivity(
     strategy: TradingStrategy, environment: Any, *, multiples: Sequence[float] = MULTIPLES, seed: int | None = None
 ) -> dict[float, Evaluation]:
-    """The strategy's evaluation at each multiple of the environment's fees, slippage, interest and liquidation fee; funding, a transfer
-    between longs and shorts, is that of the market at every multiple (`costs_scaled`).
+    """The strategy's evaluation at each multiple of the environment's fees, slippage, interest and liquidation fee.
 
-    Each data set is played once; `seed` plays one episode instead. It learns nothing in between: an agent that was trained at the costs as they are meets others. Fees of 0 and no
-    slippage show what it foresees; twice and four times, how much of it a worse broker would take.
+    Funding, a transfer between longs and shorts, is that of the market at every multiple (`costs_scaled`). Each data set is
+    played once; `seed` plays one episode instead. It learns nothing in between: an agent that was trained at the costs as they
+    are meets others. Fees of 0 and no slippage show what it foresees; twice and four times, how much of it a worse broker
+    would take.
 
     Raises:
         ConfigurationError: no multiple, a negative one, or a rate that would leave its domain.

@@ -19,6 +19,7 @@ from tradeready_gym.strategies.algorithms import (
     algorithm_at,
     find_algorithm,
     policy_of,
+    refuse_action_space,
     require_stable_baselines,
     with_defaults,
 )
@@ -27,7 +28,13 @@ from tradeready_gym.strategies.callbacks import TrainingCallback
 from tradeready_gym.strategies.generators import borrowed_generators
 from tradeready_gym.strategies.learned import Learned
 from tradeready_gym.strategies.mismatch import allowed_of, identities_of, refuse_mismatch
-from tradeready_gym.strategies.native import NativeEnvironment, expect_episodes, interface_of, vectorise
+from tradeready_gym.strategies.native import (
+    NativeEnvironment,
+    expect_episodes,
+    interface_of,
+    told_how_it_ends,
+    vectorise,
+)
 from tradeready_gym.strategies.scaling import observation_scale
 from tradeready_gym.strategies.situation import Situation
 from tradeready_gym.strategies.training_state import TrainingState, read_replay, write_replay
@@ -155,6 +162,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         return self._run_id
 
     def check(self, environment: NativeEnvironment) -> None:
+        refuse_action_space(self._algorithm, environment.engine)
         if self._bundle is not None:
             refuse_mismatch(self._bundle, self._learned, environment, self._allow)
 
@@ -311,7 +319,7 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         threads = torch.get_num_threads()
         torch.set_num_threads(self.num_threads)
         try:
-            with borrowed_generators():
+            with borrowed_generators(), told_how_it_ends(training.tracker):
                 adapter = StableBaselinesVecEnv(training)
                 gamma = self._model.gamma if self._model is not None else self.model_kwargs.get("gamma", 0.99)
                 rewards = VecNormalize(adapter, norm_obs=False, gamma=gamma)

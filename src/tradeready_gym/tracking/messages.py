@@ -7,7 +7,7 @@ Each is `{"key", "message", "at", "body"}`: the key makes sending one twice harm
                                                          additive: {length, seed, kept}; kept is `Kept.pack()` in base64
     episodes   many of these at once, a column a key: a list, or many numbers as {"f8" or "i8": base64 of their 8 bytes
                each, the low one first}, NaN for one that is missing; `expand` gives them back one by one
-    complete   POST /api/v1/training/runs/{id}/complete   additive: {status, episodes_completed, aggregate_stats}
+    complete   POST /api/v1/training/runs/{id}/complete   additive: {status, reason, episodes_completed, aggregate_stats}
 """
 
 import base64
@@ -78,10 +78,13 @@ def expand(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield dict(zip(columns, values, strict=True))
 
 
-def complete(run_id: str, at: str, status: str, aggregates: Mapping[str, Any]) -> dict[str, Any]:
+def complete(
+    run_id: str, at: str, status: str, aggregates: Mapping[str, Any], reason: str | None = None
+) -> dict[str, Any]:
     """The run has ended, for now: a run that goes on completes again under another key."""
     episodes = aggregates["total_episodes"]
     body = {"status": status, "episodes_completed": episodes, "aggregate_stats": dict(aggregates)}
+    body |= {"reason": reason} if reason else {}
     return {"key": f"{run_id}/complete/{episodes}", "message": "complete", "at": at, "body": body}
 
 

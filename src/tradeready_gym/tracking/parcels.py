@@ -61,7 +61,7 @@ def parcels(run_id: str, records: Iterable[Mapping[str, Any]]) -> Iterator[Parce
         if kind == "register":
             yield registration(run_id, body["config"])
         elif kind == "complete":
-            yield Parcel(f"{run}/complete", {"status": body["status"]})
+            yield Parcel(f"{run}/complete", {name: body[name] for name in ("status", "reason") if name in body})
     yield from _cut(run, waiting)
 
 

@@ -87,11 +87,11 @@ class Recording:
             self._put()
         self._announce()
 
-    def complete(self, status: str) -> None:
-        """Write down what waits and that the run has ended, and wait for the disk."""
+    def complete(self, status: str, reason: str | None = None) -> None:
+        """Write down what waits and that the run has ended, and why, and wait for the disk."""
         with self._disk:
             self._encode()
-            self._add(messages.complete(self.run_id, clock.now(), status, self._aggregates.as_dict()))
+            self._add(messages.complete(self.run_id, clock.now(), status, self._aggregates.as_dict(), reason))
             self._put(sync=True)
         self._announce()
 

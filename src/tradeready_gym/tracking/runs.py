@@ -18,8 +18,8 @@ class RunSummary:
     """A run without its episodes. Times are ISO 8601 UTC with Z.
 
     `status` is `completed` (or what else the run said at its end: `failed`, `cancelled`), `running` for a run that has
-    not ended: it goes on, or was killed; `updated_at` is the time of its last record. `damaged_records` counts what
-    could not be read, None if the run's end was enough to know all this.
+    not ended: it goes on, or was killed. `reason` is why it ended as it did, where that was said; `updated_at` is the time
+    of its last record. `damaged_records` counts what could not be read, None if the run's end was enough to know all this.
     """
 
     run_id: str
@@ -32,6 +32,7 @@ class RunSummary:
     updated_at: str | None
     completed_at: str | None
     damaged_records: int | None
+    reason: str | None = None
 
     @property
     def strategy_label(self) -> str | None:
@@ -132,4 +133,5 @@ def _summary(
         updated_at=last["at"] if last else None,
         completed_at=last["at"] if last and ended else None,
         damaged_records=damaged,
+        reason=last["body"].get("reason") if last and ended else None,
     )

@@ -32,6 +32,7 @@ from tradeready_gym.tracking.recording import WRITE_BYTES, Recording
 from tradeready_gym.tracking.waiting import Columns, numbers_of, seeds_of
 
 STATUSES = ("completed", "failed", "cancelled")
+REASON_LENGTH = 500
 
 
 class TrackingWarning(UserWarning):
@@ -203,11 +204,11 @@ class TrainingTracker:
             dismiss_recorder(self._recording)
             self._say(*self._trouble())
 
-    def complete_run(self, status: str = "completed") -> None:
+    def complete_run(self, status: str = "completed", reason: str | None = None) -> None:
         """Write down that the run has ended, with its aggregates, and wait for the disk, and seconds for the platform.
 
         Does nothing for a run that never began or has not gone on since it was completed. `status` is `completed`,
-        `failed` or `cancelled`.
+        `failed` or `cancelled`, `reason` why, such as the error that ended it; 500 characters of it are kept.
         """
         if status not in STATUSES:
             raise ConfigurationError(f"a run ends as one of {', '.join(STATUSES)}; got {status!r}.")
@@ -215,7 +216,7 @@ class TrainingTracker:
         if not self._open:
             return
         self._open = False
-        self._recording.complete(status)
+        self._recording.complete(status, _shortened(reason) if reason else None)
         dismiss_recorder(self._recording)
         told = list(self._sinks.end(status))
         self._say(*told, *self._settle())
@@ -308,6 +309,11 @@ def _checked(run_id: str) -> str:
         return str(uuid.UUID(run_id))
     except ValueError:
         raise ConfigurationError(f"run_id must be a UUID, such as {uuid.uuid4()}; got {run_id!r}.") from None
+
+
+def _shortened(reason: str) -> str:
+    # a message may have half a surrogate pair in it, such as of a file's name, which no JSON of a platform takes
+    return reason.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:

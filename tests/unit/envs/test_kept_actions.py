@@ -103,6 +103,19 @@ def test_the_best_and_the_worst_of_a_run_are_kept_whosever_they_are(monkeypatch:
     assert sum(body.get("kept") is not None for body in others) < len(others) / 4
 
 
+def test_a_record_of_somebody_who_is_not_watched_hides_none_of_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "ALWAYS_KEPT", 1)
+    monkeypatch.setattr(keeping, "WATCHED", 4)
+    bodies = recorded("next_step", 400)
+
+    watched = [body for body in bodies if body["seed"] < 104]
+    ends = [max(watched, key=lambda body: body["roi_pct"]), min(watched, key=lambda body: body["roi_pct"])]
+    everybody = [body["roi_pct"] for body in bodies]
+    # or this would be the test above
+    assert [body["roi_pct"] for body in ends] != [max(everybody), min(everybody)]
+    assert all(body.get("kept") for body in ends)
+
+
 def test_what_would_take_much_memory_is_kept_of_the_first_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "ALWAYS_KEPT", 2)
     monkeypatch.setattr(keeping, "WATCHED", 8)

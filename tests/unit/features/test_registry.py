@@ -63,6 +63,25 @@ def test_a_misspelt_name_gets_the_nearest_match(wrong: str, near: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("comparison", "Comparison"),
+        ("standard", "StandardScaler"),
+        ("warmup_mask", "WarmupMask"),
+        ("RSI", "RelativeStr"),
+    ],
+)
+def test_a_name_that_needs_parameters_says_what_to_give(name: str, call: str) -> None:
+    with pytest.raises(
+        UnknownName, match=rf"'{name}' needs parameters: give {call}.*\(\.\.\.\), or in a file a mapping"
+    ):
+        parse_feature(name)
+    with pytest.raises(UnknownName) as told:
+        parse_feature("rsi14")
+    assert "needs parameters" not in str(told.value)
+
+
+@pytest.mark.parametrize(
     "name", ["rsi_", "rsi_x", "rsi_-3", "rsi_1.5", "ohlcv_5", "_14", "", "rsi_1000000000000000000000"]
 )
 def test_a_malformed_name_is_unknown(name: str) -> None:

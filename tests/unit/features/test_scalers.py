@@ -5,9 +5,10 @@ import pickle
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from tradeready_gym.errors import DataError, NotFitted
+from tradeready_gym.errors import DataError, NotFitted, UnknownName
 from tradeready_gym.features import (
     FeaturePipeline,
     MinMaxScaler,
@@ -17,6 +18,7 @@ from tradeready_gym.features import (
     check_causality,
     check_later_anchor,
 )
+from tradeready_gym.features.base import SymbolCandles
 from tradeready_gym.features.scalers import Scaler
 from tradeready_gym.market.candles import Candles
 from tradeready_gym.market.timeframe import format_time
@@ -111,3 +113,24 @@ def test_columns_and_names_say_how_they_were_scaled() -> None:
     assert scaler.name == "standard_ohlcv"
     assert scaler.column_names[3] == "standard_close"
     assert scaler.warmup_bars == 0
+
+
+def test_what_is_scaled_may_be_given_by_name_or_as_a_function(random_market: MakeMarket) -> None:
+    def doubled(candles: SymbolCandles) -> npt.NDArray[np.float64]:
+        return 2.0 * candles.close
+
+    assert StandardScaler("candles") == StandardScaler(RelativeCandles())  # type: ignore[arg-type]
+    assert MinMaxScaler("rsi_14", -1.0).name == "minmax_rsi_14"  # type: ignore[arg-type]
+    candles = random_market()
+    fitted = StandardScaler(doubled).fit(candles, candles.start, candles.end)  # type: ignore[arg-type]
+    assert fitted.compute(candles, 0).mean() == pytest.approx(0.0, abs=1e-9)
+    with pytest.raises(NotFitted, match="standard_returns"):
+        FeaturePipeline([StandardScaler("returns")]).build(candles)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [StandardScaler, MinMaxScaler])
+def test_a_scaler_of_nothing_is_named_when_it_is_made(kind: Callable[[object], Scaler]) -> None:
+    with pytest.raises(UnknownName, match=r"unknown feature 'sentiment'.*is Column\('sentiment'\) here"):
+        kind("sentiment")
+    with pytest.raises(TypeError, match="a feature is a name, a Feature or a function of candles, got 3"):
+        kind(3)

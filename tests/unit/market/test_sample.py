@@ -13,6 +13,7 @@ def test_sample_covers_three_years_of_hours_with_the_halts_of_the_exchange() -> 
     candles = load_sample()
     assert (candles.symbols, candles.timeframe.label, len(candles)) == (("BTCUSDT",), "1h", 26_280)
     assert (format_time(candles.start), format_time(candles.end)) == ("2021-01-01T00:00:00Z", "2024-01-01T00:00:00Z")
+    assert (format_time(candles.start), format_time(candles.end)) == sample_module.SAMPLE_SPAN
     assert [(format_time(gap.start)[:13], gap.candles) for gap in find_gaps(candles).gaps] == [
         ("2021-02-11T04", 1),
         ("2021-03-06T02", 1),

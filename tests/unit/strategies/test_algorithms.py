@@ -56,6 +56,25 @@ def test_it_trains_plays_and_comes_back_the_same(model: str, tmp_path: Path) -> 
     assert played.action.tobytes() == replayed.action.tobytes()
 
 
+@pytest.mark.parametrize("model", ALGORITHMS)
+@pytest.mark.parametrize("scheme", ["discrete", "per_asset_discrete", "continuous"])
+def test_actions_that_it_cannot_learn_are_named_before_anything_is_trained(model: str, scheme: str) -> None:
+    market = environment(model, action_scheme=scheme, interpreted=True)
+    algorithm = find_algorithm(model)
+    refused = False
+    try:  # Stable-Baselines3's own word on it
+        algorithm("MlpLstmPolicy" if model == "RecurrentPPO" else "MlpPolicy", market, device="cpu")
+    except AssertionError as error:
+        refused = "only supports" in str(error)
+    if refused:
+        with pytest.raises(
+            ConfigurationError, match=rf"{model} takes the actions of a .*Take another action scheme, or"
+        ):
+            learner(model, market)
+    else:
+        assert learner(model, market).trained_steps == 0
+
+
 def test_every_algorithm_is_found_by_its_name_in_any_case() -> None:
     assert set(ALGORITHMS) == {*DISCRETE, *CONTINUOUS}
     for name in ALGORITHMS:

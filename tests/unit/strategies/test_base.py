@@ -147,6 +147,20 @@ def test_an_environment_from_gymnasium_make_is_taken_without_its_wrappers() -> N
     assert strategy.environment is made.unwrapped
 
 
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        (lambda: gymnasium.make("CartPole-v1"), "got CartPoleEnv"),
+        (lambda: "sample", "got str"),
+    ],
+)
+def test_what_is_no_trading_environment_is_named_for_what_it_is(made: Callable[[], Any], named: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=rf"must be a TradingEnvironment or a TradingVectorEnvironment; {named}"
+    ):
+        BuyAndHold().evaluate(made())
+
+
 def test_a_wrapper_that_changes_what_the_agent_sees_is_refused_by_name() -> None:
     wrapped = gymnasium.wrappers.TransformReward(environment(), lambda reward: 0.0)
     with pytest.raises(ConfigurationError, match="TransformReward"):

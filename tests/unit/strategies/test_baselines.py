@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from gymnasium import spaces
 
@@ -266,3 +267,21 @@ def test_random_traders_that_cannot_be_are_refused(arguments: dict[str, Any], sa
 def test_random_traders_refuse_a_market_of_another_number_of_symbols() -> None:
     with pytest.raises(ConfigurationError, match="hold 2 symbols, the environment has 1"):
         RandomTrader(holdings=[[0.5, 0.5]]).evaluate(environment(trend(bars=100), interpreted=True))
+
+
+class Latest:
+    """Draws the last number before 1, always."""
+
+    def random(self, shape: Any) -> npt.NDArray[np.float64]:
+        return np.full(shape, np.nextafter(1.0, 0.0))
+
+    def permuted(self, values: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
+        return values
+
+
+@pytest.mark.parametrize("count", [1, 2, 20, 999])
+def test_the_last_holding_is_the_last_that_can_be_drawn(count: int) -> None:
+    holdings = np.linspace(0.0, 1.0, 7)[:, None]
+    trader = RandomTrader(1.0, holdings=holdings)
+    trader._draws = Latest()  # type: ignore[assignment]
+    assert trader._drawn_holdings(count, holdings)[-1] == 1.0

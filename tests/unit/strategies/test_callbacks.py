@@ -108,7 +108,20 @@ def test_what_a_callback_raises_reaches_the_caller_and_training_can_go_on() -> N
     assert failing.told[-1] == ("end", 64)
     strategy.train(64)
     assert strategy.trained_steps == 128
-    assert {run.status for run in list_runs() if run.run_id not in known} == {"completed"}
+    told = {(run.status, run.reason) for run in list_runs() if run.run_id not in known}
+    assert told == {("failed", "RuntimeError: disk full"), ("completed", None)}
+
+
+def test_a_training_that_is_interrupted_is_cancelled() -> None:
+    class Interrupted(Watching):
+        def on_rollout(self, strategy: Any) -> bool | None:
+            raise KeyboardInterrupt
+
+    known = {run.run_id for run in list_runs()}
+    with pytest.raises(KeyboardInterrupt):
+        learner(track_training=True).train(128, callbacks=[Interrupted()])
+    told = [(run.status, run.reason) for run in list_runs() if run.run_id not in known]
+    assert told == [("cancelled", "interrupted by Ctrl-C")]
 
 
 def test_checkpoints_are_kept_every_so_many_steps_the_newest_only_if_asked(tmp_path: Path) -> None:

@@ -20,11 +20,28 @@ from tradeready_gym.strategies.card import result_card
 from tradeready_gym.strategies.comparison import Comparison, compare
 from tradeready_gym.strategies.details import details_of
 from tradeready_gym.strategies.learned import Learned
-from tradeready_gym.strategies.pages import comparison_report, costs_in_words, details_rows, turnover_words
+from tradeready_gym.strategies.pages import (
+    COLUMNS,
+    DETAILS,
+    comparison_report,
+    costs_in_words,
+    details_rows,
+    turnover_words,
+)
 from tradeready_gym.strategies.performance import Evaluation, Performance
 from tradeready_gym.strategies.sensitivity import cost_sensitivity, costs_scaled
 from tradeready_gym.strategies.trace import count_actions, trace
 from tradeready_gym.strategies.trials import Trial, trial_of
+
+_MAY_BE_LARGE = {
+    "roi_pct",
+    "total_trades",
+    "turnover",
+    "fees_paid",
+    "annual_return_pct",
+    "round_trips",
+    "slippage_paid",
+}
 
 
 def compared(**changes: Any) -> tuple[TradingEnvironment, Comparison]:
@@ -199,6 +216,9 @@ def test_the_card_says_what_the_baselines_were_played_with_and_how_well_random_t
     assert "60% to 70% of their equity" in missed
     assert missed.endswith("NOT MATCHED: a part of the difference between them is the market's.")
     assert turnover_words([{"turnover_ratio": None}]) == "It never traded, and neither did they."
+    assert "on average 0% of their equity was invested, and 0% of its own." in turnover_words(
+        [match | {"mean_weight": -0.0004, "traders_mean_weight": 0.0004}]
+    )
 
 
 def test_the_tiles_are_medians_of_the_seeds_and_say_so() -> None:
@@ -216,6 +236,19 @@ def test_the_tiles_are_medians_of_the_seeds_and_say_so() -> None:
     assert one.facts[0][2].startswith("MA cross 3/9; buy and hold")
     assert "bootstrap over time" in one.facts[1][2]
     assert one.facts[2][2].startswith("0 trials;")
+
+
+def test_money_on_the_page_has_its_currency_and_large_numbers_their_commas() -> None:
+    env, comparison = compared(fee_rate=0.002, starting_balance=10_000_000.0)
+    report = comparison_report("x", comparison, env, trace(MovingAverageCross(3, 9), env), result_card(comparison, env))
+    fees = comparison.agents[0].median("fees_paid")
+    assert fees > 100_000.0
+    assert report.rows[0]["fees, USDT"] == f"{fees:,.0f}"
+    assert set(report.details[0]) >= {"slippage, USDT"}
+    assert "USDT" in report.facts[-1][2]
+    large = [form.format(1_234_567.0) for _, name, form in (*COLUMNS, *DETAILS) if name in _MAY_BE_LARGE]
+    assert len(large) == len(_MAY_BE_LARGE)
+    assert all(text.startswith("1,234,567") for text in large)
 
 
 def test_a_choice_by_a_validation_span_is_counted_on_the_card_and_the_page() -> None:

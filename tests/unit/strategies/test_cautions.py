@@ -9,8 +9,17 @@ import pytest
 from small_worlds import trend_env as market
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.exchanges import FeeSchedule
-from tradeready_gym.features import CustomFeature
-from tradeready_gym.features.averages import MovingAverage
+from tradeready_gym.features import (
+    Column,
+    CustomFeature,
+    Feature,
+    HigherTimeframe,
+    MovingAverage,
+    PercentChange,
+    StandardScaler,
+    TALib,
+    WarmupMask,
+)
 from tradeready_gym.market import Candles
 from tradeready_gym.market.worlds import martingale, trend
 from tradeready_gym.strategies import BuyAndHold, Flat, MovingAverageCross, Situation, TradingStrategy
@@ -58,15 +67,46 @@ def test_a_column_that_looks_ahead_wins_everything_and_the_card_says_what_was_ta
     assert ("column signal taken on trust", "bad") in badges
 
 
+class Smoothed(MovingAverage):
+    """Somebody's own, made from one of ours."""
+
+
+MINE = CustomFeature("mine", lambda candles: candles.close * 1.0)
+
+
+def scaled(feature: Feature) -> Feature:
+    data = with_signal(60)
+    return StandardScaler(feature).fit(data, int(data.times[0]), int(data.times[30]))
+
+
 @pytest.mark.parametrize(
     ("feature", "named"),
     [
         ("signal", ("signal",)),
         (MovingAverage(5, source="signal"), ("signal",)),
+        (HigherTimeframe(WarmupMask([MovingAverage(3, source="signal")]), "4h"), ("signal",)),
+        (TALib("SMA", inputs=("signal",), timeperiod=3), ("signal",)),
+        (scaled(PercentChange()), ()),
+        (scaled(Column("signal")), ("signal",)),
         ("returns", ()),
-        (CustomFeature("mine", lambda candles: candles.close * 1.0), ("signal", "unused")),
+        (MINE, ("signal", "unused")),
+        (MovingAverage(5, source=MINE), ("signal", "unused")),
+        (Smoothed(5), ("signal", "unused")),
+        (scaled(WarmupMask([MINE])), ("signal", "unused")),
     ],
-    ids=["itself", "through another feature", "none of them", "a function, which may read all"],
+    ids=[
+        "itself",
+        "through another feature",
+        "through three",
+        "through TA-Lib",
+        "scaled, none of them",
+        "scaled",
+        "none of them",
+        "a function, which may read all",
+        "an average of it",
+        "a class of their own",
+        "a scaled mask of it",
+    ],
 )
 def test_only_the_columns_that_the_agent_may_see_are_named(feature: Any, named: tuple[str, ...]) -> None:
     env = TradingEnvironment(
@@ -127,6 +167,8 @@ def test_what_is_not_as_it_was_in_training_is_named_with_both_values() -> None:
         "NOT AS IT WAS TRAINED: fee_rate was 0.0 and is 0.002; slippage was the default and is none."
     ]
     assert changes_words(changes_since(trained, trained)) == []
+    assert changes_since(trained, trained | {"slippage": "volume_share", "starting_balance": 10_000}) == {}
+    assert changes_since(trained | {"slippage": "none"}, trained) == {"slippage": {"trained": "none", "judged": None}}
     env = market(data=trend(bars=60, seed=0))
     comparison = compare([BuyAndHold()], env, random_seeds=1)
     card = result_card(comparison, env, changes=changes)

@@ -77,6 +77,8 @@ def test_the_card_and_the_page_have_a_row_for_each_and_the_median() -> None:
     assert len(card["spans"]["played"]) == 3
     assert [one["data_set"][:6] for one in card["data_sets"]] == ["1 of 3", "2 of 3", "3 of 3"]
     assert WORLDS[1].source in card["data_sets"][1]["data_set"]
+    # the random traders are those of both agents
+    assert [one["baselines"][3]["episodes"] for one in card["data_sets"]] == [4, 4, 4]
     (first, rows), *others = rows_of_sets(comparison, env.engine)
     assert first.startswith("1 of 3: ")
     middle = np.median([agent.metric("roi_pct")[0] for agent in comparison.agents])

@@ -17,6 +17,7 @@ RUNS = (
     "custom_reward",
     "dqn",
     "evaluate",
+    "live",
     "own_strategy",
     "portfolio",
     "ppo",
@@ -64,6 +65,16 @@ def test_a_random_agent_pays_fees_for_a_month(run: Run) -> None:
 
     assert float(month.split("fees")[1].split()[0]) > 100.0
     assert rest.endswith("after 80 steps of 720")
+
+
+def test_a_rule_does_live_what_it_does_in_a_backtest(run: Run) -> None:
+    shown = run("live", "60")
+    half = len(shown) // 2
+
+    live, backtest = shown[:half], shown[half:]
+    assert live[:-1] == backtest[:-1]
+    assert len(live) > 4
+    assert live[-1].removesuffix("live") == backtest[-1].removesuffix("as a backtest")
 
 
 def test_a_saved_ppo_plays_a_year_that_it_has_not_seen(run: Run) -> None:

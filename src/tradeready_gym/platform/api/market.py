@@ -79,7 +79,7 @@ def list_pairs(
     offset: Offset = 0,
 ) -> PairList:
     """Every symbol that this server has candles of."""
-    from tradeready_gym.platform.market.catalog import split_assets
+    from tradeready_gym.market.symbols import split_assets
 
     pairs = []
     known = _market(platform).symbols() if status in {None, "active"} else []

@@ -99,9 +99,9 @@ def report_episodes(run_id: RunId, body: EpisodeBatch, platform: PlatformState, 
 @router.post("/runs/{run_id}/complete", responses=_UNKNOWN)
 def complete_run(run_id: RunId, platform: PlatformState, caller: Writer, body: Completion | None = None) -> RunDetail:
     """End a run. Again is no change. Episodes that come later are taken in; registering it again lets it go on."""
-    status = body.status if body is not None else "completed"
+    ended = body or Completion()
     with platform.database.write() as connection:
-        row = runs.complete(connection, caller.account_id, str(run_id), status)
+        row = runs.complete(connection, caller.account_id, str(run_id), ended.status, reason=ended.reason)
         detail = _detail(connection, row)
     platform.events.publish(caller.account_id, "run", row.id)
     return detail

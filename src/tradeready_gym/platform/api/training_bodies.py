@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.errors import Invalid, TooLarge
+from tradeready_gym.platform.training.runs import REASON_LENGTH
 
 CONFIG_BYTES = 65_536
 _INT32, _INT64 = 2**31 - 1, 2**63 - 1
@@ -132,9 +133,10 @@ class EpisodeBatch(BaseModel):
 
 
 class Completion(BaseModel):
-    """How a run has ended."""
+    """How a run has ended, and why."""
 
     status: Literal["completed", "failed", "cancelled"] = "completed"
+    reason: Annotated[str, Field(max_length=REASON_LENGTH, pattern=r"^[^\x00]*$")] | None = None
 
 
 class AggregateStats(BaseModel):
@@ -163,7 +165,7 @@ class EpisodeMetrics(TypedDict, total=False):
 
 
 class RunView(BaseModel):
-    """A run; `episodes_total` is what its configuration plans, null where it does not say."""
+    """A run; `episodes_total` is what its configuration plans, null where it does not say, as is the `reason` of its end."""
 
     run_id: str
     status: Status
@@ -172,6 +174,7 @@ class RunView(BaseModel):
     episodes_completed: int
     started_at: str
     completed_at: str | None
+    reason: str | None
     strategy_id: str | None
     strategy_label: str
     updated_at: str

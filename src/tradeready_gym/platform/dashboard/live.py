@@ -81,6 +81,7 @@ def deploy(
     max_order_size_pct: OptionalNumber = None,
     orders_per_minute: Annotated[int | None, Form(gt=0)] = None,
     stale_after_seconds: OptionalNumber = None,
+    max_missed_candles: Annotated[int | None, Form(gt=0)] = None,
 ) -> Response:
     """Let the agent of a run trade, and show it; a limit that is left empty is none."""
     if feed not in FEEDS:
@@ -90,6 +91,7 @@ def deploy(
         "max_order_size_pct": max_order_size_pct,
         "orders_per_minute": orders_per_minute,
         "stale_after_seconds": stale_after_seconds,
+        "max_missed_candles": max_missed_candles,
     }
     made = platform.deployments.deploy(
         caller,

@@ -102,6 +102,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # a server whose package is upgraded under it keeps the templates of its own version
     )
     environment.filters |= {name: getattr(words, name) for name in _FILTERS}
     environment.filters["iso"] = clock.iso

@@ -54,6 +54,7 @@ class Run:
     completed_at: int | None
     totals: Mapping[str, Mapping[str, float]]
     config: Mapping[str, Any]
+    reason: str | None = None
 
     def total(self, metric: str, what: str = "mean") -> float | None:
         """A figure of a metric, None if no episode has it."""
@@ -130,7 +131,7 @@ def find_run(connection: Connection, account_id: str, run_id: str) -> Run:
     Raises:
         NotFound: the account has no such run.
     """
-    query = select(*_LISTED, runs.c.config).where(runs.c.account_id == account_id, runs.c.id == run_id)
+    query = select(*_LISTED, runs.c.config, runs.c.reason).where(runs.c.account_id == account_id, runs.c.id == run_id)
     row = connection.execute(query).first()
     if row is None:
         raise NotFound(f"There is no training run {run_id}.", code="TRAINING_RUN_NOT_FOUND", run_id=run_id)
@@ -199,7 +200,7 @@ def _run(row: Any) -> Run:
     values = row._mapping
     return Run(
         id=row.id,
-        label=row.strategy_label,
+        label=row.strategy_label if row.strategy_label.strip() else "without a label",
         status=row.status,
         episodes=row.episodes_completed,
         started_at=row.started_at,
@@ -207,6 +208,7 @@ def _run(row: Any) -> Run:
         completed_at=row.completed_at,
         totals=_totals(row.totals),
         config=_object(values["config"]) if "config" in values else {},
+        reason=values.get("reason"),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup, escape
 
+from tradeready_gym.market.symbols import quote_of
 from tradeready_gym.platform import clock
 
 NOTHING = "–"
@@ -71,10 +72,7 @@ def moved(quotes: Mapping[str, float | None] | None) -> str:
 
 def currency(symbols: Sequence[str]) -> str:
     """USDT: what the prices of these markets are in; empty where they differ, or where it is not known."""
-    from tradeready_gym.platform.market.catalog import split_assets
-
-    found = {split_assets(symbol)[1] for symbol in symbols}
-    return found.pop() if len(found) == 1 else ""
+    return quote_of(symbols)
 
 
 def tone(value: float | None) -> str:

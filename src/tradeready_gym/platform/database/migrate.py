@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-LATEST = "0003"
+LATEST = "0004"
 _LOCK = 0x7261646572656164  # any number that nobody else takes
 _ALEMBIC = threading.Lock()  # a process has one context for migrations, also of different databases
 

@@ -119,6 +119,8 @@ training_runs = Table(
     Column("completed_at", BigInteger),
     # for which it was registered: a key of another agent does not see it
     Column("agent_id", String(36)),
+    # why it ended as it did, where it said so
+    Column("reason", String(500)),
     Index("ix_training_runs_account_started", "account_id", "started_at"),
     Index("ix_training_runs_account_label", "account_id", "strategy_label"),
     Index("ix_training_runs_account_updated", "account_id", "updated_at"),

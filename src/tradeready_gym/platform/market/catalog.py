@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tradeready_gym.errors import DataError, DataUnavailable, StoreError
-from tradeready_gym.market import Candles, CandleStore, Span, Timeframe, load_sample
+from tradeready_gym.market import Candles, CandleStore, Span, Timeframe, load_sample, parse_time
 from tradeready_gym.market.coverage import describe_spans, missing_spans
+from tradeready_gym.market.sample import SAMPLE_SPAN, SAMPLE_SYMBOL, SAMPLE_TIMEFRAME
 from tradeready_gym.market.store_files import list_files
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.errors import BadRequest, NotFound, Unavailable
@@ -20,7 +21,6 @@ from tradeready_gym.platform.errors import BadRequest, NotFound, Unavailable
 _log = logging.getLogger(__name__)
 _LISTED_SECONDS = 1.0
 _LATEST_KEPT = 256  # of at most 1,440 candles each
-_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "EUR", "TRY", "BTC", "ETH", "BNB")
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Catalog:
 
     def _list(self) -> list[Source]:
         found = [Source(series.symbol, series.timeframe, series.spans) for series in self.store.list()]
-        sample = load_sample()
-        return [*found, Source(sample.symbols[0], sample.timeframe, (Span(sample.start, sample.end),), sample=True)]
+        sample = Span(*map(parse_time, SAMPLE_SPAN))
+        return [*found, Source(SAMPLE_SYMBOL, Timeframe.parse(SAMPLE_TIMEFRAME), (sample,), sample=True)]
 
     def of(self, symbol: str) -> list[Source]:
         """The sources of one symbol, in any case of its letters.
@@ -220,12 +220,6 @@ class Catalog:
             return candles.resample(piece.timeframe)
         except DataError as error:
             raise DataUnavailable(str(error)) from error
-
-
-def split_assets(symbol: str) -> tuple[str, str]:
-    """Base and quote of a symbol such as BTCUSDT; a quote that is not known is empty."""
-    quote = next((quote for quote in _QUOTES if symbol.endswith(quote) and symbol != quote), "")
-    return symbol.removesuffix(quote).rstrip("-_"), quote
 
 
 def parse_interval(text: str) -> Timeframe:

@@ -18,7 +18,16 @@ from tradeready_gym.platform.training import episodes, runs, totals
 
 PAGE = 2_000
 EPISODE_FIELDS = ("episode_number", *totals.METRICS, "seed", "session_id", "created_at")
-RUN_FIELDS = ("run_id", "strategy_label", "strategy_id", "status", "episodes_completed", "started_at", "completed_at")
+RUN_FIELDS = (
+    "run_id",
+    "strategy_label",
+    "strategy_id",
+    "status",
+    "episodes_completed",
+    "started_at",
+    "completed_at",
+    "reason",
+)
 AGGREGATES = tuple(totals.aggregate_stats({}, 0))[1:]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

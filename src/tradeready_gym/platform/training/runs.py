@@ -17,6 +17,7 @@ from tradeready_gym.platform.training.totals import aggregate_stats
 
 RUNNING = "running"
 LABEL_LENGTH = 200
+REASON_LENGTH = 500
 _PLANNED = ("episodes_total", "total_episodes", "n_episodes", "episodes")
 SORTS = ("started_at", "updated_at", "completed_at", "strategy_label", "status", "episodes_completed")
 
@@ -80,7 +81,7 @@ def register(
     begins = done.rowcount == 1
     if not begins and find(connection, account_id, run_id, to_change=True).status != RUNNING:
         again = update(runs).where(runs.c.id == run_id, runs.c.account_id == account_id)
-        connection.execute(again.values(status=RUNNING, completed_at=None, updated_at=moment))
+        connection.execute(again.values(status=RUNNING, completed_at=None, reason=None, updated_at=moment))
         begins = True
     return find(connection, account_id, run_id), begins
 
@@ -107,13 +108,17 @@ def not_found(run_id: str) -> NotFound:
     )
 
 
-def complete(connection: Connection, account_id: str, run_id: str, status: str, at: int | None = None) -> Row[Any]:
-    """The run has ended with this status. Again is no change, unless it was registered again in between."""
+def complete(
+    connection: Connection, account_id: str, run_id: str, status: str, at: int | None = None, reason: str | None = None
+) -> Row[Any]:
+    """The run has ended with this status, and why, in 500 characters. Again is no change, unless it was registered again in
+    between."""
     row = find(connection, account_id, run_id, to_change=True)
     if row.status != status or row.completed_at is None:
         moment = clock.now() if at is None else at
         ended = row.completed_at if row.completed_at is not None else moment
         values = {"status": status, "completed_at": ended, "updated_at": max(row.updated_at, moment)}
+        values["reason"] = _storable(reason)[:REASON_LENGTH] if reason else None
         connection.execute(update(runs).where(runs.c.id == run_id).values(values))
     return find(connection, account_id, run_id)
 
@@ -185,6 +190,7 @@ def view(row: Row[Any]) -> dict[str, Any]:
         "episodes_completed": row.episodes_completed,
         "started_at": clock.iso(row.started_at),
         "completed_at": clock.iso(row.completed_at),
+        "reason": row.reason,
         "strategy_id": row.strategy_id,
         "strategy_label": row.strategy_label,
         "updated_at": clock.iso(row.updated_at),

@@ -50,10 +50,10 @@ footer { color: #64707d; font-size: 13px; margin-top: 18px; }
   svg [stroke="#e6e9ed"] { stroke: #262f39; } svg [stroke="#c9d0d8"] { stroke: #3a4552; } svg [stroke="#64707d"] { stroke: #93a0ad; }
   svg [stroke="#0072b2"] { stroke: #3d9bdc; } svg [fill="#0072b2"] { fill: #3d9bdc; } svg [fill="#cfe5f2"] { fill: #173a52; }
   svg [fill="#f8dcc6"] { fill: #4a2c17; } svg [stroke="#0f4c75"] { stroke: #c9e6fa; } svg [fill="#0f4c75"] { fill: #c9e6fa; }
-  svg [fill="#1d2733"] { fill: #e3e8ee; } svg [fill="#a3195b"] { fill: #ee9cc6; }
+  svg [fill="#004d38"] { fill: #8ee8cc; } svg [fill="#c04a94"] { fill: #d96bab; }
   .legend [style*="#0072b2"] { background: #3d9bdc !important; } .legend [style*="#0f4c75"] { background: #c9e6fa !important; }
-  .legend [style*="#cfe5f2"] { background: #173a52 !important; } .legend [style*="#1d2733"] { color: #e3e8ee !important; }
-  .legend [style*="#a3195b"] { color: #ee9cc6 !important; } }
+  .legend [style*="#cfe5f2"] { background: #173a52 !important; }
+  .legend [style*="#004d38"] { color: #8ee8cc !important; } .legend [style*="#c04a94"] { color: #d96bab !important; } }
 @media print { :root { background: #fff; font-size: 12px; } main { max-width: none; padding: 0; }
   section, .facts div { border-color: #c9d0d8; } section { margin-top: 12px; padding: 12px 14px; }
   section:has(tr:nth-child(16)) { break-inside: auto; } tr { break-inside: avoid; } h2 { break-after: avoid; }

@@ -54,7 +54,7 @@ function bodies(self, [times, open, high, low, close], length) {
 // a buy is a triangle that points up at its price from below, a sale one that points down from above
 function marks(self, trades) {
   const { ctx } = self, size = 6 * devicePixelRatio;
-  const ink = { buy: colour("c2"), sell: colour("c3") };
+  const ink = { buy: colour("buy"), sell: colour("sell") };
   ctx.strokeStyle = colour("card");
   ctx.lineWidth = devicePixelRatio;
   for (const [time, price, side] of trades) {

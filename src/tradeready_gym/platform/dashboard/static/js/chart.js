@@ -1,7 +1,7 @@
 // uPlot in the colours of the page: lines, bands, bars, candles, and a note of what is under the pointer.
 import { make } from "./page.js";
 
-const DAY = 86400;
+const HOUR = 3600, DAY = 86400;
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 export function short(value, places = 2) {
@@ -42,7 +42,7 @@ export function chart(place, { lines, data, time = false, bands = [], sync, unit
     return {
       width: Math.max(200, box.width), height: box.height, legend: { show: false }, padding: [10, time ? 30 : 22, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-      scales: { x: { time, range: pad ? (_, low, high) => [low - pad, high + pad] : undefined }, y: { range: room } },
+      scales: { x: { time, range: pad || time ? wide : undefined }, y: { range: room } },
       cursor: { points: { size: 6 }, drag: { x: true, y: false, setScale: !chosen }, sync: sync ? { key: sync } : undefined, focus: { prox: 24 } },
       axes: [
         { ...axis, size: below ? 26 : 32, gap: 8, grid: { show: false }, space: 70, ...(below && { label: below, labelSize: 18, labelFont: axis.font, labelGap: 0 }), values: time ? dates : (_, at) => at.map((x) => (Number.isInteger(x) ? x.toLocaleString("en") : "")) },
@@ -58,6 +58,12 @@ export function chart(place, { lines, data, time = false, bands = [], sync, unit
       hooks: { drawAxes: [nothing], draw: draw ? [draw] : [], setSelect: chosen ? [select] : [] },
       plugins: [tip(lines, title, unit, notes)],
     };
+  }
+  // uPlot gives a single moment a thousand days
+  function wide(self, low, high) {
+    if (low == null) return [low, high];
+    const one = self.data[0].length === 1, beside = pad || (one ? HOUR : 0);
+    return [low - beside, (one ? low : high) + beside];
   }
   function room(self, low, high) {
     if (scale) [low, high] = scale;
