@@ -197,6 +197,9 @@ def test_the_one_day_of_a_short_backtest_is_not_drawn_in_a_thousand(page: Page, 
     log_in(page, empty)
     page.goto(f"{empty.url}/backtest/{session}")
     expect(page.locator("#days canvas")).to_be_visible()
+    expect(page.locator("#candles canvas")).to_be_visible()
     spans = page.evaluate("plots.map((plot) => plot.scales.x.max - plot.scales.x.min)")
-    assert len(spans) >= 4  # equity, drawdown, days and candles
-    assert (max(spans) <= 86_400) is not planted
+    # equity, drawdown, the one day, and 24 whole candles
+    assert len(spans) >= 4
+    assert (set(spans) == {86_400}) is not planted
+    expect(page.locator("#candles-hint")).to_contain_text("1 trade; a candle")

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from test_daily_loss import falling, played, worker
 
 from tradeready_gym.cli import main
 from tradeready_gym.errors import StoreError
@@ -106,3 +107,18 @@ def test_a_curve_goes_on_where_its_file_ends(home: Path) -> None:
     again = Watch(home / "one", 60)
     again.begin(120, 50.0)
     assert again.see(120, 102.0)["candles"] == 2
+
+
+@pytest.mark.parametrize("left", [None, b"", b"\x00" * 64], ids=["gone", "empty", "zeros"])
+def test_an_account_whose_journal_is_lost_does_not_begin_anew_in_silence(left: bytes | None, tmp_path: Path) -> None:
+    candles = falling(90)
+    played(worker(tmp_path, candles, 40), 3)
+    path = tmp_path / "one" / "session.journal"
+    path.unlink()
+    if left is not None:
+        path.write_bytes(left)
+    for _ in range(2):
+        again = worker(tmp_path, candles, 40)
+        with pytest.raises(StoreError, match=r"has no account, and the decisions beside it go on until 2024-01-02T18"):
+            again.run(3)
+        again.environment.close()

@@ -468,3 +468,44 @@ def test_a_component_without_a_name_of_its_own_goes_on_in_another_process(tmp_pa
     again.close()
     with pytest.raises(ConfigurationError, match="another session"):
         session(path, reward_scheme=Another())
+
+
+@pytest.mark.parametrize("careless", [False, True], ids=["as it is", "one that forgets what waits"])
+def test_a_disk_that_is_full_for_long_leaves_a_journal_that_goes_on(
+    careless: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgetful(self: LiveTradingEnv) -> bool:
+        pending, self._pending = self._pending, False
+        if pending:
+            self._began("withdraw")
+        return pending
+
+    path = tmp_path / "session.journal"
+    genuine, written = records.append, [0]
+
+    def full(*arguments: Any, **named: Any) -> None:
+        written[0] += 1
+        if written[0] > 1:  # the decision has room, its candle and what takes it back have none
+            raise OSError(28, "No space left on device")
+        genuine(*arguments, **named)
+
+    env = session(path)
+    env.reset(seed=3)
+    if careless:
+        monkeypatch.setattr(LiveTradingEnv, "withdraw", forgetful)
+    with monkeypatch.context() as patched:
+        patched.setattr(records, "append", full)
+        for _ in range(3):
+            with pytest.raises(OSError, match="No space"):
+                env.step(1)
+    told = env.step(1)[4]
+    env.close()
+    again = session(path)
+    if careless:
+        with pytest.raises(StoreError, match="lacks the slot"):
+            again.recover()
+        return
+    recovered = again.recover()
+    assert recovered is not None
+    assert {name: recovered[1][name] for name in KEPT} == {name: told[name] for name in KEPT}
+    again.close()

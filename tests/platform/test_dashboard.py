@@ -16,6 +16,7 @@ from populated import BACKTEST_HOURS, fill_backtests, fill_runs, learning
 from serving import Served, client_of, serving
 from sqlalchemy import select
 
+from tradeready_gym.envs import keeping
 from tradeready_gym.market import Candles, CandleStore, load_sample
 from tradeready_gym.platform.dashboard import backtests, episodes, pages, runs, words
 from tradeready_gym.platform.database.tables import backtest_snapshots, training_episodes
@@ -274,6 +275,13 @@ def test_text_of_an_account_is_escaped_in_pages(fresh_server: Served) -> None:
         text = fresh_server.client.get(path).text
         assert "<script>alert" not in text
         assert "<i>key" not in text and "<i>value" not in text
+
+
+def test_a_page_says_whose_actions_are_kept_as_they_are() -> None:
+    script = (Path(pages.__file__).parent / "static" / "js" / "extremes.js").read_text()
+    said = re.search(r'NOT_KEPT = "(.*?)"', script)
+    assert said is not None
+    assert [int(number) for number in re.findall(r"\d+", said[1])] == [keeping.ALWAYS_KEPT, keeping.WATCHED]
 
 
 @pytest.mark.parametrize(("planted", "status"), [(False, 200), (True, 500)])

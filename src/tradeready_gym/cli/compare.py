@@ -109,5 +109,6 @@ def _remarks(name: str, result: "Comparison", known: "Sequence[Trial]", engine: 
     found = [believable(agent.curve, known, engine)["deflated_sharpe"] for agent in result.agents]
     deflated = [ratio for ratio in found if ratio is not None]
     if deflated:
-        lines.append(f"Deflated Sharpe ratio of {name}, best seed: {luck_words(max(deflated), len(known))}")
+        best = ", best seed" if len(result.agents) > 1 else ""
+        lines.append(f"Deflated Sharpe ratio of {name}{best}: {luck_words(max(deflated), len(known))}")
     return lines

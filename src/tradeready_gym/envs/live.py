@@ -199,7 +199,11 @@ class LiveTradingEnv(TradingEnvironment):
         if not self._pending:
             return False
         self._pending = False
-        self._began("withdraw")
+        try:
+            self._began("withdraw")
+        except BaseException:
+            self._pending = True  # a disk that is full takes it later, or nobody could read on
+            raise
         return True
 
     def catch_up(self) -> tuple[Any, dict[str, Any]] | None:

@@ -72,7 +72,9 @@ class SessionJournal:
         _cut_torn_end(self.path)
         found = journal.read(self.path)
         if found.damaged:
-            raise StoreError(f"{self.path} is damaged in {found.damaged} places; it cannot be continued")
+            raise StoreError(
+                f"{self.path} is damaged in {found.damaged} places; it cannot be continued. Put a copy of it back, or begin another"
+            )
         self.records = found.records
 
     def __deepcopy__(self, memo: object) -> Self:
@@ -127,14 +129,15 @@ class SessionJournal:
         From then on this is the one who writes there.
 
         Raises:
-            OSError: the disk refuses; that file is as it was, and still `other`'s.
+            OSError: the disk refuses; that file is as it was, and still `other`'s. Or it has taken the file and does not say that it
+                will keep it: then `other` may write no more, and whoever opens the journal next finds one of the two.
         """
         path = other.path
-        os.replace(self.path, path)
-        self.path, self._lender = path, None
-        self._lock, other._lock = other._lock, None
         directory = os.open(path.parent, os.O_RDONLY)
         try:
+            os.replace(self.path, path)
+            self.path, self._lender = path, None
+            self._lock, other._lock = other._lock, None
             os.fsync(directory)
         finally:
             os.close(directory)

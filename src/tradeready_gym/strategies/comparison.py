@@ -104,7 +104,7 @@ def compare(
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Play the environment with every agent and with the baselines; each agent meets random traders that trade as
-    much as it did. Each of several data sets is played once by everybody, and as often as the others by random traders.
+    much as it did. Of several data sets everybody plays each once, and random traders play all of them equally often.
 
     `progress` is called with the name of what is played next.
     """

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tradeready_gym.envs.live import LiveTradingEnv
-from tradeready_gym.errors import TradeReadyError
+from tradeready_gym.errors import StoreError, TradeReadyError
 from tradeready_gym.live import Feed, FeedEnded, FeedHealth, JournaledFeed
 from tradeready_gym.live.decisions import DecisionLog
 from tradeready_gym.live.deployments import ORDERS, Deployment, write_json
@@ -139,9 +139,13 @@ class _Worker:
 
     def _trade(self, steps: int | None) -> dict[str, Any]:
         # what was killed before it was told is told now
-        observation, self._info = self.environment.recover(self._note) or self.environment.reset(
-            seed=self._deployment.account_seed
-        )
+        recovered = self.environment.recover(self._note)
+        if recovered is None and self._decisions.newest_slot is not None:
+            raise StoreError(
+                f"{self._journal} has no account, and the decisions beside it go on until {self._decisions.newest_slot}: it was lost "
+                f"or emptied. Put a copy of it back, or `tradeready live remove {self._deployment.name}` and deploy the agent again"
+            )
+        observation, self._info = recovered or self.environment.reset(seed=self._deployment.account_seed)
         self._watch_equity.begin(self.environment.clock_time, float(self._info["equity"]))
         if self._lost_too_much():
             return self._end(flat=True, state="killed")

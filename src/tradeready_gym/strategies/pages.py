@@ -151,7 +151,7 @@ def turnover_words(matches: Sequence[Mapping[str, Any]]) -> str:
         return "It never traded, and neither did they."
     turnover = _range([f"{ratio:.2f}" for ratio in (min(ratios), max(ratios))])
     own, theirs = ([one[name] for one in matches] for name in ("mean_weight", "traders_mean_weight"))
-    held = [_range([_whole_percent(weight) for weight in (min(those), max(those))]) for those in (theirs, own)]
+    held = [_range([f"{weight:z.0%}" for weight in (min(those), max(those))]) for those in (theirs, own)]
     # who is invested otherwise earns otherwise by what the market did
     astray = max(abs(mine - other) for mine, other in zip(own, theirs, strict=True)) > _ASTRAY
     doubt = " NOT MATCHED: a part of the difference between them is the market's." if astray else ""
@@ -320,11 +320,6 @@ def _called(strategy: str, episodes: int) -> str:
     if episodes == 1:
         return strategy
     return f"{strategy}, {episodes} {'traders' if strategy == RandomTrader().name else 'episodes'}"
-
-
-def _whole_percent(share: float) -> str:
-    # of a short too small to be seen, no -0%
-    return f"{round(share, 2) + 0.0:.0%}"
 
 
 def _range(ends: Sequence[str]) -> str:

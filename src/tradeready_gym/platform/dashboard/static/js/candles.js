@@ -8,7 +8,7 @@ export function candles(place, found, chosen) {
   const data = [times, open, high, low, close];
   const line = (label) => ({ label, colour: "faint", hidden: true, width: 0, paths: () => null, places: 2 });
   return chart(place, {
-    data, time: true, title: (x) => `${moment(x)} UTC`, chosen,
+    data, time: true, pad: length / 2, title: (x) => `${moment(x)} UTC`, chosen,
     notes: (idx) => said(found.trades.filter(([time]) => time >= times[idx] && time < times[idx] + length)),
     lines: [line("Open"), line("High"), line("Low"), line("Close")],
     draw: (self) => {
@@ -72,7 +72,7 @@ function marks(self, trades) {
 }
 
 export const words = (found) => found.times.length
-  ? `${found.trades.length.toLocaleString("en")} trades; a candle is ${span(found.length[0])} long. Drag across the chart to look closer, double-click to see all again.`
+  ? `${found.trades.length.toLocaleString("en")} ${found.trades.length === 1 ? "trade" : "trades"}; a candle is ${span(found.length[0])} long. Drag across the chart to look closer, double-click to see all again.`
   : "";
 
 function span(seconds) {

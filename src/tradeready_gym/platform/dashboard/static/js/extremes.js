@@ -2,6 +2,7 @@
 import { $$, get, make } from "./page.js";
 import { chart, moment } from "./chart.js";
 
+const NOT_KEPT = "Its actions were not kept. An environment that is made by itself keeps them; a vector environment those of its first 16 sub-environments, and of the best and the worst among the first 256.";
 const known = new Map(); // episode -> what the server said of it
 let drawn = [];
 let round = 0;
@@ -12,7 +13,7 @@ export async function extremes(run) {
   for (const one of drawn) one.destroy();
   drawn = [];
   const found = [];
-  for (const place of places) note(place, place.dataset.kept === "1" ? "Playing it again …" : "Its actions were not kept: only environments made one by one keep them, vector environments do not.");
+  for (const place of places) note(place, place.dataset.kept === "1" ? "Playing it again …" : NOT_KEPT);
   for (const place of places) {
     if (place.dataset.kept === "1") found.push([place, await ask(run, place, place.dataset.going !== "1")]);
     if (now !== round) return;
