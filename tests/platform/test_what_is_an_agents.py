@@ -15,8 +15,10 @@ from serving import Served, client_of
 from test_identity_matrix import BODIES, deploy, made_agent, made_run, made_session
 from websockets.sync.client import connect
 
+from tradeready_gym.platform.accounts import find_by_key
 from tradeready_gym.platform.api import dependencies
 from tradeready_gym.platform.app import PREFIX
+from tradeready_gym.platform.ownership import own_topics
 
 
 @dataclass
@@ -189,3 +191,14 @@ def test_events_tell_an_agents_login_of_its_own_work_alone(agents: Agents) -> No
     listed = agents.second.get(f"{PREFIX}/training/runs").json()
     tested = agents.second.get(f"{PREFIX}/backtest/list").json()["backtests"]
     assert heard <= {run["run_id"] for run in listed} | {backtest["session_id"] for backtest in tested}
+
+
+def test_events_tell_no_agents_login_of_a_run_that_another_has_deleted(agents: Agents) -> None:
+    database = agents.served.platform.database
+    gone, own = made_run(agents.first), made_run(agents.second)
+    caller = find_by_key(database, agents.second_key)
+    topics = [("run", gone), ("run", own)]
+    assert own_topics(database, caller, topics) == [("run", own)]
+    agents.first.delete(f"{PREFIX}/training/runs/{gone}").raise_for_status()
+    assert own_topics(database, caller, topics) == [("run", own)]
+    assert own_topics(database, find_by_key(database, agents.served.key), topics) == topics

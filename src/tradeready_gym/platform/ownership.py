@@ -47,17 +47,23 @@ def require_own(database: Database, caller: Principal, named: Mapping[str, str])
 
 
 def own_topics(database: Database, caller: Principal, topics: Iterable[Topic]) -> list[Topic]:
-    """Of the changed runs and backtests of an account those that the caller sees."""
+    """Of the changed runs and backtests of an account those that the caller sees.
+
+    Whose one was that is gone nobody can tell any more, so an agent's key is not told of it.
+    """
+    everything = caller.key_agent_id is None
     return [
-        topic for topic in topics if topic[0] not in _TOPICS or _is_seen(database, caller, _TOPICS[topic[0]], topic[1])
+        (kind, id)
+        for kind, id in topics
+        if everything or kind not in _TOPICS or _is_seen(database, caller, _TOPICS[kind], id, gone=False)
     ]
 
 
-def _is_seen(database: Database, caller: Principal, table: Table, text: str) -> bool:
+def _is_seen(database: Database, caller: Principal, table: Table, text: str, *, gone: bool = True) -> bool:
     try:
         found = str(uuid.UUID(text))
     except ValueError:
         return True  # no row has such an id; the route says what is wrong with it
     with database.read() as connection:
         row = connection.execute(select(table.c.agent_id).where(table.c.id == found)).first()
-    return row is None or caller.may_see(row.agent_id)
+    return gone if row is None else caller.may_see(row.agent_id)
