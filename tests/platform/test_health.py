@@ -89,3 +89,36 @@ def late(paper: Paper, minutes: float) -> None:
     hub = paper.served.platform.paper.hub
     then = hub.clock + int(minutes * MINUTE)
     hub.now = lambda: then  # type: ignore[method-assign]
+
+
+def measured(served: Served) -> dict[str, float]:
+    """Every sample of `/metrics` by its name with its labels, as Prometheus' own parser reads them."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    text = served.anonymous.get("/metrics").text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {f"{sample.name}{sorted(sample.labels.items())}": sample.value for sample in samples}
+
+
+def test_requests_are_counted_by_route_and_not_by_what_they_name(fresh_server: Served) -> None:
+    before = measured(fresh_server)
+    for number in range(3):
+        assert (
+            fresh_server.client.get(f"/api/v1/training/runs/{number:08d}-0000-4000-8000-000000000000").status_code
+            == 404
+        )
+        assert fresh_server.anonymous.get(f"/nothing/{number}").status_code == 404
+    fresh_server.anonymous.request("BREW", "/health")
+    after = measured(fresh_server)
+
+    new = {name: value - before.get(name, 0.0) for name, value in after.items() if "tradeready_requests_total" in name}
+    assert {name: value for name, value in new.items() if value} == {
+        "tradeready_requests_total[('method', 'GET'), ('route', '/api/v1/training/runs/{run_id}'), ('status', '404')]": 3.0,
+        "tradeready_requests_total[('method', 'GET'), ('route', 'other'), ('status', '404')]": 3.0,
+        "tradeready_requests_total[('method', 'other'), ('route', '/health'), ('status', '405')]": 1.0,
+        "tradeready_requests_total[('method', 'GET'), ('route', '/metrics'), ('status', '200')]": 1.0,
+    }
+    taken = "tradeready_request_seconds_sum[('method', 'GET'), ('route', '/api/v1/training/runs/{run_id}')]"
+    assert 0.0 < after[taken] < 60.0
+    assert after["tradeready_training_runs[]"] == 0.0
+    assert after["process_resident_memory_bytes[]"] > 1e7

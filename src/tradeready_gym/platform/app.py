@@ -39,6 +39,7 @@ from tradeready_gym.platform.errors import Invalid, PlatformError
 from tradeready_gym.platform.ingest import JournalIngest
 from tradeready_gym.platform.limits import BodyLimit, SecurityHeaders
 from tradeready_gym.platform.masking import mask_server_logs
+from tradeready_gym.platform.measures import Measured
 from tradeready_gym.platform.retention import forget
 from tradeready_gym.platform.settings import Settings
 from tradeready_gym.platform.state import Platform
@@ -125,6 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(Exception, _answer_unexpected)
     app.add_middleware(BodyLimit, limit=settings.limits.body_bytes)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Measured, measures=platform.measures, prefix=PREFIX)
     return app
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tradeready_gym.platform.database import Database
 from tradeready_gym.platform.events import Events
+from tradeready_gym.platform.measures import Measures
 from tradeready_gym.platform.rates import Rates
 from tradeready_gym.platform.settings import Settings
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Platform:
-    """Settings, database, events and sessions of one server process."""
+    """Settings, database, events, measures and sessions of one server process."""
 
     settings: Settings
     database: Database
     events: Events = field(default_factory=Events)
+    measures: Measures = field(default_factory=Measures)
 
     def __post_init__(self) -> None:
         self.rates = Rates(self.database, self.settings.limits.rates())

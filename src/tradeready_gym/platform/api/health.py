@@ -82,22 +82,22 @@ def health(platform: PlatformState, response: Response) -> Health:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"description": "gauges", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"description": "counters and gauges", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def metrics(platform: PlatformState) -> Response:
-    """Counters in the text format of Prometheus."""
+    """Requests by route, their times, what is kept, and the process, in the text format of Prometheus."""
     with platform.database.read() as connection:
-        counts = {
-            "tradeready_training_runs": connection.scalar(select(func.count()).select_from(training_runs)),
+        kept = {
+            "training_runs": connection.scalar(select(func.count()).select_from(training_runs)),
             # millions of rows are not counted for every look
-            "tradeready_training_episodes": connection.scalar(
+            "training_episodes": connection.scalar(
                 select(func.coalesce(func.sum(training_runs.c.episodes_completed), 0))
             ),
-            "tradeready_backtests": connection.scalar(select(func.count()).select_from(backtests)),
+            "backtests": connection.scalar(select(func.count()).select_from(backtests)),
         }
-    counts["tradeready_watchers"] = platform.events.watchers
-    lines = [f"# TYPE {name} gauge\n{name} {value}\n" for name, value in counts.items()]
-    return Response("".join(lines), media_type="text/plain; version=0.0.4")
+    numbers = {name: int(number or 0) for name, number in kept.items()}
+    told = platform.measures.text(**numbers, watchers=platform.events.watchers)
+    return Response(told, media_type="text/plain; version=0.0.4")
 
 
 def _feed(platform: Platform) -> _Feed:
