@@ -15,6 +15,7 @@ from tradeready_gym import TradingEnvironment
 from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.errors import DownloadError, UnknownName
 from tradeready_gym.live import BinanceFeed, FeedEnded, FeedHealth, FeedState
+from tradeready_gym.live.assembler import Assembler
 from tradeready_gym.live.binance_rest import BinanceRest
 from tradeready_gym.live.clock import ShiftedClock
 from tradeready_gym.live.replica import REST_FAULTS, STREAM_FAULTS, Replica
@@ -122,6 +123,24 @@ def test_a_halt_is_declared_and_nobody_decides_before() -> None:
     with playing(replica, 14) as (clocks, health):
         assert len(set(clocks)) == 14
         assert health.declared_gaps == 2
+
+
+def test_what_the_venue_denied_of_one_symbol_it_did_not_deny_of_another() -> None:
+    feed = BinanceFeed(("BTCUSDT", "ETHUSDT"), "1m", patience=2.0)
+    second, slot = 1_000_000, 60_000_000
+    absent = Assembler(feed.symbols, slot, slot)
+
+    def answered(symbol: str, moment: int) -> list[tuple[str, int]]:
+        with feed._changed:
+            feed._declare(absent, symbol, [slot], set(), moment * second)
+        return absent.missing(2 * slot)
+
+    assert len(answered("BTCUSDT", 0)) == len(answered("BTCUSDT", 16)) == 2
+    # for a minute nothing is known of ETHUSDT, since its requests failed
+    assert answered("BTCUSDT", 17) == answered("ETHUSDT", 60) == answered("ETHUSDT", 76) == [("ETHUSDT", slot)]
+    assert answered("ETHUSDT", 77) == []
+    assert feed.health.declared_gaps == 2
+    feed.close()
 
 
 def test_a_clock_that_is_wrong_is_measured() -> None:

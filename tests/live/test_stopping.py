@@ -175,6 +175,7 @@ def test_ctrl_c_ends_with_130_sells_nothing_and_says_so(
         ("binance", ["NOSUCH"], "1h", "NOSUCH"),
         ("carrier pigeon", ["BTCUSDT"], "1h", "a feed is binance"),
         ("replay:sample:1950-01-01T00:00:00Z:1", ["BTCUSDT"], "1h", "1950"),
+        ("replay:sample:2023-01-01T00:00:00Z:0", ["BTCUSDT"], "1h", "speed must be positive"),
     ],
 )
 def test_a_feed_that_cannot_be_is_refused_at_once_by_name(

@@ -94,7 +94,7 @@ def deploy(
     experiment = Experiment.load(folder)
     pairs = symbol or tuple(experiment.arguments.get("pairs", REGISTERED[experiment.environment]["pairs"]))
     if feed == "replay":
-        where = f"replay:{data}:{start or experiment.end}:{f'{speed:g}' if speed else 'max'}"
+        where = f"replay:{data}:{start or experiment.end}:{'max' if speed is None else f'{speed:g}'}"
     elif feed == "binance" or feed.startswith("ccxt:"):
         where = feed
     else:

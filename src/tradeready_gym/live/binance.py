@@ -83,7 +83,7 @@ class BinanceFeed(Feed):
         self._state = FeedState.CONNECTING
         self._counts = {"reconnects": 0, "backfilled": 0, "malformed": 0, "gaps": 0, "wrong_times": 0, "too_early": 0}
         self._problem: str | None = None
-        self._denied: dict[int, int] = {}
+        self._denied: dict[tuple[str, int], int] = {}
         self._next_chase = 0
         self._thread: threading.Thread | None = None
         self._never: ConfigurationError | None = None
@@ -205,7 +205,7 @@ class BinanceFeed(Feed):
         if slot is not None:
             if not slot.gaps.all():
                 self._time.has_candle(time)
-            self._denied = {moment: at for moment, at in self._denied.items() if moment > time}
+            self._denied = {key: at for key, at in self._denied.items() if key[1] > time}
         return slot
 
     def _start(self, first: int) -> None:
@@ -333,8 +333,10 @@ class BinanceFeed(Feed):
 
     def _declare(self, assembler: Assembler, symbol: str, absent: list[int], present: set[int], now: int) -> None:
         for time in absent:
-            denied_since = self._denied.setdefault(time, now)
-            if time not in present and now - denied_since > _DECLARE_AFTER * self._patience:
+            if time in present:
+                continue
+            denied_since = self._denied.setdefault((symbol, time), now)
+            if now - denied_since > _DECLARE_AFTER * self._patience:
                 assembler.declare_gap(symbol, time)
                 self._counts["gaps"] += 1
                 self._changed.notify_all()
