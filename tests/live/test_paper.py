@@ -1,8 +1,10 @@
 """A paper account over a replay is the backtest's exchange, to the last digit, wherever it is killed."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from dying import died
 from test_parity import PLAYED, START, market
@@ -365,3 +367,89 @@ def test_a_hub_fetches_what_was_before_it() -> None:
     hub.close()
     with pytest.raises(FeedEnded, match="closed"):
         hub.wait(hub.clock, timeout=1.0)
+
+
+class SilentPast(SteppedFeed):
+    """Tells as much of its past as it is asked for, and while it is silent nothing until `answers` is set."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.asked, self.answers, self.silent = threading.Event(), threading.Event(), False
+
+    def history(self, bars: int) -> Candles:
+        if self.silent:
+            self.asked.set()
+            assert self.answers.wait(30.0)
+        whole = super().history(bars)
+        return whole.between(whole.end - bars * HOUR)
+
+
+def test_who_asks_for_an_old_candle_of_a_venue_that_does_not_answer_holds_up_nobody_else() -> None:
+    candles = market(SYMBOLS[:1])
+    feed = SilentPast(candles, START)
+    hub = FeedHub(feed, kept=100)
+    hub.start()
+    feed.silent = True
+    row = candles.row_of(START) - 200
+    found: list[Any] = []
+    asking = threading.Thread(target=lambda: found.append(hub.wait(int(candles.times[row]))), daemon=True)
+    asking.start()
+    assert feed.asked.wait(10.0)
+    feed.release(3)
+    # in a thread, so that a hub that is held up fails instead of waiting for ever
+    others: list[Any] = []
+    new = int(candles.times[candles.row_of(START) + 2])
+    other = threading.Thread(target=lambda: others.extend([hub.wait(new, timeout=5.0), hub.clock]), daemon=True)
+    other.start()
+    other.join(10.0)
+    assert [len(others), others and others[0].time] == [2, new]
+    assert hub.wait(int(candles.times[row + 1]), timeout=0.05) is None
+    feed.answers.set()
+    asking.join(10.0)
+    assert found[0].values[0, 0] == candles.open[0, row]
+    second = hub.wait(int(candles.times[row + 1]), timeout=5.0)
+    assert second is not None
+    hub.close()
+
+
+def test_what_a_feed_has_no_candle_of_is_said_and_asked_for_once() -> None:
+    candles = market(SYMBOLS[:1])
+    feed, asked = SilentPast(candles, START), []
+    hub = FeedHub(feed, kept=30)
+
+    def fetch(bars: int) -> Candles:
+        asked.append(bars)
+        return SilentPast.history(feed, 40)
+
+    feed.history = fetch  # type: ignore[method-assign]
+    with pytest.raises(ConfigurationError, match="has no candle of"):
+        hub.wait(int(candles.times[candles.row_of(START) - 60]), timeout=1.0)
+    assert len(asked) == 1
+    assert hub.wait(int(candles.times[candles.row_of(START) - 40]), timeout=1.0) is not None
+    hub.close()
+
+
+def test_what_closes_while_old_candles_are_fetched_leaves_no_hole() -> None:
+    candles = market(SYMBOLS[:1])
+    feed = SilentPast(candles, START)
+    hub = FeedHub(feed, kept=30)
+    row = candles.row_of(START) - 60
+    released: list[int] = []
+
+    def fetch(bars: int) -> Candles:
+        seen = SilentPast.history(feed, bars)
+        if not released:
+            released.append(50)
+            feed.release(50)
+            assert hub.wait(int(candles.times[candles.row_of(START) + 49]), timeout=10.0)
+        return seen
+
+    assert hub.oldest == int(candles.times[candles.row_of(START) - 30])
+    hub.start()
+    feed.history = fetch  # type: ignore[method-assign]
+    slot = hub.wait(int(candles.times[row]), timeout=20.0)
+    assert slot is not None
+    assert slot.values[0, 0] == candles.open[0, row]
+    assert len(released) == 1
+    assert np.unique(np.diff([one.time for one in hub.kept_from(slot.time, 1_000)])).tolist() == [HOUR]
+    hub.close()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from rich.table import Table
+from rich.text import Text
 
 from tradeready_gym.cli.console import complain, err, out
 from tradeready_gym.cli.options import AllowNames
@@ -85,6 +86,7 @@ def deploy(
     """
     from tradeready_gym.live.deployments import Deployment
     from tradeready_gym.live.feeds import check_feed
+    from tradeready_gym.live.full_disk import refusals_in_words
     from tradeready_gym.live.risk import AgentLimits
     from tradeready_gym.registration import REGISTERED
     from tradeready_gym.strategies.experiment import Experiment, find_folder
@@ -115,7 +117,8 @@ def deploy(
     )
     check_feed(deployment.feed, deployment.symbols, deployment.timeframe)
     new = not deployment.folder.exists()
-    deployment.save()
+    with refusals_in_words(deployment):
+        deployment.save()
     try:
         return _start(deployment, steps, background)
     except TradeReadyError:
@@ -130,14 +133,20 @@ def list_live() -> int:
     from tradeready_gym.live.deployments import Deployment, deployment_names
 
     table = Table("name", "state", "trades", "clock", "equity", "return %", "position", "feed")
-    names, problems = deployment_names(), []
+    names, problems, failed = deployment_names(), [], []
     for name in names:
         try:
-            table.add_row(*_row_of(Deployment.load(name)))
+            deployment = Deployment.load(name)
+            table.add_row(*_row_of(deployment))
+            status = deployment.status
+            if status["state"] == "failed" and status.get("problem"):
+                failed.append(f"{name}: {status['problem']}")
         except StoreError as error:
             table.add_row(name, "DAMAGED")
             problems.append(f"{name}: {error}")
     out().print(table if names else "Nothing is deployed. `tradeready deploy RUN` begins.")
+    for said in failed:
+        err().print(Text(said), soft_wrap=True)
     for problem in problems:
         complain(problem)
     return int(bool(problems))
@@ -210,18 +219,21 @@ def _row_of(deployment: "Deployment") -> tuple[str, ...]:
 
 def _start(deployment: "Deployment", steps: int | None, background: bool) -> int:
     from tradeready_gym.live.feeds import make_feed
+    from tradeready_gym.live.full_disk import refusals_in_words
     from tradeready_gym.strategies.deployment import work
     from tradeready_gym.strategies.expectation import write_expectation
 
     if background:
-        _spawn(deployment, steps)
+        with refusals_in_words(deployment):
+            _spawn(deployment, steps)
         return 0
     err().print(
         f"{deployment.name} trades {'/'.join(deployment.symbols)} {deployment.timeframe}; Ctrl-C ends it, `resume` goes on"
     )
     try:
         # before the feed, whose clock runs
-        err().print(write_expectation(deployment).basis, soft_wrap=True)
+        with refusals_in_words(deployment):
+            err().print(write_expectation(deployment).basis, soft_wrap=True)
         feed = make_feed(deployment.feed, deployment.symbols, deployment.timeframe)
         status = work(deployment, feed, steps=steps)
     except KeyboardInterrupt:

@@ -239,6 +239,7 @@ def write_text(path: Path, text: str) -> None:
     try:
         draft.write_text(text, encoding="utf-8")
         os.replace(draft, path)
-    except OSError:
+    except OSError as error:
         draft.unlink(missing_ok=True)  # a disk that is full needs its room
+        error.filename, error.filename2 = str(path), None
         raise

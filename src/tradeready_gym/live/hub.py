@@ -16,6 +16,7 @@ from tradeready_gym.market import Candles, Instrument, format_time
 
 _NAMES = ("open", "high", "low", "close", "volume")
 _WAIT = 0.5
+_TRIES = 3  # to fetch what is old, if more candles close meanwhile than are kept
 _log = logging.getLogger(__name__)
 
 
@@ -98,7 +99,7 @@ class FeedHub(Feed):
         self._feed, self.kept = feed, kept
         self.symbols, self.timeframe = feed.symbols, feed.timeframe
         self._step = feed.timeframe.microseconds
-        self._changed = threading.Condition()
+        self._changed, self._fetching = threading.Condition(), threading.Lock()
         self._slots: OrderedDict[int, Slot] = OrderedDict()
         self._ended: str | None = None
         self._closing = threading.Event()
@@ -127,17 +128,13 @@ class FeedHub(Feed):
     def wait(self, time: int, timeout: float | None = None) -> Slot | None:
         """The slot, also one that was handed out before."""
         deadline = None if timeout is None else wall.monotonic() + timeout
-        with self._changed:
-            if time < next(iter(self._slots)):
-                self._fetch_from(time)
-            while time not in self._slots:
-                if self._ended is not None:
-                    raise FeedEnded(self._ended)
-                left = _WAIT if deadline is None else min(_WAIT, deadline - wall.monotonic())
-                if left <= 0.0:
-                    return None
-                self._changed.wait(left)
-            return self._slots[time]
+        while (slot := self._fetched(time, deadline)) is None:
+            with self._changed:
+                if time >= next(iter(self._slots)):
+                    return self._kept_or_coming(time, deadline)
+            if deadline is not None and wall.monotonic() >= deadline:
+                return None
+        return slot
 
     def passed(self, time: int) -> None:
         """A recording goes on behind the slot; the venue's past is none of our business."""
@@ -228,16 +225,58 @@ class FeedHub(Feed):
         for row, time in enumerate(candles.times.tolist()):
             self._slots[time] = Slot(time, values[:, row], candles.gaps[:, row])
 
-    def _fetch_from(self, time: int) -> None:
-        first = next(iter(self._slots))
-        bars = (self._feed.now() - time) // self._step + 2
-        older = self._feed.history(bars).between(time, first)
-        if not len(older) or older.start != time:
-            raise ConfigurationError(f"the feed has no candle of {format_time(time)}; it cannot be gone on from there")
-        slots = self._slots
-        self._slots = OrderedDict()
-        self._take_in(older)
-        self._slots.update(slots)
+    def _kept_or_coming(self, time: int, deadline: float | None) -> Slot | None:
+        with self._changed:
+            while time not in self._slots:
+                if self._ended is not None:
+                    raise FeedEnded(self._ended)
+                left = _WAIT if deadline is None else min(_WAIT, deadline - wall.monotonic())
+                if left <= 0.0:
+                    return None
+                self._changed.wait(left)
+            return self._slots[time]
+
+    def _fetched(self, time: int, deadline: float | None) -> Slot | None:
+        # a venue that does not answer must hold up nobody else: only those who want old slots wait for one another
+        if time >= self.oldest:
+            return None
+        if not self._fetching.acquire(timeout=-1.0 if deadline is None else max(0.0, deadline - wall.monotonic())):
+            return None
+        try:
+            for _ in range(_TRIES):
+                if time >= self.oldest:
+                    return None
+                bars = self._bars_since(time)
+                candles = self._feed.history(bars)
+                if candles.start > time and self._bars_since(time) > bars:
+                    continue  # the newest have moved on while it was asked
+                slot = self._put_before(candles, time)
+                if slot is not None:
+                    return slot
+            raise DataUnavailable(
+                f"the candles from {format_time(time)} to {format_time(self.oldest)} could not be had in one piece in {_TRIES} "
+                f"attempts: the feed moved on meanwhile, or its history lags behind. Ask again"
+            )
+        finally:
+            self._fetching.release()
+
+    def _bars_since(self, time: int) -> int:
+        return (self._feed.now() - time) // self._step + 2
+
+    def _put_before(self, candles: Candles, time: int) -> Slot | None:
+        with self._changed:
+            first = next(iter(self._slots))
+            if not candles.start <= time < candles.end:
+                raise ConfigurationError(
+                    f"the feed has no candle of {format_time(time)}; it cannot be gone on from there"
+                )
+            older = candles.between(time, min(first, candles.end))
+            if older.end < first:
+                return None  # so many candles have closed meanwhile that some are missing between the two
+            slots, self._slots = self._slots, OrderedDict()
+            self._take_in(older)
+            self._slots.update(slots)
+            return self._slots[time]
 
     def _follow(self) -> None:
         while not self._closing.is_set():

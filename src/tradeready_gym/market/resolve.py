@@ -50,7 +50,8 @@ def resolve(
 
     The timeframe of data is deduced from them; finer ones are resampled, coarser ones are an error. One's own data are
     returned whole: the environment takes its span and history from them. `"auto"`, `"synthetic"` and stores return
-    `[start, end)` and `history_bars` candles before it. Raises `DataError`, `DataUnavailable`, `UnknownName` or
+    `[start, end)` and `history_bars` candles before it; without `start`, `"synthetic"` begins in 2021, and every span of it from
+    there on has the same prices. Raises `DataError`, `DataUnavailable`, `UnknownName` or
     `ConfigurationError` with the way out; never returns another market than the one asked for.
     """
     request = _Request(check_symbols(symbols), Timeframe.parse(timeframe), start, end, history_bars, seed, progress)
@@ -110,15 +111,16 @@ def _from_name(name: str, request: _Request) -> Candles:
 
 
 def _make_synthetic(request: _Request) -> Candles:
-    step = request.timeframe.microseconds
+    step, opens = request.timeframe.microseconds, parse_time(_SYNTHETIC_START)
     bars = min(_SYNTHETIC_BARS, 3 * 365 * request.timeframe.bars_per_day)
+    history = request.history_bars * step
     end = None if request.end is None else parse_time(request.end, name="end_time")
     if request.start is not None:
-        start = parse_time(request.start, name="start_time") - request.history_bars * step
-    elif end is not None:
-        start = min(parse_time(_SYNTHETIC_START), end - (bars + request.history_bars) * step)
+        start = parse_time(request.start, name="start_time") - history
+    elif end is not None and end <= opens + history:
+        start = end - bars * step - history
     else:
-        start = parse_time(_SYNTHETIC_START)
+        start = opens
     if end is not None:
         if (end - start) % step or end <= start:
             raise ConfigurationError(
@@ -128,7 +130,12 @@ def _make_synthetic(request: _Request) -> Candles:
         bars = (end - start) // step
     elif request.start is not None:
         bars += request.history_bars
-    return synthetic(request.symbols, request.timeframe, start, bars, request.seed)
+    # prices begin anew where a series begins: every span behind the opening is one of the same series
+    before = max(0, start - opens)
+    if before % step:
+        before = 0  # off the grid, which `synthetic` refuses
+    made = synthetic(request.symbols, request.timeframe, start - before, before // step + bars, request.seed)
+    return made.between(start) if before else made
 
 
 def _from_mapping(data: Mapping[Any, Any], request: _Request) -> Candles:

@@ -15,9 +15,11 @@ import numpy as np
 from tradeready_gym.envs.live import LiveTradingEnv
 from tradeready_gym.errors import StoreError, TradeReadyError
 from tradeready_gym.live import Feed, FeedEnded, FeedHealth, JournaledFeed
+from tradeready_gym.live.decisions import FILE as DECISIONS
 from tradeready_gym.live.decisions import DecisionLog
 from tradeready_gym.live.deployments import ORDERS, Deployment, write_json
 from tradeready_gym.live.expectation import Watch
+from tradeready_gym.live.full_disk import refusal_of, refusals_in_words, write_over
 from tradeready_gym.live.lock import held
 from tradeready_gym.live.risk import AgentLimits, DailyLoss
 from tradeready_gym.market.replayer import DAY_MICROSECONDS
@@ -78,8 +80,9 @@ def work(deployment: Deployment, feed: Feed, *, steps: int | None = None) -> dic
 
     Raises:
         ConfigurationError: another process works for this deployment; and as `open_agent` does.
+        StoreError: as `open_agent` does; and the disk takes no more (`live.full_disk`).
     """
-    with held(deployment.folder):
+    with refusals_in_words(deployment), held(deployment.folder):
         (deployment.folder / "control").unlink(missing_ok=True)
         environment, strategy = open_agent(deployment, feed)
         worker = _Worker(deployment, environment, strategy)
@@ -90,7 +93,7 @@ def work(deployment: Deployment, feed: Feed, *, steps: int | None = None) -> dic
             worker.say("stopped")
             raise
         except BaseException as error:
-            worker.say("failed", problem=f"{type(error).__name__}: {error}")
+            worker.fail(error)
             raise
         finally:
             worker.environment.close()
@@ -289,8 +292,25 @@ class _Worker:
             "reward": reward,
             **{name: info[name] for name in _LOGGED if name in info},
         }
-        if self._decisions.add(line):
+        try:
+            new = self._decisions.add(line)
+        except OSError as error:
+            error.filename = error.filename or str(self._deployment.folder / DECISIONS)
+            raise
+        if new:
             self._counts["refused_by_limits"] += len(info.get("refused_by_limits", ()))
+
+    def fail(self, error: BaseException) -> None:
+        refusal = refusal_of(self._deployment, error)
+        problem = f"{type(error).__name__}: {error}" if refusal is None else str(refusal)
+        try:
+            self.say("failed", problem=problem)
+        except OSError as second:
+            # what cannot be written down must not hide what has happened
+            _log.error("the status of %s could not be written: %s", self._deployment.name, second)
+            known = {name: value for name, value in self._deployment.status.items() if name != "alive"}
+            ended = {"state": "failed", "pid": os.getpid(), "updated_at": clock.now(), "problem": problem}
+            write_over(self._deployment.folder / "status.json", known | ended)
 
     def say(self, state: str, problem: str | None = None, *, stale: bool = False) -> dict[str, Any]:
         environment = self.environment

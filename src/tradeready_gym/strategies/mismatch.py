@@ -96,6 +96,12 @@ def _refuse_revised(known: Sequence[DataIdentity], learned: Sequence[Learned], c
     if not own:
         warnings.warn(f"{said}. allow='data' says nothing of it", MismatchWarning, stacklevel=5)
         return
+    if identity.source.startswith("synthetic("):
+        raise ConfigurationError(
+            f"{said}: a synthetic series has prices that begin anew where it begins, and the environment's begins at "
+            f"{format_time(candles.start)}. Play one that begins at {identity.anchor}, or train again: every series of "
+            f"data='synthetic' from 2021 on has the same prices. Or accept it with allow='data'"
+        )
     raise ConfigurationError(
         f"{said}: they were revised (SHA-256 {identity.fingerprint[:12]}... then). Train on the data as they are, bring the "
         f"old ones back, or accept it with allow='data'"

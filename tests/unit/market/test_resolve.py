@@ -150,6 +150,17 @@ def test_synthetic_market_covers_the_range_with_its_history() -> None:
         one("synthetic", start=SAMPLE_DAYS[1], end=SAMPLE_DAYS[0])
 
 
+def test_every_synthetic_span_from_2021_on_is_one_of_the_same_series() -> None:
+    whole = one("synthetic")
+    begin, end = "2022-03-01T00:00:00Z", "2022-04-01T00:00:00Z"
+    assert one("synthetic", end=end, history_bars=30) == whole.between(None, end)
+    found = one("synthetic", start=begin, end=end, history_bars=30)
+    assert found == whole.between("2022-02-27T18:00:00Z", end)
+    assert format_time(one("synthetic", end="2021-01-02T00:00:00Z", history_bars=24).start) == "2018-01-02T00:00:00Z"
+    with pytest.raises(DataError, match="on the 1h grid"):
+        one("synthetic", start="2022-03-01T00:30:00Z")
+
+
 # ---- auto ----
 
 
