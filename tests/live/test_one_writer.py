@@ -202,9 +202,12 @@ from pathlib import Path
 from tradeready_gym.live import SessionJournal
 journal = SessionJournal(Path(sys.argv[1]))
 journal.write("reset", seed=1)
+alive, told = os.pipe()
 if os.fork() == 0:
+    os.write(told, b"x")
     time.sleep(60)  # it would keep what it has inherited
     os._exit(0)
+os.read(alive, 1)
 print("held", flush=True)
 time.sleep(60)
 """

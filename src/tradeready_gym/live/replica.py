@@ -235,12 +235,14 @@ class Replica:
 
     def _lies(self, places: list[int], row: int) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []
+        # told of the candle's middle, also by a machine that has no time to say so until the candle has ended
+        middle = (self.candles.start + row * self._step + self._step // 2) // 1000
         for name in self._script.lies(row - self._first):
             for event in self._events(places, row, closed=False):
                 candle = event["data"]["k"] | {"x": True}
                 if name == "far_ahead":
                     candle |= {"t": candle["t"] + FAR_AHEAD // 1000, "T": candle["T"] + FAR_AHEAD // 1000}
-                events.append(event | {"data": event["data"] | {"k": candle}})
+                events.append(event | {"data": event["data"] | {"k": candle, "E": min(event["data"]["E"], middle)}})
         return events
 
     def _distorted(
