@@ -4,11 +4,15 @@ import { say } from "./pulse.js";
 const parts = [...document.querySelectorAll("[data-refresh]")];
 const busy = (part) => part.contains(document.activeElement) || part.querySelector("details.sure[open]");
 let known = Date.now();
+let leaving = false;
 
 /** The newest state of a part in its place; false if the server did not give it. */
 async function renewed(part) {
   const answer = await fetch(part.dataset.refresh, { headers: { "X-Part": part.dataset.name } }).catch(() => null);
-  if (answer?.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  if (answer?.status === 401 && !leaving) {
+    leaving = true; // once: to go there again would break off the first way there
+    location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  }
   if (!answer?.ok) return false;
   const text = await answer.text();
   if (!busy(part) && part.dataset.seen !== text) part.innerHTML = part.dataset.seen = text;
@@ -16,6 +20,7 @@ async function renewed(part) {
 }
 
 async function refresh() {
+  if (leaving) return;
   if (document.visibilityState === "visible") {
     const answers = await Promise.all(parts.filter((part) => !busy(part)).map(renewed));
     if (answers.every(Boolean)) {
