@@ -4,9 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 from serving import Served, serving
 
+from patience import eventually
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.errors import DataUnavailable, DownloadError, PlatformRefused
 from tradeready_gym.market import load_sample
@@ -59,15 +58,6 @@ def play(env: gymnasium.Env[Any, Any], episodes: int) -> list[dict[str, float]]:
     return metrics
 
 
-def eventually(true: Callable[[], bool], seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 def numbers(server: Served, run_id: str) -> list[int]:
     found: list[int] = []
     while True:
@@ -81,9 +71,9 @@ def test_a_training_appears_on_the_platform_while_it_trains(served: Served) -> N
     env = make(served, strategy_label="ppo_v1", episode_length=48)
     tracker = env.unwrapped.tracker  # type: ignore[attr-defined]
     env.reset(seed=5)
-    assert eventually(lambda: served.client.get(f"{RUNS}/{tracker.run_id}").status_code == 200)
+    assert eventually(lambda: served.client.get(f"{RUNS}/{tracker.run_id}").status_code == 200, 10.0)
     metrics = play(env, 3)
-    assert eventually(lambda: numbers(served, tracker.run_id) == [1, 2, 3])
+    assert eventually(lambda: numbers(served, tracker.run_id) == [1, 2, 3], 10.0)
     running = served.client.get(f"{RUNS}/{tracker.run_id}").json()
     assert (running["status"], running["strategy_label"]) == ("running", "ppo_v1")
     env.close()

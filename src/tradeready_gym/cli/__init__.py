@@ -58,7 +58,7 @@ for _name, _help in {
     "new": "Make a key, such as for one that was lost, and show it once.",
     "revoke": "Take a key back, at once.",
 }.items():
-    keys.command(f"{_ROOM}.keys:{_name}_key{'s' if _name == 'list' else ''}", name=_name, help=_help)
+    keys.command(f"{_ROOM}.keys:{_name}_key", name=_name, help=_help)
 app.command(keys)
 
 

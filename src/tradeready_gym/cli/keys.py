@@ -33,7 +33,7 @@ _Scopes = Annotated[
 ]
 
 
-def list_keys(*, account: _Account = None, home: _Home = None, database_url: _Url = "") -> None:
+def list_key(*, account: _Account = None, home: _Home = None, database_url: _Url = "") -> None:
     """An account's keys: their ids, beginnings and scopes, never the keys."""
     with _opened(home, database_url) as database:
         from tradeready_gym.platform.lost_keys import keys_of

@@ -22,10 +22,7 @@ def kept_actions(engine: Engine, actions: bytes | bytearray) -> Kept | None:
     table = np.frombuffer(bytes(actions), np.float64).reshape(-1, width)
     if not 0 < len(table) <= LONGEST:
         return None
-    account = engine.state.accounts[0]
-    start = int(engine.times[int(account.start_row)])
-    # they are made small when the journal is written, many episodes at once
-    return Kept(table[:, 0] if width == 1 else table, start, int(account.episode))
+    return _kept(engine, 0, table)
 
 
 class ActionLog:
@@ -71,12 +68,9 @@ class ActionLog:
         return [self._episode(engine, i, steps) if keep else None for i, steps, keep in chosen]
 
     def _episode(self, engine: Engine, i: int, steps: int) -> Kept | None:
-        account = engine.state.accounts[i]
         if i >= self.environments or not 0 < steps <= self._steps:
             return None
-        actions = self._table[self._steps - steps : self._steps, i].copy()
-        start = int(engine.times[int(account.start_row)])
-        return Kept(actions[:, 0] if actions.shape[1] == 1 else actions, start, int(account.episode))
+        return _kept(engine, i, self._table[self._steps - steps : self._steps, i].copy())
 
     def _make_room(self, engine: Engine) -> None:
         # what runs stays; an episode that is longer than the room is not all here, and that is seen by its length
@@ -87,6 +81,13 @@ class ActionLog:
         table = np.empty((rows, self.environments, width))
         table[:running] = self._table[self._steps - running : self._steps, : self.environments]
         self._table, self._steps = table, running
+
+
+def _kept(engine: Engine, i: int, actions: npt.NDArray[np.float64]) -> Kept:
+    # they are made small when the journal is written, many episodes at once
+    account = engine.state.accounts[i]
+    start = int(engine.times[int(account.start_row)])
+    return Kept(actions[:, 0] if actions.shape[1] == 1 else actions, start, int(account.episode))
 
 
 def _played(engine: Engine) -> npt.NDArray[np.int64]:

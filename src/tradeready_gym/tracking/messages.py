@@ -29,6 +29,7 @@ EPISODE_METRICS = {
 }
 
 
+REASON_LENGTH = 500  # characters of why a run ended as it did
 # fewer numbers than these stay readable
 _PACKED_FROM = 32
 

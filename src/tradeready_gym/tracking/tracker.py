@@ -32,7 +32,6 @@ from tradeready_gym.tracking.recording import WRITE_BYTES, Recording
 from tradeready_gym.tracking.waiting import Columns, numbers_of, seeds_of
 
 STATUSES = ("completed", "failed", "cancelled")
-REASON_LENGTH = 500
 
 
 class TrackingWarning(UserWarning):
@@ -313,7 +312,7 @@ def _checked(run_id: str) -> str:
 
 def _shortened(reason: str) -> str:
     # a message may have half a surrogate pair in it, such as of a file's name, which no JSON of a platform takes
-    return reason.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
+    return reason.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[: messages.REASON_LENGTH]
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,17 @@ def write_csv(path: Path, bars: int = 700, seed: int = 0) -> Path:
     return path
 
 
+def without_weights(experiment: Experiment, folder: Path) -> list[str]:
+    """Two runs of it, whose agents are whatever `RLlibTradingStrategy.load` gives."""
+    span = Span(parse_time("2021-01-02T00:00:00Z"), parse_time("2021-01-22T00:00:00Z"))
+    for name in ("one", "two"):
+        experiment.save(folder / name, trained_on=span)
+        place = experiment.folder_of(folder / name, 0)
+        place.mkdir()
+        (place / "strategy.json").write_text(json.dumps({"kind": rllib.KIND}))
+    return [str(folder / name) for name in ("one", "two")]
+
+
 def test_version_names_this_package_and_what_it_stands_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
     shown = capsys.readouterr().out
@@ -264,13 +275,7 @@ def test_an_agent_is_judged_in_each_of_several_data_sets_and_compared_there(
     monkeypatch.setattr(rllib.RLlibTradingStrategy, "load", lambda place, environment, **allow: BuyAndHold(environment))
     files = [str(write_csv(tmp_path / f"{seed}.csv", seed=seed)) for seed in (0, 1)]
     experiment = Experiment("TradeReady-BTC-v0", {"data": files, "lookback_window": 5}, algorithm="RLlib")
-    span = Span(parse_time("2021-01-02T00:00:00Z"), parse_time("2021-01-22T00:00:00Z"))
-    for name in ("one", "two"):
-        experiment.save(tmp_path / name, trained_on=span)
-        place = experiment.folder_of(tmp_path / name, 0)
-        place.mkdir()
-        (place / "strategy.json").write_text(json.dumps({"kind": rllib.KIND}))
-    runs = [str(tmp_path / name) for name in ("one", "two")]
+    runs = without_weights(experiment, tmp_path)
     assert main(["evaluate", runs[0], "--random-seeds", "2"]) == 0
     told = capsys.readouterr().out
     assert "2 data sets, each played once by everybody: figures are medians over them." in told
@@ -295,13 +300,7 @@ def test_agents_of_every_library_are_evaluated_and_compared(
     monkeypatch.setattr(rllib.RLlibTradingStrategy, "load", lambda place, environment, **allow: Flat(environment))
     arguments = {"data": str(write_csv(tmp_path / "mine.csv")), "lookback_window": 5}
     experiment = Experiment("TradeReady-BTC-v0", arguments, algorithm="RLlib")
-    span = Span(parse_time("2021-01-02T00:00:00Z"), parse_time("2021-01-22T00:00:00Z"))
-    for name in ("one", "two"):
-        experiment.save(tmp_path / name, trained_on=span)
-        place = experiment.folder_of(tmp_path / name, 0)
-        place.mkdir()
-        (place / "strategy.json").write_text(json.dumps({"kind": rllib.KIND}))
-    runs = [str(tmp_path / name) for name in ("one", "two")]
+    runs = without_weights(experiment, tmp_path)
     assert main(["evaluate", runs[0], "--random-seeds", "2"]) == 0
     assert main(["compare", *runs, "--random-seeds", "2"]) == 0
     assert "A seed of one returns more than one of two with probability" in capsys.readouterr().out

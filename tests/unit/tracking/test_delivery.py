@@ -9,13 +9,14 @@ import sys
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fake_platform import KEY, TRAINING, FakePlatform, Trouble, fake_platform
+from patience import eventually
 from tradeready_gym.errors import ConfigurationError, DataUnavailable, PlatformRefused, PlatformUnavailable
 from tradeready_gym.tracking import (
     TrackingWarning,
@@ -52,15 +53,6 @@ def platform() -> FakePlatform:
 def url(platform: FakePlatform) -> Iterator[str]:
     with fake_platform(platform) as address:
         yield address
-
-
-def eventually(true: Callable[[], bool], seconds: float = 5.0) -> bool:
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 def free_port() -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from patience import eventually
 from tradeready_gym.tracking import TrackingWarning, TrainingTracker, journal, read_run, recording
 from tradeready_gym.tracking.messages import expand
 from tradeready_gym.tracking.recorder import dismiss_recorder
@@ -34,15 +35,6 @@ def _soon_synced(monkeypatch: pytest.MonkeyPatch) -> None:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second takes a fiftieth of one."""
     monkeypatch.setattr(recording, "WRITE_INTERVAL_S", 0.02)
-
-
-def eventually(true: Callable[[], bool], seconds: float = 5.0) -> bool:
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 def written(path: Path) -> list[int]:

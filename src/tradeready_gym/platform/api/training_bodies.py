@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from tradeready_gym.platform import clock
 from tradeready_gym.platform.errors import Invalid, TooLarge
-from tradeready_gym.platform.training.runs import REASON_LENGTH
+from tradeready_gym.tracking.messages import REASON_LENGTH
 
 CONFIG_BYTES = 65_536
 _INT32, _INT64 = 2**31 - 1, 2**63 - 1

@@ -14,10 +14,10 @@ from tradeready_gym.platform.database.tables import rows_of
 from tradeready_gym.platform.database.tables import training_runs as runs
 from tradeready_gym.platform.errors import NotFound
 from tradeready_gym.platform.training.totals import aggregate_stats
+from tradeready_gym.tracking.messages import REASON_LENGTH
 
 RUNNING = "running"
 LABEL_LENGTH = 200
-REASON_LENGTH = 500
 _PLANNED = ("episodes_total", "total_episodes", "n_episodes", "episodes")
 SORTS = ("started_at", "updated_at", "completed_at", "strategy_label", "status", "episodes_completed")
 
