@@ -25,7 +25,6 @@ sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/peers")
 from candles import WINDOW, make_candles
 
 import tradeready_gym  # noqa: F401
-from tradeready_gym.engine import REPORT
 from tradeready_gym.engine import step as composed
 from tradeready_gym.engine.blocks import copy_block, prefetch
 from tradeready_gym.engine.episode import start_episode
@@ -307,23 +306,21 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
             # report
             played = row - account.start_row
             length = account.end_row - account.start_row
-            line = report[place]
-            numbers = counts[place]
-            line[0] = account.reward
-            line[1] = equity
-            line[2] = account.cash
-            line[3] = account.position_value
-            line[4] = account.unrealized_pnl
-            line[5] = 0.0
-            line[6] = account.realized_pnl
-            line[7] = account.fees_paid
-            line[8] = round(10000.0 * played / length) / 100.0
-            numbers[9] = int(candles[np.uintp(row - 1)].time) + settings.candle_length
-            numbers[10] = played
-            numbers[11] = length
-            numbers[12] = account.done
-            numbers[13] = account.fills
-            numbers[14] = account.rejects
+            report[0, place] = account.reward
+            report[1, place] = equity
+            report[2, place] = account.cash
+            report[3, place] = account.position_value
+            report[4, place] = account.unrealized_pnl
+            report[5, place] = 0.0
+            report[6, place] = account.realized_pnl
+            report[7, place] = account.fees_paid
+            report[8, place] = round(10000.0 * played / length) / 100.0
+            counts[9, place] = int(candles[np.uintp(row - 1)].time) + settings.candle_length
+            counts[10, place] = played
+            counts[11, place] = length
+            counts[12, place] = account.done
+            counts[13, place] = account.fills
+            counts[14, place] = account.rejects
             if account.fills > 0:
                 news |= 2
             if account.rejects > 0:
@@ -374,7 +371,7 @@ class Side:
     def seen(self) -> dict[str, bytes]:
         """The bits of everything that the last step left."""
         engine = self.engine
-        left = {"observations": self.observations.tobytes(), "report": self.report[:, : len(REPORT)].tobytes()}
+        left = {"observations": self.observations.tobytes(), "report": self.report[:, : self.environments].tobytes()}
         for name in ("accounts", "positions"):
             records = np.asarray(getattr(engine.state, name))
             for part in set(records.dtype.names or ()) - UNUSED:

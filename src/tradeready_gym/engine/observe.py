@@ -50,25 +50,24 @@ def report_account(account: Any, newest: Any, settings: Any, amounts: Any, count
     """What the step tells of this environment; the order is `records.REPORT`."""
     step = account.row - account.start_row
     total = account.end_row - account.start_row
-    line = amounts[np.uintp(i)]
-    line[0] = account.reward
-    line[1] = account.equity
-    line[2] = account.cash
-    line[3] = account.position_value
-    line[4] = account.unrealized_pnl
-    line[5] = account.locked_cash
-    line[6] = account.realized_pnl
-    line[7] = account.fees_paid
+    place = np.uintp(i)
+    amounts[0, place] = account.reward
+    amounts[1, place] = account.equity
+    amounts[2, place] = account.cash
+    amounts[3, place] = account.position_value
+    amounts[4, place] = account.unrealized_pnl
+    amounts[5, place] = account.locked_cash
+    amounts[6, place] = account.realized_pnl
+    amounts[7, place] = account.fees_paid
     # two decimals, half to even
-    line[8] = round(10000.0 * step / total) / 100.0
-    numbers = counts[np.uintp(i)]
+    amounts[8, place] = round(10000.0 * step / total) / 100.0
     # the open of the candle that begins at the clock, which the data may not have any more
-    numbers[9] = int(newest.time) + settings.candle_length
-    numbers[10] = step
-    numbers[11] = total
-    numbers[12] = account.done
-    numbers[13] = account.fills
-    numbers[14] = account.rejects
+    counts[9, place] = int(newest.time) + settings.candle_length
+    counts[10, place] = step
+    counts[11, place] = total
+    counts[12, place] = account.done
+    counts[13, place] = account.fills
+    counts[14, place] = account.rejects
     account.reported = 1
 
 

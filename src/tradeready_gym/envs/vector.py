@@ -192,10 +192,10 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         if self._log is not None:
             self._log.add(engine)
         ended = news & ENDED
-        rewards = block.T[_REWARD]
+        rewards = block[_REWARD, : self.num_envs]
         terminated, truncated = np.zeros(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
         if ended:
-            done = block.view(np.int64).T[_DONE]
+            done = block.view(np.int64)[_DONE, : self.num_envs]
             terminated, truncated = done % 2 == 1, done >= 2
         if self._foreign_reward and not np.isfinite(rewards).all():
             i = int(np.flatnonzero(~np.isfinite(rewards))[0])
@@ -341,7 +341,7 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         return int(self.engine.times[row - 1]) + self.engine.market.timeframe.microseconds
 
     def _infos(self, report: npt.NDArray[np.float64], news: int) -> dict[str, Any]:
-        engine, amounts, counts = self.engine, report.T, report.view(np.int64).T
+        engine, amounts, counts = self.engine, report[:, : self.num_envs], report.view(np.int64)[:, : self.num_envs]
         infos = dict(zip(_SHOWN, (*amounts[_AMOUNTS], *counts[_COUNTS]), strict=True)) | self._masks
         infos["filled_orders"] = engine.collect("fills", counts[_FILLS] if news & FILLED else None)
         infos["rejected_orders"] = engine.collect("rejects", counts[_REJECTS] if news & REFUSED else None)
