@@ -7,14 +7,14 @@ from typing import Any
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.kernel import kernel
 from tradeready_gym.rewards.base import RewardScheme, require_number, require_window
-from tradeready_gym.rewards.ratio import SUMS, ratio_change, simple_return
+from tradeready_gym.rewards.ratio import SUMS, bounded_return, ratio_change
 
 
 @kernel
 def _pay(previous_equity: float, equity: float, account: Any, memory: Any, parameters: Any) -> float:
     window = int(parameters[4])
     bonus = parameters[5]
-    sortino = ratio_change(simple_return(previous_equity, equity), memory[2:], window, True)
+    sortino = ratio_change(bounded_return(previous_equity, equity), memory[2:], window, True)
     starting_balance = parameters[6] if parameters[6] > 0.0 else account.starting_balance
     profit = (equity - previous_equity) / starting_balance
     if account.trades > memory[1]:

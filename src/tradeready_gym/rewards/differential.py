@@ -7,17 +7,16 @@ from typing import Any
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.kernel import kernel
 from tradeready_gym.rewards.base import RewardScheme, require_number
-from tradeready_gym.rewards.ratio import simple_return
+from tradeready_gym.rewards.ratio import bounded_return
 
 _SMALLEST_DEVIATION = 1e-9
 _LARGEST = 100.0
-_LARGEST_RETURN = 1e6
 
 
 @kernel
 def _pay(previous_equity: float, equity: float, account: Any, memory: Any, parameters: Any) -> float:
     # memory: [mean of the returns, mean of their squares], exponentially weighted
-    change = min(max(simple_return(previous_equity, equity), -_LARGEST_RETURN), _LARGEST_RETURN)
+    change = bounded_return(previous_equity, equity)
     mean = memory[0]
     square = memory[1]
     mean_step = change - mean

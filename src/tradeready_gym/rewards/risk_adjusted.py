@@ -1,13 +1,12 @@
 """Paid in the risk-adjusted return itself, not in its change."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from tradeready_gym.errors import UnknownName
 from tradeready_gym.kernel import kernel
 from tradeready_gym.rewards.base import RewardScheme, require_number, require_window
-from tradeready_gym.rewards.ratio import SUMS, bounded, clipped_ratio, ratio_change, simple_return
+from tradeready_gym.rewards.ratio import SUMS, bounded_return, ratio_of, roll
 
 RETURN_ALGORITHMS = ("sharpe", "sortino")
 _LARGEST_RATE = 1e6
@@ -17,16 +16,9 @@ _LARGEST_RATE = 1e6
 def _pay(previous_equity: float, equity: float, account: Any, memory: Any, parameters: Any) -> float:
     downside = parameters[3] > 0.0
     shift = parameters[2] if downside else 0.0
-    change = bounded(simple_return(previous_equity, equity)) - shift
-    ratio_change(change, memory, int(parameters[0]), downside)
-    count = memory[0]
-    if count < 2.0:
-        return 0.0
-    mean = memory[1] / count
-    spread = memory[2] / count
-    if not downside:
-        spread -= mean * mean
-    return clipped_ratio(mean + shift - parameters[1], math.sqrt(max(spread, 0.0)))
+    change = bounded_return(previous_equity, equity) - shift
+    count, total, deviations = roll(change, memory, int(parameters[0]), downside)
+    return ratio_of(count, total + count * (shift - parameters[1]), deviations)
 
 
 @dataclass(frozen=True)
