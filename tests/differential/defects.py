@@ -106,9 +106,9 @@ def equity_forgets_what_is_locked(patch: pytest.MonkeyPatch) -> None:
 @defect()
 def slippage_moves_in_the_traders_favour(patch: pytest.MonkeyPatch) -> None:
     def broken(original: Any) -> Any:
-        def fill(account: Any, position: Any, order: Any, *others: Any) -> float:
+        def fill(account: Any, position: Any, order: Any, *others: Any) -> Any:
             order.slippage = -order.slippage
-            return float(original(account, position, order, *others))
+            return original(account, position, order, *others)
 
         return fill
 
@@ -144,9 +144,9 @@ def a_market_order_fills_in_a_gap(patch: pytest.MonkeyPatch) -> None:
 
 @defect(kind="actions", scheme="hold_buy_sell")
 def a_buy_that_a_scheme_sized_is_refused_instead_of_cut(patch: pytest.MonkeyPatch) -> None:
-    def broken(account: Any, position: Any, order: Any, *others: Any) -> float:
+    def broken(account: Any, position: Any, order: Any, *others: Any) -> Any:
         order.sized = 0
-        return float(market_buy(account, position, order, *others))
+        return market_buy(account, position, order, *others)
 
     market_buy = execution._market_buy
     patch.setattr(execution, "_market_buy", broken)
@@ -240,14 +240,14 @@ def the_least_quantity_is_no_limit(patch: pytest.MonkeyPatch) -> None:
 
 @defect(kind="mixed", scheme="portfolio", limits=True, steps=80)
 def what_cash_leaves_of_an_order_may_be_less_than_the_least(patch: pytest.MonkeyPatch) -> None:
-    def broken(a: Any, order: Any, quantity: float, close: float, instrument: Any, costs: Any, rejects: Any) -> bool:
+    def broken(account: Any, quantity: float, close: float, instrument: Any, costs: Any) -> int:
         without = instrument.copy()
         without["min_quantity"] = 0.0
-        return bool(refuses_cut(a, order, quantity, close, without, costs, rejects))
+        return int(refusal_of_cut(account, quantity, close, without, costs))
 
-    refuses_cut = execution.refuses_cut
+    refusal_of_cut = execution.refusal_of_cut
     for module in (execution, order_book):
-        patch.setattr(module, "refuses_cut", broken)
+        patch.setattr(module, "refusal_of_cut", broken)
 
 
 @defect(limits=True)

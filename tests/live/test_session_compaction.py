@@ -13,10 +13,10 @@ from test_parity import START, market
 from tradeready_gym.actions import CustomActionScheme
 from tradeready_gym.envs import live_compaction
 from tradeready_gym.envs.live import LiveTradingEnv
-from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.errors import ConfigurationError, StoreError
 from tradeready_gym.features import FeaturePipeline, feature, pipeline
 from tradeready_gym.features.memory import RecentlyUsed
-from tradeready_gym.live import ReplayFeed
+from tradeready_gym.live import ReplayFeed, SessionJournal
 from tradeready_gym.orders import Order
 from tradeready_gym.tracking import journal as records
 
@@ -209,3 +209,19 @@ def test_the_tables_of_markets_that_grow_are_not_kept(tmp_path: Path, monkeypatc
     act(env, 5)
     env.compacted().close()
     assert tables.kept == 1
+
+
+def test_a_snapshot_by_a_version_whose_reward_remembered_otherwise_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "session.journal"
+    env = session(path, "margin")
+    for k in range(5):
+        act(env, k)
+    env.compacted()
+    contents = records.read(path).records
+    contents[1]["memory"] = live_compaction._packed(np.zeros(55))
+    died(path)
+    journal = SessionJournal(path)
+    journal.draft(contents).take_place_of(journal)
+
+    with pytest.raises(StoreError, match="55 numbers of SharpeReward.*go on with the version that wrote it"):
+        session(path, "margin")

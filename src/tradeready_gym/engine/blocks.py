@@ -104,3 +104,28 @@ def _compiled_prefetch(array: Any, index: Any) -> Any:
         _prefetch(array, index)
 
     return ask
+
+
+def copy_ahead(target: Any, to: int, source: Any, start: int, count: int, following: int) -> None:
+    """`copy_block` in a loop of nothing else; what will be copied from `following` soon is brought near on the way."""
+    target[to : to + count] = source[start : start + count]
+
+
+@overload(copy_ahead, inline="always")
+def _compiled_copy_ahead(target: Any, to: Any, source: Any, start: Any, count: Any, following: Any) -> Any:
+    def copy(target: Any, to: Any, source: Any, start: Any, count: Any, following: Any) -> None:
+        done = 0
+        while done + _LANES <= count:
+            _move(target, to + done, source, start + done)
+            _prefetch(source, following + done)
+            done += _LANES
+        if done < count and count >= _LANES:
+            # the last move overlaps the one before it
+            _move(target, to + count - _LANES, source, start + count - _LANES)
+            _prefetch(source, following + count)
+            done = count
+        while done < count:
+            target[to + done] = source[start + done]
+            done += 1
+
+    return copy

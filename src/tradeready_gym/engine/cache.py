@@ -71,6 +71,11 @@ def source_key(functions: Iterable[Callable[..., Any]] = ()) -> str:
     return digest.hexdigest()[:24]
 
 
+def reached_functions(function: Callable[..., Any]) -> list[FunctionType]:
+    """`function` and every function that it calls, however far down."""
+    return _reached((function,))[0]
+
+
 def _reached(functions: Iterable[Callable[..., Any]]) -> tuple[list[FunctionType], list[str]]:
     # the functions that these call, and the numbers that they read, which the compiler takes for constants
     found: list[FunctionType] = []

@@ -18,15 +18,14 @@ from tradeready_gym.exchanges.plain import is_plain
 from tradeready_gym.exchanges.state import AccountState
 from tradeready_gym.features import FeaturePipeline
 from tradeready_gym.features.account import POSITION, account_codes
+from tradeready_gym.ledger.columns import Columns, column_length
 from tradeready_gym.market import DataReplayer
 from tradeready_gym.rewards import CustomReward
 
 _SEED_MASK = (1 << 64) - 1
 # orders that a person may submit between two steps of a single environment
 _SPARE = 512
-# cells of 8 bytes in a cache line
-_LINE = 8
-_REBUILT = ("world", "advance", "_fused", "_plain_fills", "_plain_rejects")
+_REBUILT = ("world", "advance", "_fused", "_plain_fills", "_plain_rejects", "actions")
 
 
 class Engine:
@@ -76,6 +75,8 @@ class Engine:
         self.segments = segments
         self.market = DataReplayer.join(replayers)
         self.rows, self.times = self.market.rows, self.market.times
+        # what every account looks at in every step, without the rest of the candles
+        self._closes = np.ascontiguousarray(self.rows["close"]).reshape(-1)
         self.funding = spec.exchange.funding_table(self.market)
         for segment in segments:
             spec.exchange.check_funding(self.market, int(segment["first_row"]), int(segment["end_row"]))
@@ -85,6 +86,14 @@ class Engine:
     def _allocate(self) -> None:
         spec, n, symbols = self.spec, self.environments, len(self.symbols)
         scheme, model, reward = spec.action_scheme, spec.exchange.slippage, spec.reward_scheme
+        self.costs = spec.exchange.costs_record()
+        self.instruments = spec.exchange.instrument_records()
+        self.python_scheme = isinstance(scheme, CustomActionScheme)
+        self.python_slippage = isinstance(model, CustomSlippage)
+        self.python_reward = isinstance(reward, CustomReward)
+        # whether the step has to stop at a seam
+        self.python_parts = self.python_scheme or self.python_slippage or self.python_reward
+        self.narrow = self._is_narrow()
         market_only = not scheme.rests and n > 1
         self.state = AccountState.create(
             environments=n,
@@ -93,6 +102,7 @@ class Engine:
             orders_per_action=scheme.orders_per_action(symbols),
             candles_per_action=spec.candles_per_action,
             spare=_SPARE if n == 1 else 1,
+            columns=self.narrow,
         )
         self.state.accounts["starting_balance"] = spec.exchange.starting_balance
         self.state.accounts["episode"] = -1
@@ -114,21 +124,14 @@ class Engine:
         settings["width"] = self.width
         self.settings = settings
         self.codes = codes
-        self.memory = np.zeros((n, reward.memory_size))
-        self.parameters = [np.array(part.parameters, np.float64) for part in (scheme, model, reward)]
+        self.parameters = [_numbers(part.parameters) for part in (scheme, model, reward)]
         space = scheme.action_space(symbols)
-        # an odd number of cache lines: at 1,024 cells all columns of an account would share one set of the nearest cache, and
-        # the step take half as long again
-        self._column = n if n == 1 else _LINE * (-(-n // _LINE) | 1)
-        self.actions = np.zeros((n, max(1, int(np.prod(space.shape or (1,))))))
+        self._column = 1 if n == 1 else column_length(n)
+        self.memory = np.zeros((reward.memory_size, self._column))
+        self._action_columns = np.zeros((max(1, int(np.prod(space.shape or (1,)))), self._column))
         longest = int((self.segments["end_row"] - self.segments["first_row"]).max())
         steps = (spec.episode_length or longest) if n == 1 else 0
         self.history = np.zeros((n, steps + 1, len(HISTORY) + symbols))
-        self.costs = spec.exchange.costs_record()
-        self.instruments = spec.exchange.instrument_records()
-        self.python_scheme = isinstance(scheme, CustomActionScheme)
-        self.python_slippage = isinstance(model, CustomSlippage)
-        self.python_reward = isinstance(reward, CustomReward)
         self.schemes: list[CustomActionScheme] = []
         self.rewards: list[CustomReward] = []
         if isinstance(scheme, CustomActionScheme):
@@ -142,7 +145,6 @@ class Engine:
 
     def _compile(self) -> None:
         spec = self.spec
-        self.narrow = self._is_narrow()
         self._fused: FusedStep = fuse(
             _kernel_of(spec.action_scheme, no_action if self.python_scheme else None),
             _kernel_of(spec.exchange.slippage, no_slippage if self.python_slippage else None),
@@ -150,7 +152,10 @@ class Engine:
             self.interpreted,
             spec.exchange.account is not None,
             self.narrow,
+            self.narrow and is_plain(self.costs, self.instruments),
         )
+        # (N, A) to everybody but the step
+        self.actions = self._action_columns[:, : self.environments].T
         arrays = self._arrays()
         self._plain_fills, self._plain_rejects = plain(self.state.fills), plain(self.state.rejects)
         if self.interpreted:
@@ -162,7 +167,7 @@ class Engine:
             self.advance = self._fused.advance
 
     def _is_narrow(self) -> bool:
-        # what most train on; see make_step
+        # what most train on; see lockstep
         spec = self.spec
         return (
             self.environments > 1
@@ -171,13 +176,15 @@ class Engine:
             and spec.action_scheme.orders_per_action(1) == 1
             and spec.candles_per_action == 1
             and not self.python_parts
-            and is_plain(self.costs, self.instruments)
+            and not self.interpreted
+            and spec.exchange.account is None
         )
 
     def _arrays(self) -> dict[str, Any]:
         state = self.state
         return {
             "rows": self.rows,
+            "closes": self._closes,
             "table": self.table,
             "account_features": self.codes,
             "settings": self.settings,
@@ -195,7 +202,7 @@ class Engine:
             "action_parameters": self.parameters[0],
             "slippage_parameters": self.parameters[1],
             "reward_parameters": self.parameters[2],
-            "actions": self.actions,
+            "actions": self._action_columns,
             "history": self.history,
         }
 
@@ -204,7 +211,7 @@ class Engine:
         return {name: value for name, value in self.__dict__.items() if name not in _REBUILT}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Engine":
-        for shared in (self.rows, self.times, self.table, self.funding, self.spec.exchange.data):
+        for shared in (self.rows, self.times, self._closes, self.table, self.funding, self.spec.exchange.data):
             memo.setdefault(id(shared), shared)
         other = Engine.__new__(Engine)
         memo[id(self)] = other
@@ -217,29 +224,35 @@ class Engine:
 
     # ---- running ----
 
-    @property
-    def python_parts(self) -> bool:
-        """Whether a component is written in plain Python, so that the step has to stop at its seam."""
-        return self.python_scheme or self.python_slippage or self.python_reward
-
     def new_observations(self) -> npt.NDArray[np.float32]:
         """Room for the observations of all environments, shape (N x width,)."""
         return np.empty(self.environments * self.width, np.float32)
 
     def new_report(self) -> npt.NDArray[np.float64]:
-        """Room for the report of all environments, shape (len(REPORT), N or more); its counts are int64 in the same cells."""
+        """Room for the report of all environments, shape (len(REPORT), N or more); its counts are int64 in the same cells.
+
+        A step in lockstep leaves `done`, `fills` and `rejects` out: they stand in the accounts.
+        """
         return np.empty((len(REPORT), self._column))
+
+    def take_choices(self, choices: npt.NDArray[np.int64], count: int) -> bool:
+        """Make `choices`, shape (N,), the actions of the next step; False, and nothing is done, if one is not in [0, count)."""
+        return self._fused.take_choices(choices, count, self.actions)
 
     def collect(self, records: str, counts: npt.NDArray[np.int64] | None) -> npt.NDArray[Any]:
         """The "fills" or "rejects" that `counts` says each environment has, one after the other, `env` filled in; None is none."""
         source = self._plain_fills if records == "fills" else self._plain_rejects
         if counts is None:
-            return source[:0, 0]
-        gathered = np.empty(int(counts.sum()), source.dtype)
-        if self.interpreted:
-            self._fused.collect(source.view(np.recarray), counts, gathered.view(np.recarray))
+            return np.empty(0, source.dtype)
+        holders = np.empty(self.environments, np.int64)
+        gathered = np.empty(self._fused.find_holders(counts, holders), source.dtype)
+        if isinstance(source, Columns):
+            cells = gathered.view(np.int64).reshape(-1, len(source.names))
+            self._fused.collect(source.cells.view(np.int64), counts, holders, cells)
+        elif self.interpreted:
+            self._fused.collect(source.view(np.recarray), counts, holders, gathered.view(np.recarray))
         else:
-            self._fused.collect(source, counts, gathered)
+            self._fused.collect(source, counts, holders, gathered)
         return gathered
 
     def seed(self, seeds: Sequence[int | None]) -> None:
@@ -288,6 +301,11 @@ def _engine_codes(names: Sequence[str], symbols: int) -> npt.NDArray[np.int64]:
     for code in account_codes(names):
         codes.extend(range(3, 3 + symbols) if code == POSITION and symbols > 1 else [int(code)])
     return np.array(codes, np.int64)
+
+
+def _numbers(parameters: Sequence[float]) -> npt.NDArray[np.float64]:
+    # compiled code reads the first one ahead of time
+    return np.array(parameters or (0.0,), np.float64)
 
 
 def _kernel_of(part: Any, stand_in: Any) -> Any:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tradeready_gym.engine.cache import announce, compiled, source_key
-from tradeready_gym.engine.step import collect, make_step, restart
+from tradeready_gym.engine.choices import take_choices
+from tradeready_gym.engine.collecting import collect, collect_columns, find_holders
+from tradeready_gym.engine.lockstep import make_lockstep, restart_columns
+from tradeready_gym.engine.step import make_step, restart
 from tradeready_gym.kernel import kernel
 
 
@@ -16,7 +19,9 @@ class FusedStep:
 
     advance: Callable[[Any, Any, Any, int, int, int], int]
     restart: Callable[[Any, Any, Any, int, int, Any], None]
-    collect: Callable[[Any, Any, Any], int]
+    find_holders: Callable[[Any, Any], int]
+    collect: Callable[[Any, Any, Any, Any], int]
+    take_choices: Callable[[Any, int, Any], bool]
 
 
 @kernel
@@ -47,14 +52,20 @@ def fuse(
     interpreted: bool = False,
     margin: bool = False,
     narrow: bool = False,
+    plain: bool = False,
 ) -> FusedStep:
-    """The step of these kernels. Parameters are run-time data: a new fee or window never compiles anything."""
+    """The step of these kernels. Parameters are run-time data: a new fee or window never compiles anything.
+
+    A `narrow` one moves its accounts in lockstep; a `plain` one of these knows no filters, and no fees but percentages.
+    """
     for function in (act, slippage, pay):
         kernel(function)
     if interpreted:
-        return FusedStep(make_step(act, slippage, pay, margin, narrow), restart, collect)
-    kind = ("-margin" if margin else "") + ("-narrow" if narrow else "")
+        return FusedStep(make_step(act, slippage, pay, margin), restart, find_holders, collect, take_choices)
+    kind = "".join(f"-{name}" for name, is_so in (("margin", margin), ("narrow", narrow), ("plain", plain)) if is_so)
     key, shared = source_key((act, slippage, pay)) + kind, source_key()
     announce(key)
-    step = make_step(act, slippage, pay, margin, narrow)
-    return FusedStep(compiled(step, key), compiled(restart, shared), compiled(collect, shared))
+    step = make_lockstep(act, slippage, pay, plain) if narrow else make_step(act, slippage, pay, margin)
+    begin, gather = (restart_columns, collect_columns) if narrow else (restart, collect)
+    others: tuple[Any, ...] = (begin, find_holders, gather, take_choices)
+    return FusedStep(compiled(step, key), *(compiled(function, shared) for function in others))

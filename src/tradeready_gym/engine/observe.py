@@ -20,15 +20,32 @@ def within_float32(value: float) -> float:
 
 
 @kernel
-def write_account(account: Any, positions: Any, newest: Any, codes: Any, out: Any, at: int) -> None:
-    """The account scalars of the observation; a ratio to an equity of 0 is 0."""
+def shows_ratios(codes: Any) -> bool:
+    """Whether the account is observed as nearly everybody does: `balance`, `position`, `unrealized_pnl`."""
+    return bool(codes.shape[0] == 3 and codes[0] == 0 and codes[1] == 1 and codes[2] == 2)
+
+
+@kernel
+def account_ratios(account: Any) -> tuple[float, float, float]:
+    """Those three; a ratio to an equity of 0 is 0."""
     scale = 1.0 / account.equity if account.equity > 0.0 else 0.0
-    # what nearly everybody observes, without asking for each number what it is
-    if codes.shape[0] == 3 and codes[0] == 0 and codes[1] == 1 and codes[2] == 2:
-        out[at] = within_float32(account.cash / account.starting_balance)
-        out[at + 1] = within_float32(account.position_value * scale)
-        out[at + 2] = within_float32(account.unrealized_pnl * scale)
+    return (
+        within_float32(account.cash / account.starting_balance),
+        within_float32(account.position_value * scale),
+        within_float32(account.unrealized_pnl * scale),
+    )
+
+
+@kernel
+def write_account(account: Any, positions: Any, newest: Any, codes: Any, ratios: bool, out: Any, at: int) -> None:
+    """The account scalars of the observation; `ratios` is what `shows_ratios` says of the codes."""
+    if ratios:
+        balance, position, unrealized = account_ratios(account)
+        out[at] = balance
+        out[at + 1] = position
+        out[at + 2] = unrealized
         return
+    scale = 1.0 / account.equity if account.equity > 0.0 else 0.0
     for k in range(codes.shape[0]):
         code = codes[k]
         if code == 0:
@@ -47,7 +64,7 @@ def write_account(account: Any, positions: Any, newest: Any, codes: Any, out: An
 
 @kernel
 def report_account(account: Any, newest: Any, settings: Any, amounts: Any, counts: Any, i: int) -> None:
-    """What the step tells of this environment; the order is `records.REPORT`."""
+    """What the step tells of this environment, less `report_news`; the order is `records.REPORT`."""
     step = account.row - account.start_row
     total = account.end_row - account.start_row
     place = np.uintp(i)
@@ -65,6 +82,12 @@ def report_account(account: Any, newest: Any, settings: Any, amounts: Any, count
     counts[9, place] = int(newest.time) + settings.candle_length
     counts[10, place] = step
     counts[11, place] = total
+
+
+@kernel
+def report_news(account: Any, counts: Any, i: int) -> None:
+    """The rest of it, which stands in the account too; what was filled and refused has been shown then."""
+    place = np.uintp(i)
     counts[12, place] = account.done
     counts[13, place] = account.fills
     counts[14, place] = account.rejects
@@ -78,6 +101,7 @@ def observe(
     newest: Any,
     table: Any,
     codes: Any,
+    ratios: bool,
     settings: Any,
     symbols: int,
     observations: Any,
@@ -94,8 +118,9 @@ def observe(
         copy_block(observations, at, table, start, block)
         at += block
         start += settings.rows * features
-    write_account(account, positions, newest, codes, observations, at)
+    write_account(account, positions, newest, codes, ratios, observations, at)
     report_account(account, newest[0], settings, amounts, counts, i)
+    report_news(account, counts, i)
     news = 0
     if account.fills > 0:
         news |= FILLED

@@ -12,8 +12,8 @@ import numpy as np
 
 from tradeready_gym.engine.blocks import prefetch
 from tradeready_gym.engine.episode import start_episode
-from tradeready_gym.engine.observe import observe
-from tradeready_gym.engine.world import blank_order, field
+from tradeready_gym.engine.observe import observe, shows_ratios
+from tradeready_gym.engine.world import field
 from tradeready_gym.exchanges.book import (
     activate_legs,
     book_has_room,
@@ -26,7 +26,6 @@ from tradeready_gym.exchanges.draws import LIQUIDATION_STREAM, SLIPPAGE_STREAM, 
 from tradeready_gym.exchanges.execution import MARKET, RISK_LIMIT, cut_to_holding, execute_market, record_reject
 from tradeready_gym.exchanges.margin import execute_margin_market, exposed_quantity
 from tradeready_gym.exchanges.matching import end_legs, match_book
-from tradeready_gym.exchanges.plain import plain_costs, plain_instrument
 from tradeready_gym.kernel import kernel
 from tradeready_gym.ledger.margin import charge_financing
 from tradeready_gym.ledger.spot import mark
@@ -66,44 +65,20 @@ _AHEAD = 6
 
 
 @kernel
-def prepare_order(account: Any, positions: Any, book: Any, order: Any, margin: bool, rests: bool, symbols: int) -> None:
-    """Number an order, and cut a sell to what is held; a margin account may sell more. `rests`: the book may hold orders."""
+def prepare_order(account: Any, position: Any, order: Any, cuts: bool) -> None:
+    """Number an order; one that sells, and whose size a scheme chose, is cut to what is held if all of it is or with `cuts`."""
     order.order_id = account.next_order_id
     account.next_order_id += 1
-    if order.side < 0 and order.sized == 1:
-        if rests and order.whole == 1 and account.resting > 0:
-            cancel_sells(account, positions, book, order.symbol, symbols)
-        if order.whole == 1 or not margin:
-            cut_to_holding(positions[order.symbol], order)
+    if order.side < 0 and order.sized == 1 and (cuts or order.whole == 1):
+        cut_to_holding(position, order)
 
 
 @kernel
-def quote_order(account: Any, order: Any, newest: Any, slippage: Any, parameters: Any) -> None:
+def quote_order(account: Any, order: Any, seen: Any, slippage: Any, parameters: Any) -> None:
     """Write the order's slippage, from what is visible at the decision."""
     step = account.row - account.start_row
     draw = uniform(np.uint64(account.seed), account.episode, step, SLIPPAGE_STREAM, order.order_id)
-    seen = newest[order.symbol]
     order.slippage = slippage(order.quantity * seen.close, seen.quote_volume, seen.volatility, draw, parameters)
-
-
-@kernel
-def execute_alone(
-    account: Any,
-    positions: Any,
-    order: Any,
-    candles: Any,
-    newest: Any,
-    instruments: Any,
-    costs: Any,
-    fills: Any,
-    rejects: Any,
-) -> None:
-    """Execute the one order of a narrow step; a scheme that said its orders never rest is held to it."""
-    if order.kind != MARKET or order.stop_price != 0.0 or order.take_price != 0.0:
-        record_reject(account, order, rejects, RISK_LIMIT)
-    else:
-        instrument = plain_instrument(instruments[0])
-        execute_market(account, positions[0], order, candles[0], newest[0], instrument, costs, fills, rejects)
 
 
 @kernel
@@ -156,28 +131,21 @@ def execute_orders(
 @kernel
 def flag_end(account: Any, settings: Any) -> None:
     """Set `done`: 1 terminated, 2 truncated, 3 both, 0 neither."""
-    terminated = 0
-    truncated = 0
-    if account.row >= account.end_row:
-        if account.end_row == account.data_end_row and settings.gymnasium_end == 0:
-            terminated = 1
-        else:
-            truncated = 1
-    if account.equity <= account.starting_balance - settings.max_loss * account.starting_balance:
-        if settings.gymnasium_end == 1:
-            terminated = 1
-        else:
-            truncated = 1
-    account.done = terminated + 2 * truncated
+    # choices instead of branches: this is asked of every account at every step
+    gymnasium = settings.gymnasium_end == 1
+    over = account.row >= account.end_row
+    ruined = account.equity <= account.starting_balance - settings.max_loss * account.starting_balance
+    out_of_data = account.end_row == account.data_end_row and not gymnasium
+    terminated = (over and out_of_data) or (ruined and gymnasium)
+    truncated = (over and not out_of_data) or (ruined and not gymnasium)
+    account.done = int(terminated) + 2 * int(truncated)
 
 
 def make_step(
-    act: Callable[..., int], slippage: Callable[..., float], pay: Callable[..., float], margin: bool, narrow: bool
+    act: Callable[..., int], slippage: Callable[..., float], pay: Callable[..., float], margin: bool
 ) -> Callable[[Any, Any, Any, int, int, int], int]:
     """The step of these three kernels on a margin or a spot account: `advance(world, observations, report, first, last, phases) -> news`.
 
-    A `narrow` step is the same one for whom most of it is nothing: one symbol, one market order and one candle an action, a
-    plain exchange (`exchanges.plain`), no history, and no component in plain Python; it is run whole, or only observes.
     `news` says whether any of the environments ended (ENDED), filled or refused an order (FILLED, REFUSED).
     """
 
@@ -185,9 +153,10 @@ def make_step(
         rows = rows_of(world)
         table = table_of(world)
         codes = account_features_of(world)
+        ratios = shows_ratios(codes)
         counts = report.view(np.int64)
         settings = settings_of(world)[0]
-        costs = plain_costs(costs_of(world)[0]) if narrow else costs_of(world)[0]
+        costs = costs_of(world)[0]
         funding = funding_of(world)
         instruments = instruments_of(world)
         accounts = accounts_of(world)
@@ -203,12 +172,9 @@ def make_step(
         slippage_parameters = slippage_parameters_of(world)
         reward_parameters = reward_parameters_of(world)
         history = history_of(world)
-        symbols = 1 if narrow else settings.symbols
+        symbols = settings.symbols
         candle_line = rows.reshape(-1)
         news = 0
-        quotes = narrow or phases & QUOTE != 0
-        executes = narrow or phases & FILL != 0
-        pays = narrow or phases & PAY != 0
 
         for i in range(max(first, 0), last):
             # unsigned: an index that may count from the end is one to ask about
@@ -216,13 +182,10 @@ def make_step(
             account = accounts[place]
             positions = all_positions[place]
             book = all_books[place]
-            memory = all_memory[place]
+            memory = all_memory[:, place]
             candles_left = settings.candles_per_action
-            if narrow:
-                candles_left = 1 if phases & ACT else 0
-            pending = 0
             # one action's orders at a time: a place that stays in the nearest cache, and is this range's own
-            orders = blank_order() if narrow else all_orders[first]
+            orders = all_orders[first]
             # each account stands at a candle of its own, which no hardware foresees: asked for a few accounts early
             ahead = accounts[np.uintp(min(i + _AHEAD, last - 1))].row * symbols
             prefetch(candle_line, ahead - 1)
@@ -236,13 +199,13 @@ def make_step(
 
             # ---- 1. act: the action and the account, valued at the last visible close, become orders
             elif phases & ACT:
-                if narrow or account.reported == 1:
+                if account.reported == 1:
                     account.fills = 0
                     account.rejects = 0
                     account.reported = 0
                 account.reward = 0.0
                 made = act(
-                    actions[place],
+                    actions[:, place],
                     account,
                     positions,
                     rows[np.uintp(account.row - 1)],
@@ -250,29 +213,23 @@ def make_step(
                     action_parameters,
                     symbols,
                 )
-                if narrow:
-                    pending = made
-                    if pending > 0:
-                        prepare_order(account, positions, book, orders[0], margin, False, symbols)
-                else:
-                    account.pending = min(made, orders.shape[0])
-                    for k in range(account.pending):
-                        prepare_order(account, positions, book, orders[k], margin, True, symbols)
+                account.pending = min(made, orders.shape[0])
+                for k in range(account.pending):
+                    order = orders[k]
+                    if order.side < 0 and order.sized == 1 and order.whole == 1 and account.resting > 0:
+                        cancel_sells(account, positions, book, order.symbol, symbols)
+                    prepare_order(account, positions[order.symbol], order, not margin)
 
             while candles_left > 0:
-                candles_left = 0 if narrow else candles_left - 1
+                candles_left -= 1
                 newest = rows[np.uintp(account.row - 1)]
 
                 # ---- 2. quote: slippage from what is visible at the decision
-                if quotes:
-                    if narrow:
-                        if pending > 0:
-                            quote_order(account, orders[0], newest, slippage, slippage_parameters)
-                    else:
-                        for k in range(account.pending):
-                            quote_order(account, orders[k], newest, slippage, slippage_parameters)
-                        for k in range(account.resting):
-                            quote_order(account, book[k], newest, slippage, slippage_parameters)
+                if phases & QUOTE:
+                    for k in range(account.pending):
+                        quote_order(account, orders[k], newest[orders[k].symbol], slippage, slippage_parameters)
+                    for k in range(account.resting):
+                        quote_order(account, book[k], newest[book[k].symbol], slippage, slippage_parameters)
                     if margin:
                         for j in range(symbols):
                             seen = newest[j]
@@ -283,7 +240,7 @@ def make_step(
                                 value, seen.quote_volume, seen.volatility, draw, slippage_parameters
                             )
 
-                if executes and account.row < account.end_row:
+                if phases & FILL and account.row < account.end_row:
                     # ---- 3. fill: market orders at the open, then what rests, against the candle that begins now
                     candles = rows[np.uintp(account.row)]
                     fills = all_fills[place]
@@ -297,20 +254,7 @@ def make_step(
                             funding,
                             symbols,
                         )
-                    if narrow:
-                        if pending > 0:
-                            execute_alone(
-                                account,
-                                positions,
-                                orders[0],
-                                candles,
-                                newest,
-                                instruments,
-                                costs,
-                                fills,
-                                all_rejects[place],
-                            )
-                    elif account.pending > 0:
+                    if account.pending > 0:
                         execute_orders(
                             account,
                             positions,
@@ -325,7 +269,7 @@ def make_step(
                             symbols,
                             margin,
                         )
-                    if not narrow and (account.resting > 0 or margin):
+                    if account.resting > 0 or margin:
                         match_book(
                             account,
                             positions,
@@ -348,7 +292,7 @@ def make_step(
                     account.clock_equity = account.equity
                     update_statistics(account, held)
                     flag_end(account, settings)
-                    if not narrow and settings.keep_history == 1:
+                    if settings.keep_history == 1:
                         past = history[i, account.row - account.start_row]
                         past[0] = account.row
                         past[1] = account.equity
@@ -357,10 +301,9 @@ def make_step(
                             past[3 + j] = positions[j].quantity * candles[j].close
 
                 # ---- 5. pay
-                if pays:
+                if phases & PAY:
                     paid = pay(account.previous_equity, account.equity, account, memory, reward_parameters)
-                    # a narrow step pays once: what was stored a moment ago need not be read again
-                    account.reward = (0.0 if narrow else account.reward) + paid
+                    account.reward += paid
                     account.reward_sum += paid
 
                 if account.done != 0:
@@ -370,7 +313,7 @@ def make_step(
             if phases & OBSERVE:
                 newest = rows[np.uintp(account.row - 1)]
                 news |= observe(
-                    account, positions, newest, table, codes, settings, symbols, observations, report, counts, i
+                    account, positions, newest, table, codes, ratios, settings, symbols, observations, report, counts, i
                 )
             if account.done != 0:
                 news |= ENDED
@@ -384,6 +327,7 @@ def restart(world: Any, observations: Any, report: Any, first: int, last: int, m
     rows = rows_of(world)
     table = table_of(world)
     codes = account_features_of(world)
+    ratios = shows_ratios(codes)
     settings = settings_of(world)[0]
     counts = report.view(np.int64)
     for i in range(first, last):
@@ -391,17 +335,19 @@ def restart(world: Any, observations: Any, report: Any, first: int, last: int, m
             continue
         account = accounts_of(world)[i]
         positions = positions_of(world)[i]
-        start_episode(account, positions, memory_of(world)[i], segments_of(world), settings)
+        start_episode(account, positions, memory_of(world)[:, i], segments_of(world), settings)
         newest = rows[account.row - 1]
-        observe(account, positions, newest, table, codes, settings, settings.symbols, observations, report, counts, i)
-
-
-def collect(records: Any, counts: Any, out: Any) -> int:
-    """Copy the first `counts[i]` records of every environment into `out`, and say whose they are."""
-    place = 0
-    for i in range(counts.shape[0]):
-        for k in range(int(counts[i])):
-            out[place] = records[i, k]
-            out[place].env = i
-            place += 1
-    return place
+        observe(
+            account,
+            positions,
+            newest,
+            table,
+            codes,
+            ratios,
+            settings,
+            settings.symbols,
+            observations,
+            report,
+            counts,
+            i,
+        )

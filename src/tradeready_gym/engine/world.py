@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir  # type: ignore[import-untyped]
 from numba import carray  # type: ignore[attr-defined]
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic, overload
 
 from tradeready_gym.engine.records import SEGMENT_DTYPE, SETTINGS_DTYPE
 from tradeready_gym.exchanges.records import COSTS_DTYPE, INSTRUMENT_DTYPE
+from tradeready_gym.kernel import kernel
+from tradeready_gym.ledger.columns import Columns
 from tradeready_gym.ledger.records import ACCOUNT_DTYPE, POSITION_DTYPE
 from tradeready_gym.market.replayer import CANDLE_DTYPE
 from tradeready_gym.orders import FILL_DTYPE, ORDER_DTYPE, REJECT_DTYPE
@@ -28,6 +29,7 @@ FLOAT = np.dtype(np.float64)
 # name: element type, dimensions. T rows, S symbols, N environments.
 FIELDS: dict[str, tuple[np.dtype[Any], int]] = {
     "rows": (CANDLE_DTYPE, 2),  # (T, S)
+    "closes": (FLOAT, 1),  # (T x S,)
     "table": (np.dtype(np.float32), 1),  # (S x T x F,)
     "account_features": (np.dtype(np.int64), 1),
     "settings": (SETTINGS_DTYPE, 1),
@@ -41,11 +43,11 @@ FIELDS: dict[str, tuple[np.dtype[Any], int]] = {
     "orders": (ORDER_DTYPE, 2),
     "fills": (FILL_DTYPE, 2),
     "rejects": (REJECT_DTYPE, 2),
-    "memory": (FLOAT, 2),
+    "memory": (FLOAT, 2),  # (size, N or more)
     "action_parameters": (FLOAT, 1),
     "slippage_parameters": (FLOAT, 1),
     "reward_parameters": (FLOAT, 1),
-    "actions": (FLOAT, 2),
+    "actions": (FLOAT, 2),  # (A, N or more)
     "history": (FLOAT, 3),
 }
 _SLOT = 4
@@ -58,33 +60,7 @@ def _pointer_code(typing_context: Any, address: Any) -> Any:
     return types.voidptr(types.int64), generate
 
 
-_pointer: Any = intrinsic(_pointer_code)
-
-
-def _room_code(typing_context: Any, size: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        room = cgutils.alloca_once(builder, ir.IntType(8), size=size.literal_value)  # type: ignore[no-untyped-call]
-        cgutils.memset(builder, room, ir.Constant(ir.IntType(64), size.literal_value), 0)  # type: ignore[no-untyped-call]
-        return builder.bitcast(room, context.get_value_type(types.voidptr))
-
-    return types.voidptr(size), generate
-
-
-_room: Any = intrinsic(prefer_literal=True)(_room_code)
-_ORDER_BYTES = ORDER_DTYPE.itemsize
-
-
-def blank_order() -> Any:
-    """An empty order that nobody else can see, shape (1,), so that compiled code keeps it in registers."""
-    return np.zeros(1, ORDER_DTYPE).view(np.recarray)
-
-
-@overload(blank_order)
-def _compiled_blank_order() -> Any:
-    def look() -> Any:
-        return carray(_room(_ORDER_BYTES), (1,), ORDER_DTYPE)
-
-    return look
+pointer: Any = intrinsic(_pointer_code)
 
 
 def field(name: str) -> Callable[[Any], Any]:
@@ -96,13 +72,13 @@ def field(name: str) -> Callable[[Any], Any]:
         return getattr(world, name)
 
     def look_1(world: Any) -> Any:
-        return carray(_pointer(world[at]), (world[at + 1],), dtype)
+        return carray(pointer(world[at]), (world[at + 1],), dtype)
 
     def look_2(world: Any) -> Any:
-        return carray(_pointer(world[at]), (world[at + 1], world[at + 2]), dtype)
+        return carray(pointer(world[at]), (world[at + 1], world[at + 2]), dtype)
 
     def look_3(world: Any) -> Any:
-        return carray(_pointer(world[at]), (world[at + 1], world[at + 2], world[at + 3]), dtype)
+        return carray(pointer(world[at]), (world[at + 1], world[at + 2], world[at + 3]), dtype)
 
     @overload(read)
     def compiled(world: Any) -> Any:
@@ -111,11 +87,24 @@ def field(name: str) -> Callable[[Any], Any]:
     return read
 
 
-def addresses(arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
+def columns_of(name: str) -> Callable[[Any], Any]:
+    """The reader of records that are `Columns`, in compiled code: (address, cells from one column to the next)."""
+    at = _SLOT * list(FIELDS).index(name)
+
+    def read(world: Any) -> Any:
+        return world[at], world[at + 1]
+
+    return kernel(read)
+
+
+def addresses(arrays: Mapping[str, npt.NDArray[Any] | Columns]) -> npt.NDArray[np.int64]:
     """The world of compiled code: where each array is, and its shape. The caller keeps the arrays alive."""
     slots = np.zeros((len(FIELDS), _SLOT), np.int64)
     for place, (name, (dtype, dimensions)) in enumerate(FIELDS.items()):
         array = arrays[name]
+        if isinstance(array, Columns):
+            slots[place, :2] = array.cells.ctypes.data, array.cells.shape[1]
+            continue
         if array.ndim != dimensions or array.dtype.itemsize != dtype.itemsize or not array.flags.c_contiguous:
             raise TypeError(f"{name} must be a contiguous {dimensions}-dimensional array of {dtype}; got {array.dtype}")
         slots[place, 0] = array.ctypes.data
@@ -129,5 +118,7 @@ def interpreted_world(arrays: Mapping[str, npt.NDArray[Any]]) -> SimpleNamespace
 
 
 def plain(array: Any) -> Any:
-    """The array without its record view, which the compiler tells apart slowly."""
+    """The array without its record view, which the compiler tells apart slowly; `Columns` are what they are."""
+    if isinstance(array, Columns):
+        return array
     return np.asarray(array).view(np.dtype(array.dtype.descr), np.ndarray)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradeready_gym.envs.live import LiveTradingEnv
-from tradeready_gym.errors import ConfigurationError
+from tradeready_gym.errors import ConfigurationError, StoreError
 from tradeready_gym.live import JournaledFeed
 from tradeready_gym.live.snapshot import plain_state, restore_state
 from tradeready_gym.orders import FILL_DTYPE
@@ -72,7 +72,13 @@ def restore(env: LiveTradingEnv, record: dict[str, Any]) -> tuple[Any, dict[str,
     restore_state(engine.state, record["state"], _RECORDS)
     account = engine.state.accounts[0]
     account.end_row = account.data_end_row = room
-    engine.memory[...] = _unpacked(record["memory"], np.float64).reshape(engine.memory.shape)
+    memory = _unpacked(record["memory"], np.float64)
+    if memory.size != engine.memory.size:
+        raise StoreError(
+            f"the snapshot in this journal has {memory.size} numbers of {type(engine.spec.reward_scheme).__name__}, this version "
+            f"{engine.memory.size}: go on with the version that wrote it"
+        )
+    engine.memory[...] = memory.reshape(engine.memory.shape)
     engine.history = np.zeros((1, room + 1, engine.history.shape[2]))
     past = _unpacked(record["history"], np.float64).reshape(-1, engine.history.shape[2])
     engine.history[0, : len(past)] = past

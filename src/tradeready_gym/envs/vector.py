@@ -41,11 +41,10 @@ from tradeready_gym.market import format_time
 from tradeready_gym.rewards import RewardScheme
 from tradeready_gym.tracking import TrainingTracker
 
-_REWARD, _DONE, _FILLS, _REJECTS = (REPORT.index(name) for name in ("reward", "done", "fills", "rejects"))
+_REWARD, _DONE = REPORT.index("reward"), REPORT.index("done")
 # what infos show of it: amounts after the reward, then counts before `done`
-_AMOUNTS, _COUNTS = slice(_REWARD + 1, len(REPORTED_AMOUNTS)), slice(len(REPORTED_AMOUNTS), _DONE)
-_SHOWN = (*REPORT[_AMOUNTS], *REPORT[_COUNTS])
-_INFO = (*_SHOWN, "filled_orders", "rejected_orders")
+_FIRST_AMOUNT, _FIRST_COUNT = _REWARD + 1, len(REPORTED_AMOUNTS)
+_AMOUNTS, _COUNTS = REPORT[_FIRST_AMOUNT:_FIRST_COUNT], REPORT[_FIRST_COUNT:_DONE]
 
 
 class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
@@ -101,6 +100,7 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         self.num_threads = min(int(num_threads), self.num_envs)
         self._copy = copy
         spec = compose(exchange, action_scheme, reward_scheme, feature_pipeline, **arguments)
+        self._asks_for_reset = self.autoreset_mode == AutoresetMode.DISABLED
         next_step = self.autoreset_mode == AutoresetMode.NEXT_STEP
         self.engine = Engine(spec, self.num_envs, next_step_reset=next_step, interpreted=interpreted)
         if self.engine.python_parts:
@@ -118,12 +118,21 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         keeps = self.tracker is not None and not self.engine.python_parts
         self._log = ActionLog(self.engine) if keeps else None
         self._count = int(self.single_action_space.n) if isinstance(self.single_action_space, spaces.Discrete) else 0
+        table = self.engine.actions.shape
+        self._action_shapes = (table[:1], table) if table[1] == 1 else (table,)
         self._foreign_reward = not type(spec.reward_scheme).__module__.startswith("tradeready_gym.")
-        self._all = np.ones(self.num_envs, np.bool_)
+        self._all, self._none = np.ones(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
         self._all.flags.writeable = False
         self._margin = MARGIN_REPORT if spec.exchange.account is not None else ()
-        self._masks = {f"_{name}": self._all for name in (*_INFO, *self._margin)}
-        self._flat = self.engine.new_observations()
+        # an info of which only the values are missing
+        orders = {
+            "filled_orders": self.engine.collect("fills", None),
+            "rejected_orders": self.engine.collect("rejects", None),
+        }
+        self._amounts, self._counts = np.s_[_FIRST_AMOUNT:, : self.num_envs], np.s_[_FIRST_COUNT:, : self.num_envs]
+        names = (*_AMOUNTS, *_COUNTS, *orders, *self._margin)
+        self._blank_infos = dict.fromkeys(names) | {f"_{name}": self._all for name in names} | orders
+        self._table = self._new_table()
         self._seeded = False
         self._ready = False
         self._episodes = 0
@@ -148,6 +157,10 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode in every sub-environment, or in those of `options={"reset_mask": bool (N,)}`."""
         mask = self._reset_mask(options)
+        if (self.engine.state.accounts["episode"][~mask] < 0).any():
+            raise errors.ConfigurationError(
+                "the first reset begins an episode in every sub-environment; reset(options={'reset_mask': mask}) comes after it"
+            )
         if seed is None and not self._seeded:
             seed = int(self.np_random.integers(1 << 63))
         if seed is not None:
@@ -158,15 +171,15 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
                 raise errors.ConfigurationError(f"seed must be a number or {self.num_envs} of them; got {len(seeds)}")
             self.engine.seed([s if mask[i] else None for i, s in enumerate(seeds)])
             self._seeded = True
-        flat = self._room()
-        report = self.engine.new_report()
+        table = self._new_table() if self._copy else self._table
+        flat, report = table.ravel(), self.engine.new_report()
         if not mask.all():
             self.engine.advance(self.engine.world, flat, report, 0, self.num_envs, OBSERVE)
         self.engine.restart(mask, flat, report)
         self._ready = True
         if self.tracker is not None:
             self.tracker.register_run()
-        return self._shape(flat), self._infos(report, 0)
+        return self._shown(table), self._infos(report, 0)
 
     def step(
         self, actions: Any
@@ -180,32 +193,32 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         if not self._ready:
             raise ResetNeeded("no episode has begun; call reset() before step()")
         engine = self.engine
-        if self.autoreset_mode == AutoresetMode.DISABLED and engine.state.accounts["done"].any():
+        if self._asks_for_reset and engine.state.accounts["done"].any():
             over = np.flatnonzero(engine.state.accounts["done"])
             raise ResetNeeded(
                 f"the episode of sub-environment {over[0]} is over; reset(options={{'reset_mask': mask}}) before step()"
             )
         self._take(actions)
-        flat = self._room()
-        block = engine.new_report()
+        table = self._new_table() if self._copy else self._table
+        flat, block = table.ravel(), engine.new_report()
         news = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, block)
         if self._log is not None:
             self._log.add(engine)
         ended = news & ENDED
         rewards = block[_REWARD, : self.num_envs]
-        terminated, truncated = np.zeros(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
+        terminated, truncated = self._none.copy(), self._none.copy()
         if ended:
-            done = block.view(np.int64)[_DONE, : self.num_envs]
-            terminated, truncated = done % 2 == 1, done >= 2
+            done: npt.NDArray[Any] = engine.state.accounts["done"]
+            ending, terminated, truncated = done > 0, done % 2 == 1, done >= 2
         if self._foreign_reward and not np.isfinite(rewards).all():
             i = int(np.flatnonzero(~np.isfinite(rewards))[0])
             raise errors.ConfigurationError(f"a reward must be finite; sub-environment {i} was paid {rewards[i]!r}")
         infos = self._infos(block, news)
         if ended:
-            self._end_episodes(done > 0, infos)
+            self._end_episodes(ending, infos)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
-                infos = self._restart_now(done > 0, flat, block.copy(), infos)
-        return self._shape(flat), rewards, terminated, truncated, infos
+                infos = self._restart_now(ending, table, block.copy(), infos)
+        return self._shown(table), rewards, terminated, truncated, infos
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Which discrete actions can do anything now, bool (N, n)."""
@@ -225,11 +238,10 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
 
     # ---- inside ----
 
-    def _room(self) -> npt.NDArray[np.float32]:
-        return self.engine.new_observations() if self._copy else self._flat
+    def _new_table(self) -> npt.NDArray[np.float32]:
+        return np.empty((self.num_envs, self.engine.width), np.float32)
 
-    def _shape(self, flat: npt.NDArray[np.float32]) -> Any:
-        table = flat.reshape(self.num_envs, self.engine.width)
+    def _shown(self, table: npt.NDArray[np.float32]) -> Any:
         return table if self.flatten else as_dictionary(self.engine, table)
 
     def _advance(self, actions: Any, flat: npt.NDArray[np.float32], report: npt.NDArray[np.float64]) -> int:
@@ -261,22 +273,20 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
                     )
             return
         array = np.asarray(actions)
-        wanted = engine.actions.shape if array.ndim == 2 else (self.num_envs,)
-        if array.shape != wanted or (array.ndim == 1 and engine.actions.shape[1] != 1):
+        if array.shape not in self._action_shapes:
             raise errors.ActionError(
                 f"actions must have shape {self.action_space.shape}; got {array.shape}. Nothing has been done"
             )
-        table = array.reshape(engine.actions.shape)
         if self._count:
             if array.dtype.kind not in "iu":
                 raise errors.ActionError(f"actions must be integers below {self._count}; got {array.dtype}")
-            # one pass: a negative number is a very large unsigned one
-            good = bool(table.astype(np.int64, copy=False).view(np.uint64).max() < self._count)
-        else:
-            if array.dtype.kind not in "fiu":
-                raise errors.ActionError(f"actions must be numbers in {self.single_action_space}; got {array.dtype}")
-            good = bool(np.isfinite(table).all()) and self._numbers_fit(table)
-        if not good:
+            if not engine.take_choices(array.ravel().astype(np.int64, copy=False), self._count):
+                self._refuse(array)
+            return
+        if array.dtype.kind not in "fiu":
+            raise errors.ActionError(f"actions must be numbers in {self.single_action_space}; got {array.dtype}")
+        table = array.reshape(engine.actions.shape)
+        if not (np.isfinite(table).all() and self._numbers_fit(table)):
             self._refuse(table)
         engine.actions[:] = table
 
@@ -284,7 +294,8 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         space = self.single_action_space
         return not isinstance(space, spaces.MultiDiscrete) or bool(((table >= 0) & (table < space.nvec)).all())
 
-    def _refuse(self, table: npt.NDArray[Any]) -> None:
+    def _refuse(self, actions: npt.NDArray[Any]) -> None:
+        table = actions.reshape(self.engine.actions.shape)
         bad = ~np.isfinite(table.astype(np.float64))
         if isinstance(self.single_action_space, spaces.MultiDiscrete):
             bad |= (table < 0) | (table >= self.single_action_space.nvec)
@@ -341,10 +352,15 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         return int(self.engine.times[row - 1]) + self.engine.market.timeframe.microseconds
 
     def _infos(self, report: npt.NDArray[np.float64], news: int) -> dict[str, Any]:
-        engine, amounts, counts = self.engine, report[:, : self.num_envs], report.view(np.int64)[:, : self.num_envs]
-        infos = dict(zip(_SHOWN, (*amounts[_AMOUNTS], *counts[_COUNTS]), strict=True)) | self._masks
-        infos["filled_orders"] = engine.collect("fills", counts[_FILLS] if news & FILLED else None)
-        infos["rejected_orders"] = engine.collect("rejects", counts[_REJECTS] if news & REFUSED else None)
+        engine, numbers = self.engine, report.view(np.int64)
+        infos = self._blank_infos.copy()
+        # the names end first: of an array the end is an IndexError, which takes as long as six of its rows
+        infos.update(zip(_AMOUNTS, report[self._amounts], strict=False))
+        infos.update(zip(_COUNTS, numbers[self._counts], strict=False))
+        if news & FILLED:
+            infos["filled_orders"] = engine.collect("fills", np.ascontiguousarray(engine.state.accounts["fills"]))
+        if news & REFUSED:
+            infos["rejected_orders"] = engine.collect("rejects", np.ascontiguousarray(engine.state.accounts["rejects"]))
         for name in self._margin:
             infos[name] = engine.state.accounts[name].copy()
         return infos
@@ -368,15 +384,14 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
     def _restart_now(
         self,
         over: npt.NDArray[np.bool_],
-        flat: npt.NDArray[np.float32],
+        table: npt.NDArray[np.float32],
         report: npt.NDArray[np.float64],
         final: dict[str, Any],
     ) -> dict[str, Any]:
-        table = flat.reshape(self.num_envs, self.engine.width)
         last = np.zeros_like(table)
         last[over] = table[over]
         final_info = {name: over if name.startswith("_") else value for name, value in final.items()}
-        self.engine.restart(over, flat, report)
+        self.engine.restart(over, table.ravel(), report)
         infos = self._infos(report, 0)
         for name in ("filled_orders", "rejected_orders"):
             infos[name] = final[name][~over[final[name]["env"]]]

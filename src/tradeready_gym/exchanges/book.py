@@ -19,7 +19,7 @@ from tradeready_gym.exchanges.execution import (
     affordable,
     order_prices_valid,
     record_reject,
-    refuses_cut,
+    refusal_of_cut,
     settle_prices,
     smallest_value,
     snap_to_holding,
@@ -83,7 +83,9 @@ def rest_order(
         if order.sized == 1 and locked > account.cash + ROUNDING * account.starting_balance:
             quantity = affordable(account, account.cash, worst, unit_cost, instrument.lot_size, costs)
             locked = cost_of(worst, unit_cost, quantity, costs)
-            if refuses_cut(account, order, quantity, close, instrument, costs, rejects):
+            refusal = refusal_of_cut(account, quantity, close, instrument, costs)
+            if refusal > 0:
+                record_reject(account, order, rejects, refusal)
                 return False
         if locked > account.cash + ROUNDING * account.starting_balance:
             record_reject(account, order, rejects, INSUFFICIENT_BALANCE)

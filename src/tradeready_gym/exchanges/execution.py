@@ -1,6 +1,6 @@
 """One order against one candle: sizing, the rejections, the fill.
 
-A kernel here either changes nothing and records one rejection, or moves the money and records one fill. `candle` is the
+A kernel here either changes nothing and says why, or moves the money and records one fill. `candle` is the
 record of the candle that begins at the clock; of it a market order uses the open only (and not even that when the exchange
 fills at the last visible close), and how much was traded in it.
 
@@ -228,43 +228,37 @@ def below_least(quantity: float, instrument: Any) -> bool:
 
 
 @kernel
-def refuses_cut(
-    account: Any, order: Any, quantity: float, close: float, instrument: Any, costs: Any, rejects: Any
-) -> bool:
-    """Whether what cash or margin has left of an order is too small to be one; then it is refused."""
-    if quantity * close < smallest_value(account, instrument, costs):
-        record_reject(account, order, rejects, MIN_NOTIONAL)
-        return True
-    if below_least(quantity, instrument):
-        record_reject(account, order, rejects, INVALID_QUANTITY)
-        return True
-    return False
+def refused(reason: int) -> float:
+    """What stands for a quantity where an order is refused: the reason, negated."""
+    return -float(reason)
 
 
 @kernel
-def admit_market(
-    account: Any, order: Any, candle: Any, newest: Any, instrument: Any, costs: Any, rejects: Any
-) -> float:
-    """The quantity of a market order in whole lots, or 0: refused for what it is, or a scheme's sale of nothing."""
+def refusal_of_cut(account: Any, quantity: float, close: float, instrument: Any, costs: Any) -> int:
+    """Why what cash or margin has left of an order is too small to be one; 0 if it is not."""
+    if quantity * close < smallest_value(account, instrument, costs):
+        return MIN_NOTIONAL
+    return INVALID_QUANTITY if below_least(quantity, instrument) else 0
+
+
+@kernel
+def admit_market(account: Any, order: Any, candle: Any, newest: Any, instrument: Any, costs: Any) -> float:
+    """The quantity of a market order in whole lots; 0 for a scheme's sale of nothing, or `refused`."""
     if order.sized == 1 and order.quantity <= 0.0:
         return 0.0
     quantity = within_limits(order, newest.close, instrument)
     if not (quantity > 0.0 and quantity < math.inf):
-        record_reject(account, order, rejects, INVALID_QUANTITY)
-        return 0.0
+        return refused(INVALID_QUANTITY)
     if order.sized == 1 and (order.stop_price != 0.0 or order.take_price != 0.0):
         settle_prices(order, instrument.tick_size)
     if (order.stop_price != 0.0 or order.take_price != 0.0) and not order_prices_valid(
         order, instrument.tick_size, costs.leverage > 0.0
     ):
-        record_reject(account, order, rejects, INVALID_PRICE)
-        return 0.0
+        return refused(INVALID_PRICE)
     if quantity * newest.close < smallest_value(account, instrument, costs):
-        record_reject(account, order, rejects, MIN_NOTIONAL)
-        return 0.0
+        return refused(MIN_NOTIONAL)
     if candle.volume <= 0.0:
-        record_reject(account, order, rejects, MARKET_CLOSED)
-        return 0.0
+        return refused(MARKET_CLOSED)
     return quantity
 
 
@@ -291,17 +285,29 @@ def execute_market(
     `newest` is the last visible candle: its close judges the minimum value, and is the price of `fill_at="close"`. An order
     for which `max_volume_share` leaves nothing is cancelled, and a scheme's sale of nothing is no order: neither is refused.
     """
-    quantity = admit_market(account, order, candle, newest, instrument, costs, rejects)
-    if quantity <= 0.0:
-        return 0.0
-    reference = market_reference(candle, newest, costs)
-    if order.side > 0:
-        return _market_buy(
-            account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects
-        )
-    return _market_sell(
-        account, position, order, quantity, reference, candle, newest, instrument, costs, fills, rejects
-    )
+    quantity = admit_market(account, order, candle, newest, instrument, costs)
+    price, fee, realized = 0.0, 0.0, 0.0
+    if quantity > 0.0:
+        reference = market_reference(candle, newest, costs)
+        if order.side > 0:
+            quantity, price, fee = _market_buy(
+                account, position, order, quantity, reference, candle, newest, instrument, costs
+            )
+        else:
+            quantity, price, fee, realized = _market_sell(
+                account, position, order, quantity, reference, candle, newest, instrument, costs
+            )
+    if quantity > 0.0:
+        use_volume(position, quantity, costs)
+        settle_lots(position, instrument.lot_size)
+        record_fill(account, order, fills, quantity, price, fee, order.slippage, realized)
+        return quantity
+    if quantity < 0.0:
+        record_reject(account, order, rejects, int(-quantity))
+    return 0.0
+
+
+# Both move the money, or return `refused`, or a quantity of 0 where nothing is left to fill.
 
 
 @kernel
@@ -315,36 +321,30 @@ def _market_buy(
     newest: Any,
     instrument: Any,
     costs: Any,
-    fills: Any,
-    rejects: Any,
-) -> float:
+) -> tuple[float, float, float]:
     price = round_price(reference * (1.0 + order.slippage), 1, instrument.tick_size)
     if not (price > 0.0 and price < math.inf):
-        record_reject(account, order, rejects, INVALID_PRICE)
-        return 0.0
+        return refused(INVALID_PRICE), price, 0.0
     unit_cost = price * (1.0 + costs.fee_rate)
     spends_all = False
     if cost_of(price, unit_cost, quantity, costs) > account.cash + ROUNDING * account.starting_balance:
         if order.sized == 0:
-            record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
-            return 0.0
+            return refused(INSUFFICIENT_BALANCE), price, 0.0
         quantity = affordable(account, account.cash, price, unit_cost, instrument.lot_size, costs)
         spends_all = instrument.lot_size <= 0.0
-        if refuses_cut(account, order, quantity, newest.close, instrument, costs, rejects):
-            return 0.0
+        refusal = refusal_of_cut(account, quantity, newest.close, instrument, costs)
+        if refusal > 0:
+            return refused(refusal), price, 0.0
     limit = volume_left(position, candle, costs)
     if quantity > limit:
         quantity = floor_to_lot(limit, instrument.lot_size)
         spends_all = False
         if quantity <= 0.0:
-            return 0.0
+            return 0.0, price, 0.0
     fee = fee_of(costs.fee_rate * price * quantity, costs.fee_per_trade, costs.fee_minimum)
     account.cash = 0.0 if spends_all else max(account.cash - cost_of(price, unit_cost, quantity, costs), 0.0)
-    use_volume(position, quantity, costs)
     apply_buy(account, position, quantity, price, fee)
-    settle_lots(position, instrument.lot_size)
-    record_fill(account, order, fills, quantity, price, fee, order.slippage, 0.0)
-    return quantity
+    return quantity, price, fee
 
 
 @kernel
@@ -358,27 +358,19 @@ def _market_sell(
     newest: Any,
     instrument: Any,
     costs: Any,
-    fills: Any,
-    rejects: Any,
-) -> float:
+) -> tuple[float, float, float, float]:
     quantity = snap_to_holding(account, position, quantity, newest.close)
     if quantity > unlocked(position):
-        record_reject(account, order, rejects, INSUFFICIENT_POSITION)
-        return 0.0
+        return refused(INSUFFICIENT_POSITION), 0.0, 0.0, 0.0
     limit = volume_left(position, candle, costs)
     if quantity > limit:
         quantity = floor_to_lot(limit, instrument.lot_size)
         if quantity <= 0.0:
-            return 0.0
+            return 0.0, 0.0, 0.0, 0.0
     price = round_price(reference * (1.0 - order.slippage), -1, instrument.tick_size)
     if not (price > 0.0 and price < math.inf):
-        record_reject(account, order, rejects, INVALID_PRICE)
-        return 0.0
-    fee = fee_of(costs.fee_rate * price * quantity, costs.fee_per_trade, costs.fee_minimum)
+        return refused(INVALID_PRICE), price, 0.0, 0.0
     # a sale never costs more than it brings, or available cash could end below 0
+    fee = fee_of(costs.fee_rate * price * quantity, costs.fee_per_trade, costs.fee_minimum)
     fee = min(fee, price * quantity)
-    use_volume(position, quantity, costs)
-    realized = apply_sell(account, position, quantity, price, fee)
-    settle_lots(position, instrument.lot_size)
-    record_fill(account, order, fills, quantity, price, fee, order.slippage, realized)
-    return quantity
+    return quantity, price, fee, apply_sell(account, position, quantity, price, fee)

@@ -13,7 +13,7 @@ from tradeready_gym.exchanges.execution import (
     market_reference,
     record_fill,
     record_reject,
-    refuses_cut,
+    refusal_of_cut,
     round_price,
     settle_lots,
     use_volume,
@@ -97,7 +97,9 @@ def execute_margin_market(
     """Fill or refuse a market order of a margin account. Returns the quantity that was filled."""
     j = order.symbol
     position = positions[j]
-    quantity = admit_market(account, order, candles[j], newest[j], instrument, costs, rejects)
+    quantity = admit_market(account, order, candles[j], newest[j], instrument, costs)
+    if quantity < 0.0:
+        record_reject(account, order, rejects, int(-quantity))
     if quantity <= 0.0:
         return 0.0
     close = newest[j].close
@@ -116,7 +118,9 @@ def execute_margin_market(
             record_reject(account, order, rejects, INSUFFICIENT_BALANCE)
             return 0.0
         quantity = floor_to_lot(most, instrument.lot_size)
-        if refuses_cut(account, order, quantity, close, instrument, costs, rejects):
+        refusal = refusal_of_cut(account, quantity, close, instrument, costs)
+        if refusal > 0:
+            record_reject(account, order, rejects, refusal)
             return 0.0
     limit = volume_left(position, candles[j], costs)
     if quantity > limit:

@@ -1,4 +1,6 @@
-"""An exchange of percentage fees and no filters, as the commonest step knows it: what is nothing there is compiled as nothing."""
+"""Costs and filters in registers, for steps that ask for them often.
+
+An exchange of percentage fees and no filters is a plain one: what is nothing there is compiled as nothing."""
 
 from collections import namedtuple
 from typing import Any
@@ -7,8 +9,8 @@ from tradeready_gym.exchanges.records import COSTS_DTYPE, INSTRUMENT_DTYPE
 from tradeready_gym.kernel import kernel
 
 _record: Any = namedtuple
-PlainCosts = _record("PlainCosts", COSTS_DTYPE.names)
-PlainInstrument = _record("PlainInstrument", INSTRUMENT_DTYPE.names)
+Costs = _record("Costs", COSTS_DTYPE.names)
+Filters = _record("Filters", INSTRUMENT_DTYPE.names)
 
 _FREE_COSTS = ("fee_rate", "maker_fee_rate", "slippage_maximum", "dust")
 _FREE_FILTERS = ("min_notional",)
@@ -24,7 +26,7 @@ def is_plain(costs: Any, instruments: Any) -> bool:
 @kernel
 def plain_costs(costs: Any) -> Any:
     """The costs with every amount, cap and margin term a constant 0."""
-    return PlainCosts(
+    return Costs(
         fee_rate=costs.fee_rate,
         maker_fee_rate=costs.maker_fee_rate,
         slippage_maximum=costs.slippage_maximum,
@@ -46,11 +48,46 @@ def plain_costs(costs: Any) -> Any:
 @kernel
 def plain_instrument(instrument: Any) -> Any:
     """The filters with every one but the least value a constant 0."""
-    return PlainInstrument(
+    return Filters(
         lot_size=0.0,
         tick_size=0.0,
         min_notional=instrument.min_notional,
         max_quantity=0.0,
         min_quantity=0.0,
         max_notional=0.0,
+    )
+
+
+@kernel
+def whole_costs(costs: Any) -> Any:
+    """The costs of a spot account as they are."""
+    return Costs(
+        fee_rate=costs.fee_rate,
+        maker_fee_rate=costs.maker_fee_rate,
+        slippage_maximum=costs.slippage_maximum,
+        fill_at_close=costs.fill_at_close,
+        max_volume_share=costs.max_volume_share,
+        dust=costs.dust,
+        leverage=0.0,
+        maintenance=0.0,
+        interest_rate=0.0,
+        funding_rate=0.0,
+        funding_interval=0.0,
+        candle_length=0.0,
+        liquidation_fee=0.0,
+        fee_per_trade=costs.fee_per_trade,
+        fee_minimum=costs.fee_minimum,
+    )
+
+
+@kernel
+def whole_instrument(instrument: Any) -> Any:
+    """The filters as they are."""
+    return Filters(
+        lot_size=instrument.lot_size,
+        tick_size=instrument.tick_size,
+        min_notional=instrument.min_notional,
+        max_quantity=instrument.max_quantity,
+        min_quantity=instrument.min_quantity,
+        max_notional=instrument.max_notional,
     )

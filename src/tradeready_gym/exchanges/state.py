@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from tradeready_gym.ledger.columns import Columns
 from tradeready_gym.ledger.records import ACCOUNT_DTYPE, POSITION_DTYPE
 from tradeready_gym.orders import FILL_DTYPE, ORDER_DTYPE, REJECT_DTYPE
 
-Records = npt.NDArray[Any]
+# arrays of records, or `Columns`, which are used like one
+Records = Any
 
 
 @dataclass
@@ -38,9 +39,11 @@ class AccountState:
         orders_per_action: int,
         candles_per_action: int = 1,
         spare: int = 1,
+        columns: bool = False,
     ) -> "AccountState":
         """Empty accounts with room for what the worst step can do, and for `spare` orders of a person between two steps.
 
+        With `columns` accounts, positions, fills and rejects are `Columns`: one symbol, and one order an action that never rests.
         Within one candle each order fills at most once: those of the action, those that rest, and the legs they activate.
         """
         # a bracketed market order activates two legs; legs of resting orders have their places in the book already
@@ -51,6 +54,16 @@ class AccountState:
         def records(count: int, dtype: np.dtype[Any]) -> Records:
             return np.zeros((environments, count), dtype).view(np.recarray)
 
+        if columns:
+            return cls(
+                accounts=Columns(ACCOUNT_DTYPE, environments),
+                positions=Columns(POSITION_DTYPE, environments, nested=True),
+                book=records(open_orders, ORDER_DTYPE),
+                orders=records(orders_per_action, ORDER_DTYPE),
+                fills=Columns(FILL_DTYPE, environments, nested=True),
+                rejects=Columns(REJECT_DTYPE, environments, nested=True),
+                fills_per_action=1,
+            )
         return cls(
             accounts=np.zeros(environments, ACCOUNT_DTYPE).view(np.recarray),
             positions=records(symbols, POSITION_DTYPE),

@@ -138,12 +138,22 @@ def accounts_in(environment: TradingVectorEnvironment) -> dict[str, Any]:
 
 
 def put_accounts(environment: TradingVectorEnvironment, saved: dict[str, Any]) -> None:
-    """Go on from what `accounts_in` gave, in an environment of the same composition."""
+    """Go on from what `accounts_in` gave, in an environment of the same composition.
+
+    Raises:
+        StoreError: another version saved it, whose records lie otherwise; nothing has been changed then.
+    """
     engine = environment.engine
     # into the arrays that compiled code knows by their addresses
+    targets = {name: getattr(engine.state if name in _RECORDS else engine, name) for name in saved["arrays"]}
     for name, array in saved["arrays"].items():
-        target = getattr(engine.state if name in _RECORDS else engine, name)
-        target[...] = array
+        if targets[name].shape != array.shape:
+            raise StoreError(
+                f"the training state has {name} of shape {array.shape}, this version {targets[name].shape}: go on with the version "
+                f"that wrote it, or train anew from its weights"
+            )
+    for name, array in saved["arrays"].items():
+        targets[name][...] = array
     for name, parts in copy.deepcopy(saved["parts"]).items():
         getattr(engine, name)[:] = parts
     for name, value in saved["flags"].items():
