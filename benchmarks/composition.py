@@ -3,11 +3,14 @@
     python benchmarks/run.py --only composition
 
 The kernel below knows Hold/Buy/Sell, volume-share slippage, a percentage fee and one symbol on a spot account, and nothing
-else: no resting orders, brackets, lots, ticks, fixed fees, partial fills or several candles per action, which the composed
-step has to ask about. It is built twice, with its numbers read at run time, as the composed step reads
-them, and compiled in. It works on the same records, moves memory by the same helpers, and avoids branches where the composed
-step does. All are called as compiled code, without the environment around them. Before anything is timed, they play the same
-actions, and observations, reports, fills, refusals and accounts are compared after every step, bit for bit.
+else. It is what a person would write: one loop over an array of records of its own, account after account, each read and
+written once, with numbers that are read at run time. It moves windows by the composed step's helper, asks for candles early,
+and avoids branches where the kernels of the components do. The composed step keeps its accounts in columns and moves eight at
+a time (`engine/lockstep.py`): that is why it can be faster than what a person would write by hand. It is no bound; who writes
+a kernel in columns, each phase a loop with choices for branches, has the eight as well, and a longer kernel.
+
+Both are called as compiled code, without the environment around them. Before anything is timed, they play the same actions,
+and observations, reports, fills, refusals, accounts and what the reward remembers are compared after every step, bit for bit.
 """
 
 import json
@@ -19,96 +22,130 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numba import njit
+from numba import carray, njit  # type: ignore[attr-defined]
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0] + "/peers")
 from candles import WINDOW, make_candles
 
 import tradeready_gym  # noqa: F401
-from tradeready_gym.engine import step as composed
 from tradeready_gym.engine.blocks import copy_block, prefetch
-from tradeready_gym.engine.episode import start_episode
+from tradeready_gym.engine.records import REPORT
+from tradeready_gym.engine.step import WHOLE_STEP
+from tradeready_gym.engine.world import addresses, field, pointer
+from tradeready_gym.exchanges.draws import START_STREAM, uniform
+from tradeready_gym.ledger.records import ACCOUNT_DTYPE, POSITION_DTYPE
 from tradeready_gym.market import Candles
 
-rows_of, table_of, actions_of = composed.rows_of, composed.table_of, composed.actions_of
-settings_of, segments_of, costs_of = composed.settings_of, composed.segments_of, composed.costs_of
-accounts_of, positions_of, memory_of = composed.accounts_of, composed.positions_of, composed.memory_of
-fills_of, rejects_of = composed.fills_of, composed.rejects_of
-scheme_of, model_of, reward_of = (
-    composed.action_parameters_of,
-    composed.slippage_parameters_of,
-    composed.reward_parameters_of,
+rows_of, table_of, settings_of, segments_of, costs_of = (
+    field(name) for name in ("rows", "table", "settings", "segments", "costs")
+)
+memory_of, fills_of, rejects_of = (field(name) for name in ("memory", "fills", "rejects"))
+actions_of, scheme_of, model_of, reward_of = (
+    field(name) for name in ("actions", "action_parameters", "slippage_parameters", "reward_parameters")
 )
 
-FEATURES = 5
 AHEAD = 6
 LARGEST = 3.4028234663852886e38
-POSITION_SIZE = 0.1
-FACTOR, LEAST, MOST = 0.1, 0.0001, 0.1
-SHARPE_WINDOW = 50
-# what only a more general step keeps
-UNUSED = {"reported", "pending", "volume_used"}
+# the rows of the report that a step writes; the rest of it stands in the accounts
+REPORTED = REPORT.index("done")
+# an account and its position, less what only a more general step keeps
+UNUSED = {
+    *("pending", "resting", "reported", "locked_cash", "clock_equity"),
+    *("financing_paid", "bankruptcy_loss", "financed_row", "opened"),
+}
+HELD = ["quantity", "average_entry", "trip_pnl"]
+RECORD = np.dtype(
+    [(name, POSITION_DTYPE[name]) for name in HELD]
+    + [(name, ACCOUNT_DTYPE[name]) for name in ACCOUNT_DTYPE.names or () if name not in UNUSED]
+)
 STEPS_COMPARED = 200
 ROUNDS = 24
 WORK = 1 << 19
 
 
-def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
-    """Hold, buy a tenth, or sell all; volume-share slippage; paid in PnL or in the change of the Sharpe ratio of 50 returns.
+@njit(inline="always")
+def rolled(high: float, low: float, entering: float, leaving: float) -> tuple[float, float]:
+    """A sum that is kept as a pair of doubles, with what enters and less what leaves."""
+    change = entering - leaving
+    taken = change - entering
+    left = (entering - (change - taken)) + (-leaving - taken)
+    total = high + change
+    taken = total - high
+    below = low + (left + ((high - (total - taken)) + (change - taken)))
+    total_high = total + below
+    return total_high, below - (total_high - total)
 
-    With `constants` the numbers are compiled in; without, they are read at every call, as the composed step reads them.
+
+@njit
+def begin(accounts: Any, place: int, fresh: int, memory: Any, segment: Any, length: int) -> None:
+    """The next episode of one account; record `fresh` is that of one which has just begun."""
+    seed, episode = accounts[place].seed, accounts[place].episode + 1
+    accounts[place] = accounts[fresh]
+    account = accounts[place]
+    account.seed = seed
+    account.episode = episode
+    starts = segment.end_row - length - segment.first_row + 1
+    account.row = segment.first_row + int(uniform(np.uint64(seed), episode, 0, START_STREAM, 1) * starts)
+    account.start_row = account.row
+    account.end_row = account.row + length
+    for k in range(memory.shape[0]):
+        memory[k] = 0.0
+
+
+def by_hand(sharpe: bool) -> Callable[..., int]:
+    """Hold, buy a share, or sell all; volume-share slippage; paid in PnL or in the change of a rolling Sharpe ratio.
+
+    `home` is the address of `last + 1` records; the one past the accounts is that of an account which has just begun.
     """
 
-    def step(world: Any, observations: Any, report: Any, first: int, last: int) -> int:
+    def step(world: Any, home: int, observations: Any, report: Any, last: int) -> int:
         rows = rows_of(world)
         table = table_of(world)
         settings = settings_of(world)[0]
-        accounts = accounts_of(world)
-        all_positions = positions_of(world)
+        accounts = carray(pointer(home), (last + 1,), RECORD)
         all_fills = fills_of(world)
         all_rejects = rejects_of(world)
         all_memory = memory_of(world)
-        segments = segments_of(world)
+        segment = segments_of(world)[0]
         actions = actions_of(world)
-        lookback = WINDOW if constants else settings.lookback
-        features = FEATURES if constants else settings.features
-        width = WINDOW * FEATURES + 3 if constants else settings.width
-        position_size = POSITION_SIZE if constants else scheme_of(world)[0]
-        factor = FACTOR if constants else model_of(world)[0]
-        least = LEAST if constants else model_of(world)[1]
-        most = MOST if constants else model_of(world)[2]
-        window = SHARPE_WINDOW if constants or not sharpe else int(reward_of(world)[0])
+        lookback = settings.lookback
+        features = settings.features
+        width = settings.width
+        position_size = scheme_of(world)[0]
+        factor = model_of(world)[0]
+        least = model_of(world)[1]
+        most = model_of(world)[2]
+        window = reward_of(world)[0]
         block = lookback * features
         fee_rate = costs_of(world)[0].fee_rate
         dust = costs_of(world)[0].dust
         counts = report.view(np.int64)
         candles = rows.reshape(-1)
         news = 0
-        for i in range(max(first, 0), last):
+        for i in range(last):
             place = np.uintp(i)
             account = accounts[place]
-            position = all_positions[place, 0]
             ahead = accounts[np.uintp(min(i + AHEAD, last - 1))].row
             prefetch(candles, ahead - 1)
             prefetch(candles, ahead)
 
             if account.done != 0:
-                start_episode(account, all_positions[i], all_memory[i], segments, settings)
+                begin(accounts, i, last, all_memory[i], segment, settings.episode_length)
             else:
                 row = account.row
                 newest = candles[np.uintp(row - 1)]
                 candle = candles[np.uintp(row)]
                 start = account.starting_balance
                 cash = account.cash
-                held = position.quantity
-                entry = position.average_entry
+                held = account.quantity
+                entry = account.average_entry
                 account.fills = 0
                 account.rejects = 0
 
                 # action, order
                 side = 0
                 quantity = 0.0
-                action = actions[place, 0]
+                action = actions[0, place]
                 if action == 1.0:
                     quantity = account.equity * position_size / newest.close
                     side = 1 if quantity > 0.0 else 0
@@ -170,13 +207,13 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
                             total = held + quantity
                             entry += (price - entry) * (quantity / total)
                             held = total
-                            position.trip_pnl -= fee
+                            account.trip_pnl -= fee
                         else:
                             fee = min(fee, price * quantity)
                             realized = (price - entry) * quantity
                             cash += price * quantity - fee
                             account.realized_pnl += realized
-                            trip = position.trip_pnl + (realized - fee)
+                            trip = account.trip_pnl + (realized - fee)
                             held = 0.0
                             entry = 0.0
                             account.round_trips += 1
@@ -185,9 +222,9 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
                                 account.gross_profit += trip
                             else:
                                 account.gross_loss -= trip
-                            position.trip_pnl = 0.0
-                        position.quantity = held
-                        position.average_entry = entry
+                            account.trip_pnl = 0.0
+                        account.quantity = held
+                        account.average_entry = entry
                         account.cash = cash
                         account.fees_paid += fee
                         fill = all_fills[place, 0]
@@ -215,7 +252,6 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
                 account.position_value = value
                 account.unrealized_pnl = (close - entry) * held
                 account.equity = equity
-                account.clock_equity = equity
 
                 # statistics
                 steps = account.steps + 1
@@ -258,39 +294,28 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
                 # reward
                 if sharpe:
                     memory = all_memory[place]
-                    ratio_return = min(change, 1e100)
-                    count = memory[0]
-                    slot = int(memory[4])
-                    old = memory[5 + slot]
-                    memory[5 + slot] = ratio_return
-                    if count < window:
-                        count += 1.0
-                        memory[0] = count
-                    wraps = slot == window - 1
-                    memory[4] = 0.0 if wraps else slot + 1.0
-                    leaving = old * old
-                    squares = memory[2] + (ratio_return * ratio_return - leaving)
-                    if wraps or squares < 1e-3 * leaving:
-                        total = 0.0
-                        squares = 0.0
-                        for k in range(window):
-                            total += memory[5 + k]
-                            squares += memory[5 + k] * memory[5 + k]
-                    else:
-                        total = memory[1] + (ratio_return - old)
-                    memory[1] = total
-                    memory[2] = squares
-                    ratio = 0.0
-                    if count >= 2.0:
-                        average = total / count
-                        deviation = math.sqrt(max(squares / count - average * average, 0.0))
-                        ratio = min(max(average / max(deviation, 1e-9), -10.0), 10.0)
-                    paid = ratio - memory[3]
-                    memory[3] = ratio
+                    earned = min(max(min(change, 1e100), -1e6), 1e6)
+                    past = memory[0]
+                    slot = 6 + int(past - window if past >= window else past)
+                    past += 1.0
+                    memory[0] = window if past >= 2.0 * window else past
+                    count = min(past, window)
+                    old = memory[slot]
+                    memory[slot] = earned
+                    total, total_low = rolled(memory[2], memory[3], earned, old)
+                    memory[2] = total
+                    memory[3] = total_low
+                    squares, squares_low = rolled(memory[4], memory[5], earned * earned, old * old)
+                    memory[4] = squares
+                    memory[5] = squares_low
+                    deviations = math.sqrt(max(count * squares - total * total, 0.0))
+                    ratio = (total if abs(total) > 1e-20 else 0.0) / max(deviations, 1e-9 * count)
+                    ratio = min(max(ratio, -10.0), 10.0) if count >= 2.0 else 0.0
+                    paid = ratio - memory[1]
+                    memory[1] = ratio
                 else:
                     paid = equity - previous
-                # as a sum over the candles of an action, of which there is one
-                account.reward = 0.0 + paid
+                account.reward = paid
                 account.reward_sum += paid
 
             # observation
@@ -318,9 +343,6 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
             counts[9, place] = int(candles[np.uintp(row - 1)].time) + settings.candle_length
             counts[10, place] = played
             counts[11, place] = length
-            counts[12, place] = account.done
-            counts[13, place] = account.fills
-            counts[14, place] = account.rejects
             if account.fills > 0:
                 news |= 2
             if account.rejects > 0:
@@ -333,7 +355,7 @@ def by_hand(sharpe: bool, constants: bool) -> Callable[..., int]:
 
 
 class Side:
-    """One engine with its buffers, stepped by the composed kernel or by the hand-written one."""
+    """One engine with its buffers, stepped by the composed kernel, or by a hand-written one on arrays of records of its own."""
 
     def __init__(self, candles: Candles, environments: int, reward: str, length: int, written: Any = None) -> None:
         env: Any = gym.make_vec(
@@ -351,36 +373,56 @@ class Side:
         self.news = 0
         self.observations = self.engine.new_observations()
         self.report = self.engine.new_report()
+        self.memory = self.engine.memory[:, :environments].T
+        self.fills, self.rejects = self.engine.state.fills, self.engine.state.rejects
+        if written is not None:
+            self.accounts = np.zeros(environments + 1, RECORD)
+            self.home = self.accounts.ctypes.data
+            self.memory = np.zeros(self.memory.shape)
+            self.fills, self.rejects = np.array(self.fills), np.array(self.rejects)
+            own = {"memory": self.memory, "fills": self.fills, "rejects": self.rejects}
+            self.world = addresses({**self.engine._arrays(), **own})
 
     def restart(self) -> None:
         """Begin the first episode of every environment again."""
-        self.engine.seed(range(self.environments))
-        self.engine.restart(np.ones(self.environments, np.bool_), self.observations, self.report)
+        engine = self.engine
+        engine.seed(range(self.environments))
+        engine.restart(np.ones(self.environments, np.bool_), self.observations, self.report)
+        if self.written is not None:
+            for name, begun in self.composed_accounts().items():
+                self.accounts[name][:-1] = begun
+            self.accounts[-1] = self.accounts[0]
+            self.memory[...] = 0.0
 
     def step(self, actions: Any) -> float:
         """One step; the seconds that the compiled call took."""
         engine, n = self.engine, self.environments
         engine.actions[:, 0] = actions
-        begin = time.perf_counter()
+        started = time.perf_counter()
         if self.written is None:
-            self.news = engine.advance(engine.world, self.observations, self.report, 0, n, composed.WHOLE_STEP)
+            self.news = engine.advance(engine.world, self.observations, self.report, 0, n, WHOLE_STEP)
         else:
-            self.news = self.written(engine.world, self.observations, self.report, 0, n)
-        return time.perf_counter() - begin
+            self.news = self.written(self.world, self.home, self.observations, self.report, n)
+        return time.perf_counter() - started
+
+    def composed_accounts(self) -> dict[str, Any]:
+        """The fields of `RECORD` in the engine's own accounts, each of shape (N,)."""
+        state = self.engine.state
+        accounts, positions = np.asarray(state.accounts), np.asarray(state.positions)[:, 0]
+        return {name: (positions if name in HELD else accounts)[name] for name in RECORD.names or ()}
 
     def seen(self) -> dict[str, bytes]:
         """The bits of everything that the last step left."""
-        engine = self.engine
-        left = {"observations": self.observations.tobytes(), "report": self.report[:, : self.environments].tobytes()}
-        for name in ("accounts", "positions"):
-            records = np.asarray(getattr(engine.state, name))
-            for part in set(records.dtype.names or ()) - UNUSED:
-                left[f"{name}.{part}"] = records[part].tobytes()
-        for name in ("fills", "rejects"):
-            left[name] = engine.collect(name, engine.state.accounts[name].astype(np.int64)).tobytes()
-        left["memory"] = engine.memory.tobytes()
-        left["news"] = bytes([self.news])
-        return left
+        left = self.composed_accounts()
+        if self.written is not None:
+            left = {name: self.accounts[name][:-1] for name in left}
+        left["fills records"] = np.asarray(self.fills)[left["fills"] > 0]
+        left["rejects records"] = np.asarray(self.rejects)[left["rejects"] > 0]
+        left["observations"] = self.observations
+        left["report"] = self.report[:REPORTED, : self.environments]
+        left["memory"] = self.memory
+        left["news"] = np.array(self.news)
+        return {name: array.tobytes() for name, array in left.items()}
 
 
 def compare(ours: Side, theirs: Side, actions: Any) -> None:
@@ -416,19 +458,18 @@ def main() -> None:
     candles = Candles.from_arrays("BTCUSDT", "1h", columns["time"], *prices)
     rows: list[dict[str, Any]] = []
     for reward in ("pnl", "sharpe"):
-        kernels = [by_hand(reward == "sharpe", constants) for constants in (False, True)]
+        written = by_hand(reward == "sharpe")
         for count in (1024, 8192):
             random = np.random.default_rng(0).integers(0, 3, (64, count)).astype(np.float64)
             # episodes that end, and more bought than there is cash for
             buying = np.where((random == 2.0) & (random[::-1] > 0.0), 1.0, random)
-            for written in kernels:
-                compare(Side(candles, 256, reward, 70), Side(candles, 256, reward, 70, written), buying[:, :256])
-            sides = [Side(candles, count, reward, 5000, written) for written in (None, *kernels)]
-            for other in sides[1:]:
-                compare(sides[0], other, random)
+            compare(Side(candles, 250, reward, 70), Side(candles, 250, reward, 70, written), buying[:, :250])
+            ours, theirs = Side(candles, count, reward, 5000), Side(candles, count, reward, 5000, written)
+            compare(ours, theirs, random)
             for kind, actions in (("random", random), ("hold", np.zeros_like(random))):
-                times = dict(zip(("composed", "by_hand", "constants"), measure(sides, actions), strict=True))
-                rows.append({"environments": count, "reward": reward, "actions": kind, **times})
+                composed, hand = measure((ours, theirs), actions)
+                row = {"environments": count, "reward": reward, "actions": kind}
+                rows.append({**row, "composed": composed, "by_hand": hand})
     json.dump(rows, sys.stdout)
 
 
