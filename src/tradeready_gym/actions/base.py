@@ -22,7 +22,7 @@ class ActionScheme(PlainArguments):
 
         act(action, account, positions, candles, orders, parameters, symbols) -> number of orders
 
-    where `action` is float64 of shape (action width,), `candles[j].close` is the last visible close of symbol j, and the
+    where `action` is float64 of shape (action width,), not contiguous, `candles[j].close` is the last visible close of symbol j, and the
     orders are written with `market_order`, or with the kernels of `actions/resting.py`. Sells are executed before buys, then
     in the order in which they were written. Of the account a kernel changes nothing, except that `cancel_resting` frees locks.
     """

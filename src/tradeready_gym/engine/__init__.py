@@ -1,4 +1,4 @@
-"""One step, written once: spec, state, step, specialisation, cache."""
+"""One step, its kernels written once: spec, state, step, specialisation, cache."""
 
 from tradeready_gym.engine.engine import Engine
 from tradeready_gym.engine.observe import FILLED, REFUSED

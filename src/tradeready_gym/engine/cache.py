@@ -71,9 +71,11 @@ def source_key(functions: Iterable[Callable[..., Any]] = ()) -> str:
     return digest.hexdigest()[:24]
 
 
-def reached_functions(function: Callable[..., Any]) -> list[FunctionType]:
-    """`function` and every function that it calls, however far down."""
-    return _reached((function,))[0]
+def is_ours(function: Callable[..., Any]) -> bool:
+    """Whether `function` and all that it calls, however far down, are this package's."""
+    # what is no plain function is not looked into, and so not known to be
+    found = _reached((function,))[0]
+    return bool(found) and all(part.__module__.partition(".")[0] == "tradeready_gym" for part in found)
 
 
 def _reached(functions: Iterable[Callable[..., Any]]) -> tuple[list[FunctionType], list[str]]:

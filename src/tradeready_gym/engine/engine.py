@@ -75,8 +75,6 @@ class Engine:
         self.segments = segments
         self.market = DataReplayer.join(replayers)
         self.rows, self.times = self.market.rows, self.market.times
-        # what every account looks at in every step, without the rest of the candles
-        self._closes = np.ascontiguousarray(self.rows["close"]).reshape(-1)
         self.funding = spec.exchange.funding_table(self.market)
         for segment in segments:
             spec.exchange.check_funding(self.market, int(segment["first_row"]), int(segment["end_row"]))
@@ -94,6 +92,8 @@ class Engine:
         # whether the step has to stop at a seam
         self.python_parts = self.python_scheme or self.python_slippage or self.python_reward
         self.narrow = self._is_narrow()
+        # what every account in lockstep looks at in every step, without the rest of the candles
+        self._closes = np.ascontiguousarray(self.rows["close"]).reshape(-1) if self.narrow else np.zeros(0)
         market_only = not scheme.rests and n > 1
         self.state = AccountState.create(
             environments=n,

@@ -3,7 +3,7 @@
 A kernel reads and writes the records of one account. Where these are kept as `Columns`, the same field of eight accounts lies
 in one cache line; so a loop of a kernel over accounts can be compiled to one whose every instruction works on eight of them
 (SIMD), if the compiler may assume that accounts do not touch one another's records. `for_lanes` says that, in LLVM's words
-(https://llvm.org/docs/LangRef.html#llvm-loop-parallel-accesses-metadata). It asks for nothing else: a kernel that cannot be
+(https://llvm.org/docs/LangRef.html#llvm-loop-parallel-accesses-metadata), and how many at a time. A kernel that cannot be
 compiled so, because it has a loop of its own, is run account after account and gives the same numbers, for arithmetic is
 IEEE 754 in both, and nothing is reordered.
 """
@@ -19,6 +19,8 @@ from numba.core.datamodel import models
 from numba.core.imputils import lower_getattr_generic, lower_setattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, overload, register_model
+
+from tradeready_gym.engine.cache import is_ours
 
 cgutils: Any = numba.core.cgutils
 types: Any = numba.core.types
@@ -95,6 +97,18 @@ def _only_element(lane: Any, index: Any) -> Any:
     return field
 
 
+@overload(operator.setitem, prefer_literal=True)
+def _set_item(lane: Any, index: Any, value: Any) -> Any:
+    if not (isinstance(lane, Lane) and isinstance(index, types.StringLiteral)):
+        return None
+    name = index.literal_value
+
+    def field(lane: Any, index: Any, value: Any) -> None:
+        setattr(lane, name, value)
+
+    return field
+
+
 @overload(len)
 def _length_of_one(lane: Any) -> Any:
     def one(lane: Any) -> int:
@@ -110,7 +124,8 @@ def _make_lane(context: Any, builder: Any, kind: Lane, base: Any, length: Any, p
 
 
 def _registers(context: Any, builder: Any, kind: Lane) -> Any:
-    # a record on the stack, of the type that the compiler knows how to keep in registers
+    # A record on the stack, of the type that the compiler knows how to keep in registers. It must: all accounts would share this
+    # one place, of which `for_lanes` says that they do not. What keeps it in memory (a call, a loop) keeps a loop of eight away
     room = cgutils.alloca_once(builder, ir.ArrayType(WORD, len(kind.names)))
     return _make_lane(context, builder, kind, room, WORD(1), WORD(0))
 
@@ -210,7 +225,8 @@ def _lanes_code(typing_context: Any, body: Any, part: Any, first: Any, last: Any
         module, begin, end = builder.module, arguments[2], arguments[3]
         group = _Node(module, "distinct !{}")
         hints = [f'!{{!"llvm.loop.parallel_accesses", {group.get_reference()}}}']
-        if _moves_masked():
+        # the compiler says on stderr where it cannot follow the second hint: nobody asked others to write for eight accounts
+        if _moves_masked() and is_ours(getattr(part, "typing_key", body.typing_key)):
             hints.append(f'!{{!"llvm.loop.vectorize.width", i32 {LANES}}}')
         said = ", ".join(_Node(module, hint).get_reference() for hint in hints)
         loop = _Node(module, f"distinct !{{itself, {said}}}")

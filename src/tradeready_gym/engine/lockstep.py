@@ -1,7 +1,8 @@
 """The step of what most train on, for many accounts at once.
 
-One symbol, one market order and one candle an action, a spot account, no component in plain Python. These are the kernels of `step`, with their records in columns: each phase is a loop over accounts that is
-compiled for eight of them at a time (`lanes`), and gives the bits of the general step.
+One symbol, one market order and one candle an action, a spot account, no component in plain Python. These are the kernels of
+`step`, with their records in columns: each phase is a loop over accounts that is compiled for eight of them at a time
+(`lanes`), and gives the bits of the general step.
 """
 
 from collections import namedtuple
@@ -12,7 +13,7 @@ import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 
 from tradeready_gym.engine.blocks import copy_ahead
-from tradeready_gym.engine.cache import reached_functions
+from tradeready_gym.engine.cache import is_ours
 from tradeready_gym.engine.cells import cells_of, hold_numbers, scratch, turn_lines
 from tradeready_gym.engine.episode import start_episode
 from tradeready_gym.engine.lanes import LANES, blank_of, call_apart, for_lanes, holder_of, lane_of
@@ -225,6 +226,7 @@ def _turn_candles(first: int, last: int, shift: int, out: int, shared: Any) -> N
     # the candles at `row + shift` of the accounts, as columns; a row of candles is one cache line
     at = first
     while at + LANES <= last:
+        # `row` is the first column
         turn_lines(shared.rows.ctypes.data, shared.accounts[0] + 8 * at, shift, out + 8 * (at - shared.first), CHUNK)
         at += LANES
     for i in range(at, last):
@@ -314,10 +316,6 @@ def _show(
             observations[at + block + 2] = ratios[2, place]
 
 
-def _is_ours(function: Callable[..., Any]) -> bool:
-    return all(part.__module__.partition(".")[0] == "tradeready_gym" for part in reached_functions(function))
-
-
 @kernel
 def _held(array: Any) -> Any:
     return hold_numbers(array)
@@ -338,7 +336,7 @@ def make_lockstep(
     """
 
     # what others wrote, though ours calls it, may do with an array, or a candle, whatever one does with them
-    ours = [_is_ours(function) for function in (act, slippage, pay)]
+    ours = [is_ours(function) for function in (act, slippage, pay)]
     hold_scheme, hold_model, hold_reward = (_held if known else _as_it_is for known in ours)
     costs_in, filters_in = (plain_costs, plain_instrument) if plain else (whole_costs, whole_instrument)
     decide, pay_all = _decide if ours[0] else _decide_freely, _pay if ours[2] else _pay_freely

@@ -25,7 +25,7 @@ SETTINGS_DTYPE = np.dtype(
 # where an episode may begin: rows of the concatenated data sets
 SEGMENT_DTYPE = np.dtype([("first_row", "i8"), ("end_row", "i8"), ("data_end_row", "i8")])
 
-# what a step reports of each environment, one column of the info block each: amounts as float64, then counts as int64 in
+# what a step reports of each environment, one row of the report each: amounts as float64, then counts as int64 in
 # cells of the same size; `virtual_time` is in microseconds
 REPORTED_AMOUNTS = (
     "reward",

@@ -1,4 +1,4 @@
-"""One step, written once.
+"""The step of any composition; its kernels are written once.
 
 `make_step` closes the step over three kernels (action scheme, slippage model, reward scheme); the result is compiled as it
 is, or run as plain Python. A step is made of phases, so that a component in plain Python can take the place of one of them

@@ -29,7 +29,7 @@ FLOAT = np.dtype(np.float64)
 # name: element type, dimensions. T rows, S symbols, N environments.
 FIELDS: dict[str, tuple[np.dtype[Any], int]] = {
     "rows": (CANDLE_DTYPE, 2),  # (T, S)
-    "closes": (FLOAT, 1),  # (T x S,)
+    "closes": (FLOAT, 1),  # (T,) of one symbol, in lockstep; else (0,)
     "table": (np.dtype(np.float32), 1),  # (S x T x F,)
     "account_features": (np.dtype(np.int64), 1),
     "settings": (SETTINGS_DTYPE, 1),

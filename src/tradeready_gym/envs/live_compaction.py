@@ -69,15 +69,15 @@ def restore(env: LiveTradingEnv, record: dict[str, Any]) -> tuple[Any, dict[str,
     """Make of a new environment what the record of a snapshot says; its observation and info."""
     env.feed.did("snapshot")  # type: ignore[attr-defined]
     engine, room = env.engine, len(env.market_so_far)
-    restore_state(engine.state, record["state"], _RECORDS)
-    account = engine.state.accounts[0]
-    account.end_row = account.data_end_row = room
     memory = _unpacked(record["memory"], np.float64)
     if memory.size != engine.memory.size:
         raise StoreError(
             f"the snapshot in this journal has {memory.size} numbers of {type(engine.spec.reward_scheme).__name__}, this version "
             f"{engine.memory.size}: go on with the version that wrote it"
         )
+    restore_state(engine.state, record["state"], _RECORDS)
+    account = engine.state.accounts[0]
+    account.end_row = account.data_end_row = room
     engine.memory[...] = memory.reshape(engine.memory.shape)
     engine.history = np.zeros((1, room + 1, engine.history.shape[2]))
     past = _unpacked(record["history"], np.float64).reshape(-1, engine.history.shape[2])

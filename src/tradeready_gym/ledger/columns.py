@@ -114,3 +114,6 @@ class Row:
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self, name, value)

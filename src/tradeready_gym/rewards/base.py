@@ -14,8 +14,8 @@ class RewardScheme(PlainArguments):
 
         pay(previous_equity, equity, account, memory, parameters) -> float
 
-    `memory` is this environment's own float64 array of `memory_size` numbers, zero at the start of an episode; `account` is
-    the account after the step (`starting_balance`, `peak_equity`, `fills`, ...). Every reward must be finite.
+    `memory` is this environment's own float64 array of `memory_size` numbers, zero at the start of an episode and a column of a
+    table (not contiguous: index it); `account` is the account after the step (`starting_balance`, `peak_equity`, `fills`, ...). Every reward must be finite.
     """
 
     kernel: ClassVar[Callable[..., float] | None] = None

@@ -351,3 +351,11 @@ def test_the_processor_divides_as_many_numbers_at_once_as_it_can(commonest: Any)
     divisions = re.findall(r"\bvdivpd\b.*%[yz]mm", code)
 
     assert len(divisions) >= sum(DIVISIONS[phase] for phase in PHASES)
+
+
+def test_no_record_is_left_in_memory_that_all_accounts_would_share(commonest: Any) -> None:
+    (code,) = commonest.inspect_llvm().values()
+    in_memory = re.compile(r"alloca \[\d+ x i64\]")
+
+    assert not in_memory.search(code)
+    assert in_memory.search("%room = alloca [46 x i64], align 8")

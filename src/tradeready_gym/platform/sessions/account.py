@@ -83,6 +83,7 @@ class BacktestAccount:
         state, none = self.state, np.zeros(0)
         return {
             "rows": self.replayer.rows,
+            "closes": none,
             "table": np.zeros(0, np.float32),
             "account_features": np.zeros(0, np.int64),
             "funding": np.zeros((0, len(self.symbols))),
@@ -96,7 +97,7 @@ class BacktestAccount:
             "orders": state.orders,
             "fills": state.fills,
             "rejects": state.rejects,
-            "memory": np.zeros((1, 0)),
+            "memory": np.zeros((0, 1)),
             "action_parameters": none,
             "slippage_parameters": self._parameters,
             "reward_parameters": none,
