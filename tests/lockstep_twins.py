@@ -23,9 +23,9 @@ def twins(count: int = 9, **arguments: Any) -> Twins:
     settings = {**COMMON, "num_envs": count, **arguments}
     lockstep = TradingVectorEnvironment(**settings)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Engine, "_is_narrow", lambda self: False)
+        patch.setattr(Engine, "_moves_in_lockstep", lambda self: False)
         general = TradingVectorEnvironment(**settings)
-    assert (lockstep.engine.narrow, general.engine.narrow) == (True, False)
+    assert (lockstep.engine.lockstep, general.engine.lockstep) == (True, False)
     return lockstep, general
 
 

@@ -15,7 +15,7 @@ def find_holders(counts: Any, holders: Any) -> int:
     return records
 
 
-def collect(records: Any, counts: Any, holders: Any, out: Any) -> int:
+def collect(records: Any, counts: Any, holders: Any, out: Any) -> None:
     """Fill `out` with the first `counts[i]` records of every environment i among the holders, and say whose they are."""
     place = 0
     turn = 0
@@ -26,14 +26,12 @@ def collect(records: Any, counts: Any, holders: Any, out: Any) -> int:
             out[place].env = i
             place += 1
         turn += 1
-    return turn
 
 
-def collect_columns(cells: Any, counts: Any, holders: Any, out: Any) -> int:
+def collect_columns(cells: Any, counts: Any, holders: Any, out: Any) -> None:
     """The same for records that are `Columns`, one at most for each environment; all as int64 cells, of which `env` is the first."""
     for place in range(out.shape[0]):
         i = holders[place]
         out[place, 0] = i
         for k in range(1, cells.shape[0]):
             out[place, k] = cells[k, i]
-    return int(out.shape[0])

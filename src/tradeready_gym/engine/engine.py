@@ -91,9 +91,9 @@ class Engine:
         self.python_reward = isinstance(reward, CustomReward)
         # whether the step has to stop at a seam
         self.python_parts = self.python_scheme or self.python_slippage or self.python_reward
-        self.narrow = self._is_narrow()
+        self.lockstep = self._moves_in_lockstep()
         # what every account in lockstep looks at in every step, without the rest of the candles
-        self._closes = np.ascontiguousarray(self.rows["close"]).reshape(-1) if self.narrow else np.zeros(0)
+        self._closes = np.ascontiguousarray(self.rows["close"]).reshape(-1) if self.lockstep else np.zeros(0)
         market_only = not scheme.rests and n > 1
         self.state = AccountState.create(
             environments=n,
@@ -102,7 +102,7 @@ class Engine:
             orders_per_action=scheme.orders_per_action(symbols),
             candles_per_action=spec.candles_per_action,
             spare=_SPARE if n == 1 else 1,
-            columns=self.narrow,
+            columns=self.lockstep,
         )
         self.state.accounts["starting_balance"] = spec.exchange.starting_balance
         self.state.accounts["episode"] = -1
@@ -151,8 +151,8 @@ class Engine:
             _kernel_of(spec.reward_scheme, no_pay if self.python_reward else None),
             self.interpreted,
             spec.exchange.account is not None,
-            self.narrow,
-            self.narrow and is_plain(self.costs, self.instruments),
+            self.lockstep,
+            self.lockstep and is_plain(self.costs, self.instruments),
         )
         # (N, A) to everybody but the step
         self.actions = self._action_columns[:, : self.environments].T
@@ -166,7 +166,7 @@ class Engine:
             self.world = addresses(arrays)
             self.advance = self._fused.advance
 
-    def _is_narrow(self) -> bool:
+    def _moves_in_lockstep(self) -> bool:
         # what most train on; see lockstep
         spec = self.spec
         return (
@@ -225,7 +225,7 @@ class Engine:
     # ---- running ----
 
     def new_observations(self) -> npt.NDArray[np.float32]:
-        """Room for the observations of all environments, shape (N x width,)."""
+        """Room for the observations of all environments, one after the other, shape (N x width,)."""
         return np.empty(self.environments * self.width, np.float32)
 
     def new_report(self) -> npt.NDArray[np.float64]:
@@ -239,11 +239,10 @@ class Engine:
         """Make `choices`, shape (N,), the actions of the next step; False, and nothing is done, if one is not in [0, count)."""
         return self._fused.take_choices(choices, count, self.actions)
 
-    def collect(self, records: str, counts: npt.NDArray[np.int64] | None) -> npt.NDArray[Any]:
-        """The "fills" or "rejects" that `counts` says each environment has, one after the other, `env` filled in; None is none."""
+    def collect(self, records: str) -> npt.NDArray[Any]:
+        """The "fills" or "rejects" of all environments since their last action, one after the other, `env` filled in."""
         source = self._plain_fills if records == "fills" else self._plain_rejects
-        if counts is None:
-            return np.empty(0, source.dtype)
+        counts = np.ascontiguousarray(self.state.accounts[records])
         holders = np.empty(self.environments, np.int64)
         gathered = np.empty(self._fused.find_holders(counts, holders), source.dtype)
         if isinstance(source, Columns):

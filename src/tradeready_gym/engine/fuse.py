@@ -20,7 +20,7 @@ class FusedStep:
     advance: Callable[[Any, Any, Any, int, int, int], int]
     restart: Callable[[Any, Any, Any, int, int, Any], None]
     find_holders: Callable[[Any, Any], int]
-    collect: Callable[[Any, Any, Any, Any], int]
+    collect: Callable[[Any, Any, Any, Any], None]
     take_choices: Callable[[Any, int, Any], bool]
 
 
@@ -51,21 +51,23 @@ def fuse(
     pay: Callable[..., float],
     interpreted: bool = False,
     margin: bool = False,
-    narrow: bool = False,
+    lockstep: bool = False,
     plain: bool = False,
 ) -> FusedStep:
     """The step of these kernels. Parameters are run-time data: a new fee or window never compiles anything.
 
-    A `narrow` one moves its accounts in lockstep; a `plain` one of these knows no filters, and no fees but percentages.
+    With `lockstep` all accounts move at once (`engine.lockstep`); if `plain` too, it knows no filters, and no fees but percentages.
     """
     for function in (act, slippage, pay):
         kernel(function)
     if interpreted:
         return FusedStep(make_step(act, slippage, pay, margin), restart, find_holders, collect, take_choices)
-    kind = "".join(f"-{name}" for name, is_so in (("margin", margin), ("narrow", narrow), ("plain", plain)) if is_so)
+    kind = "".join(
+        f"-{name}" for name, is_so in (("margin", margin), ("lockstep", lockstep), ("plain", plain)) if is_so
+    )
     key, shared = source_key((act, slippage, pay)) + kind, source_key()
     announce(key)
-    step = make_lockstep(act, slippage, pay, plain) if narrow else make_step(act, slippage, pay, margin)
-    begin, gather = (restart_columns, collect_columns) if narrow else (restart, collect)
+    step = make_lockstep(act, slippage, pay, plain) if lockstep else make_step(act, slippage, pay, margin)
+    begin, gather = (restart_columns, collect_columns) if lockstep else (restart, collect)
     others: tuple[Any, ...] = (begin, find_holders, gather, take_choices)
     return FusedStep(compiled(step, key), *(compiled(function, shared) for function in others))

@@ -29,7 +29,7 @@ from tradeready_gym.engine.observe import (
 from tradeready_gym.engine.step import ACT, ENDED, flag_end, prepare_order, quote_order
 from tradeready_gym.engine.world import columns_of, field, pointer
 from tradeready_gym.exchanges.execution import MARKET, RISK_LIMIT, execute_market, record_reject
-from tradeready_gym.exchanges.plain import plain_costs, plain_instrument, whole_costs, whole_instrument
+from tradeready_gym.exchanges.plain import make_holders
 from tradeready_gym.kernel import cold_kernel, kernel
 from tradeready_gym.ledger.records import ACCOUNT_DTYPE, POSITION_DTYPE
 from tradeready_gym.ledger.spot import mark
@@ -196,21 +196,21 @@ def _pass(i: int, nothing: Any, shared: Any) -> None:
 
 
 @kernel
-def _pay(i: int, pay: Any, shared: Any) -> None:
-    account = _account(i, shared)
+def _earn(account: Any, pay: Any, memory: Any, parameters: Any) -> None:
     account.reward = 0.0
-    paid = pay(account.previous_equity, account.equity, account, cells_of(shared.memory, i), shared.reward)
+    paid = pay(account.previous_equity, account.equity, account, memory, parameters)
     account.reward += paid
     account.reward_sum += paid
 
 
 @kernel
+def _pay(i: int, pay: Any, shared: Any) -> None:
+    _earn(_account(i, shared), pay, cells_of(shared.memory, i), shared.reward)
+
+
+@kernel
 def _pay_freely(i: int, pay: Any, shared: Any) -> None:
-    account = _account(i, shared)
-    account.reward = 0.0
-    paid = pay(account.previous_equity, account.equity, account, shared.memory[:, np.uintp(i)], shared.reward)
-    account.reward += paid
-    account.reward_sum += paid
+    _earn(_account(i, shared), pay, shared.memory[:, np.uintp(i)], shared.reward)
 
 
 @kernel
@@ -338,7 +338,7 @@ def make_lockstep(
     # what others wrote, though ours calls it, may do with an array, or a candle, whatever one does with them
     ours = [is_ours(function) for function in (act, slippage, pay)]
     hold_scheme, hold_model, hold_reward = (_held if known else _as_it_is for known in ours)
-    costs_in, filters_in = (plain_costs, plain_instrument) if plain else (whole_costs, whole_instrument)
+    hold_costs, hold_filters = make_holders(plain)
     decide, pay_all = _decide if ours[0] else _decide_freely, _pay if ours[2] else _pay_freely
 
     def advance(world: Any, observations: Any, report: Any, first: int, last: int, phases: int) -> int:
@@ -370,8 +370,8 @@ def make_lockstep(
                 actions_of(world),
                 memory_of(world),
                 Settings(settings.gymnasium_end, settings.max_loss, settings.candle_length),
-                costs_in(costs_of(world)[0]),
-                filters_in(instruments_of(world)[0]),
+                hold_costs(costs_of(world)[0]),
+                hold_filters(instruments_of(world)[0]),
                 scheme,
                 model,
                 reward,

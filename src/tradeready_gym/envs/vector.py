@@ -100,7 +100,6 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         self.num_threads = min(int(num_threads), self.num_envs)
         self._copy = copy
         spec = compose(exchange, action_scheme, reward_scheme, feature_pipeline, **arguments)
-        self._asks_for_reset = self.autoreset_mode == AutoresetMode.DISABLED
         next_step = self.autoreset_mode == AutoresetMode.NEXT_STEP
         self.engine = Engine(spec, self.num_envs, next_step_reset=next_step, interpreted=interpreted)
         if self.engine.python_parts:
@@ -124,15 +123,12 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         self._all, self._none = np.ones(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
         self._all.flags.writeable = False
         self._margin = MARGIN_REPORT if spec.exchange.account is not None else ()
-        # an info of which only the values are missing
-        orders = {
-            "filled_orders": self.engine.collect("fills", None),
-            "rejected_orders": self.engine.collect("rejects", None),
-        }
+        # an info of which only the values are missing; no order has been filled or refused yet
+        orders = {"filled_orders": self.engine.collect("fills"), "rejected_orders": self.engine.collect("rejects")}
         self._amounts, self._counts = np.s_[_FIRST_AMOUNT:, : self.num_envs], np.s_[_FIRST_COUNT:, : self.num_envs]
         names = (*_AMOUNTS, *_COUNTS, *orders, *self._margin)
         self._blank_infos = dict.fromkeys(names) | {f"_{name}": self._all for name in names} | orders
-        self._table = self._new_table()
+        self._observations = self.engine.new_observations()
         self._seeded = False
         self._ready = False
         self._episodes = 0
@@ -171,15 +167,14 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
                 raise errors.ConfigurationError(f"seed must be a number or {self.num_envs} of them; got {len(seeds)}")
             self.engine.seed([s if mask[i] else None for i, s in enumerate(seeds)])
             self._seeded = True
-        table = self._new_table() if self._copy else self._table
-        flat, report = table.ravel(), self.engine.new_report()
+        flat, report = self._room(), self.engine.new_report()
         if not mask.all():
             self.engine.advance(self.engine.world, flat, report, 0, self.num_envs, OBSERVE)
         self.engine.restart(mask, flat, report)
         self._ready = True
         if self.tracker is not None:
             self.tracker.register_run()
-        return self._shown(table), self._infos(report, 0)
+        return self._shown(flat), self._infos(report, 0)
 
     def step(
         self, actions: Any
@@ -193,14 +188,13 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         if not self._ready:
             raise ResetNeeded("no episode has begun; call reset() before step()")
         engine = self.engine
-        if self._asks_for_reset and engine.state.accounts["done"].any():
+        if self.autoreset_mode == AutoresetMode.DISABLED and engine.state.accounts["done"].any():
             over = np.flatnonzero(engine.state.accounts["done"])
             raise ResetNeeded(
                 f"the episode of sub-environment {over[0]} is over; reset(options={{'reset_mask': mask}}) before step()"
             )
         self._take(actions)
-        table = self._new_table() if self._copy else self._table
-        flat, block = table.ravel(), engine.new_report()
+        flat, block = self._room(), engine.new_report()
         news = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, block)
         if self._log is not None:
             self._log.add(engine)
@@ -217,8 +211,8 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         if ended:
             self._end_episodes(ending, infos)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
-                infos = self._restart_now(ending, table, block.copy(), infos)
-        return self._shown(table), rewards, terminated, truncated, infos
+                infos = self._restart_now(ending, flat, block.copy(), infos)
+        return self._shown(flat), rewards, terminated, truncated, infos
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Which discrete actions can do anything now, bool (N, n)."""
@@ -238,10 +232,11 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
 
     # ---- inside ----
 
-    def _new_table(self) -> npt.NDArray[np.float32]:
-        return np.empty((self.num_envs, self.engine.width), np.float32)
+    def _room(self) -> npt.NDArray[np.float32]:
+        return self.engine.new_observations() if self._copy else self._observations
 
-    def _shown(self, table: npt.NDArray[np.float32]) -> Any:
+    def _shown(self, flat: npt.NDArray[np.float32]) -> Any:
+        table = flat.reshape(self.num_envs, -1)
         return table if self.flatten else as_dictionary(self.engine, table)
 
     def _advance(self, actions: Any, flat: npt.NDArray[np.float32], report: npt.NDArray[np.float64]) -> int:
@@ -358,9 +353,9 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         infos.update(zip(_AMOUNTS, report[self._amounts], strict=False))
         infos.update(zip(_COUNTS, numbers[self._counts], strict=False))
         if news & FILLED:
-            infos["filled_orders"] = engine.collect("fills", np.ascontiguousarray(engine.state.accounts["fills"]))
+            infos["filled_orders"] = engine.collect("fills")
         if news & REFUSED:
-            infos["rejected_orders"] = engine.collect("rejects", np.ascontiguousarray(engine.state.accounts["rejects"]))
+            infos["rejected_orders"] = engine.collect("rejects")
         for name in self._margin:
             infos[name] = engine.state.accounts[name].copy()
         return infos
@@ -384,18 +379,19 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
     def _restart_now(
         self,
         over: npt.NDArray[np.bool_],
-        table: npt.NDArray[np.float32],
+        flat: npt.NDArray[np.float32],
         report: npt.NDArray[np.float64],
         final: dict[str, Any],
     ) -> dict[str, Any]:
+        table = flat.reshape(self.num_envs, -1)
         last = np.zeros_like(table)
         last[over] = table[over]
         final_info = {name: over if name.startswith("_") else value for name, value in final.items()}
-        self.engine.restart(over, table.ravel(), report)
+        self.engine.restart(over, flat, report)
         infos = self._infos(report, 0)
         for name in ("filled_orders", "rejected_orders"):
             infos[name] = final[name][~over[final[name]["env"]]]
-        infos["final_obs"] = last if self.flatten else as_dictionary(self.engine, last)
+        infos["final_obs"] = self._shown(last)
         infos["final_info"] = final_info
         infos["_final_obs"] = infos["_final_info"] = over
         return infos

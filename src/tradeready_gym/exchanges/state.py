@@ -58,8 +58,9 @@ class AccountState:
             return cls(
                 accounts=Columns(ACCOUNT_DTYPE, environments),
                 positions=Columns(POSITION_DTYPE, environments, nested=True),
-                book=records(open_orders, ORDER_DTYPE),
-                orders=records(orders_per_action, ORDER_DTYPE),
+                # nothing rests, and an order is gone within the step that makes it
+                book=records(0, ORDER_DTYPE),
+                orders=records(0, ORDER_DTYPE),
                 fills=Columns(FILL_DTYPE, environments, nested=True),
                 rejects=Columns(REJECT_DTYPE, environments, nested=True),
                 fills_per_action=1,

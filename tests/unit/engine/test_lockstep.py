@@ -198,7 +198,7 @@ def test_a_copy_in_the_middle_of_an_episode_goes_on_the_same_and_leaves_the_orig
     lockstep, general = part_way(episode_length=20)
     before = lockstep.engine.state.accounts.copy()
     other = copied(lockstep)
-    assert other.engine.narrow
+    assert other.engine.lockstep
     assert_same_state(other, general)
     assert_same_steps((other, copied(general)), actions_of(lockstep, 30, 8))
 
@@ -320,13 +320,13 @@ def test_what_asks_for_more_gets_the_general_step(arguments: dict[str, Any]) -> 
     # nothing is compiled before the first step
     engine = TradingVectorEnvironment(num_envs=2, **{**COMMON, **arguments}).engine
 
-    assert not engine.narrow
+    assert not engine.lockstep
     assert not isinstance(engine.state.accounts, Columns)
-    assert TradingVectorEnvironment(num_envs=2, **COMMON).engine.narrow
+    assert TradingVectorEnvironment(num_envs=2, **COMMON).engine.lockstep
 
 
 def test_a_single_environment_has_the_general_step_for_a_person_may_submit_any_order() -> None:
-    assert not TradingEnvironment(**COMMON).engine.narrow
+    assert not TradingEnvironment(**COMMON).engine.lockstep
 
 
 def test_the_interpreted_step_agrees_with_the_lockstep() -> None:

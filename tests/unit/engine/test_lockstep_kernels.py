@@ -207,4 +207,4 @@ def test_the_conformance_suite_finds_a_scheme_that_rests_and_denies_it() -> None
 def test_a_scheme_of_two_orders_an_action_gets_the_general_step() -> None:
     engines = [TradingVectorEnvironment(**COMMON, num_envs=2, action_scheme=Bracketed(n)).engine for n in (1, 2)]
 
-    assert [engine.narrow for engine in engines] == [True, False]
+    assert [engine.lockstep for engine in engines] == [True, False]

@@ -63,12 +63,11 @@ def test_no_step_writes_to_what_an_earlier_one_returned(mode: str, changes: dict
     assert not overwritten(vector(autoreset_mode=mode, **changes))
 
 
-@pytest.mark.parametrize("room", ["_new_table", "new_report"])
+@pytest.mark.parametrize("room", ["new_observations", "new_report"])
 def test_room_that_is_given_twice_is_found(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
     env = vector()
-    owner = env.engine if room == "new_report" else env
-    once = getattr(owner, room)()
-    monkeypatch.setattr(owner, room, lambda: once)
+    once = getattr(env.engine, room)()
+    monkeypatch.setattr(env.engine, room, lambda: once)
 
     assert overwritten(env)
 
