@@ -112,6 +112,10 @@ class Row:
             raise AttributeError(f"a record of {', '.join(self._columns.names)} has no field {name!r}")
         return self._columns._column(name)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a copy is a record of a copy of its columns
+        return Row, (self._columns, self._place)
+
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
 

@@ -192,6 +192,16 @@ def test_a_copy_has_the_contents_and_no_cell_in_common(copied: Any, nested: bool
     assert other["row"].reshape(-1)[1] == 11
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))], ids=["deepcopy", "pickle"])
+def test_a_copy_of_one_record_is_a_record_of_its_own(copied: Any) -> None:
+    columns, _ = filled(4)
+    columns[2].cash = 7.0
+    kept = copied(columns[2])
+    columns[2].cash = 8.0
+
+    assert (kept.cash, columns[2].cash, kept.row) == (7.0, 8.0, columns[2].row)
+
+
 def test_not_a_number_and_the_sign_of_zero_survive_a_copy_and_a_write_of_records() -> None:
     columns, _ = filled(4)
     columns["cash"] = (np.nan, -0.0, np.inf, 5e-324)
