@@ -75,7 +75,7 @@ _record: Any = namedtuple
 Shared = _record(
     "Shared",
     "accounts positions fills rejects first rows closes newest candles orders ratios actions memory settings costs instrument "
-    "scheme model reward report counts",
+    "scheme model reward report counts first_memory",
 )
 Settings = _record("Settings", "gymnasium_end max_loss candle_length")
 
@@ -196,21 +196,31 @@ def _pass(i: int, nothing: Any, shared: Any) -> None:
 
 
 @kernel
-def _earn(account: Any, pay: Any, memory: Any, parameters: Any) -> None:
-    account.reward = 0.0
-    paid = pay(account.previous_equity, account.equity, account, memory, parameters)
-    account.reward += paid
+def _earn(account: Any, paid: float) -> None:
+    # to zero, as in the general step: it has a sign
+    account.reward = 0.0 + paid
     account.reward_sum += paid
 
 
 @kernel
 def _pay(i: int, pay: Any, shared: Any) -> None:
-    _earn(_account(i, shared), pay, cells_of(shared.memory, i), shared.reward)
+    account, memory = _account(i, shared), cells_of(shared.memory, i)
+    _earn(account, pay(account.previous_equity, account.equity, account, memory, shared.reward))
+
+
+@kernel
+def _pay_alike(i: int, pay: Any, shared: Any) -> None:
+    # what it is already. The compiler sees by it that what follows from this number is the same for all accounts: where one
+    # that counts steps says which cell comes next, eight accounts have theirs side by side
+    cells_of(shared.memory, i)[0] = shared.first_memory
+    _pay(i, pay, shared)
 
 
 @kernel
 def _pay_freely(i: int, pay: Any, shared: Any) -> None:
-    _earn(_account(i, shared), pay, shared.memory[:, np.uintp(i)], shared.reward)
+    account, memory = _account(i, shared), shared.memory[:, np.uintp(i)]
+    account.reward = 0.0
+    _earn(account, pay(account.previous_equity, account.equity, account, memory, shared.reward))
 
 
 @kernel
@@ -291,6 +301,15 @@ def _news(first: int, last: int, traded: bool, shared: Any) -> int:
     return (ENDED if ended else 0) | (FILLED if filled else 0) | (REFUSED if refused else 0)
 
 
+@kernel
+def _remember_alike(first: int, last: int, shared: Any) -> bool:
+    # whether all have the same number in the first cell of their memory
+    differ = False
+    for i in range(first, last):
+        differ |= shared.memory[0, np.uintp(i)] != shared.first_memory
+    return not differ
+
+
 @cold_kernel
 def _show(
     first: int,
@@ -337,9 +356,10 @@ def make_lockstep(
 
     # what others wrote, though ours calls it, may do with an array, or a candle, whatever one does with them
     ours = [is_ours(function) for function in (act, slippage, pay)]
+    pays_ours = ours[2]
     hold_scheme, hold_model, hold_reward = (_held if known else _as_it_is for known in ours)
     hold_costs, hold_filters = make_holders(plain)
-    decide, pay_all = _decide if ours[0] else _decide_freely, _pay if ours[2] else _pay_freely
+    decide, pay_all = _decide if ours[0] else _decide_freely, _pay if pays_ours else _pay_freely
 
     def advance(world: Any, observations: Any, report: Any, first: int, last: int, phases: int) -> int:
         rows, table, codes = rows_of(world), table_of(world), codes_of(world)
@@ -352,7 +372,8 @@ def make_lockstep(
             hold_reward(reward_of(world)),
         )
         lookback, features, width, simple = settings.lookback, settings.features, settings.width, shows_ratios(codes)
-        news = 0
+        memory = memory_of(world)
+        remembers, news = pays_ours and memory.shape[0] > 0, 0
         for begin in range(max(first, 0), last, CHUNK):
             end = min(begin + CHUNK, last)
             shared = Shared(
@@ -368,7 +389,7 @@ def make_lockstep(
                 orders,
                 ratios,
                 actions_of(world),
-                memory_of(world),
+                memory,
                 Settings(settings.gymnasium_end, settings.max_loss, settings.candle_length),
                 hold_costs(costs_of(world)[0]),
                 hold_filters(instruments_of(world)[0]),
@@ -377,6 +398,7 @@ def make_lockstep(
                 reward,
                 report,
                 report.view(np.int64),
+                memory[0, np.uintp(begin)] if remembers else 0.0,
             )
             moved, traded = 0, phases & ACT == 0
             at = begin if phases & ACT else end
@@ -405,7 +427,10 @@ def make_lockstep(
                 for_lanes(_pass, 0, live, at, shared)
 
                 # ---- 5. pay
-                for_lanes(pay_all, pay, live, at, shared)
+                if remembers and _remember_alike(live, at, shared):
+                    for_lanes(_pay_alike, pay, live, at, shared)
+                else:
+                    for_lanes(pay_all, pay, live, at, shared)
 
             # ---- 6. observe
             if moved < end - begin:

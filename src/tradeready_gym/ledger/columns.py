@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_LINE = 8  # cells of eight bytes in a cache line
+from tradeready_gym.lines import LINE, zeros_on_line
+
+_CELLS = LINE // 8  # of a cache line
 
 
 def column_length(count: int) -> int:
@@ -17,7 +19,7 @@ def column_length(count: int) -> int:
 
     At a power of two all columns of an account would share one set of the nearest cache.
     """
-    return _LINE * (-(-count // _LINE) | 1)
+    return _CELLS * (-(-count // _CELLS) | 1)
 
 
 class Columns:
@@ -33,9 +35,7 @@ class Columns:
         self.nested = nested
         self.names: tuple[str, ...] = dtype.names or ()
         length = column_length(count)
-        room = np.zeros(len(self.names) * length + _LINE)
-        start = -(room.ctypes.data // 8) % _LINE
-        self.cells = room[start : start + len(self.names) * length].reshape(len(self.names), length)
+        self.cells: npt.NDArray[np.float64] = zeros_on_line((len(self.names), length), np.float64)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tradeready_gym.lines import zeros_on_line
 from tradeready_gym.market.candles import Candles
 
 DAY_MICROSECONDS = 86_400_000_000
@@ -30,8 +31,9 @@ CANDLE_DTYPE = np.dtype(
 class DataReplayer:
     """Candles as the engine reads them: a record per row and symbol, rows on the grid of the timeframe.
 
-    `rows` has shape (T, S) and dtype `CANDLE_DTYPE`, `times` int64 (T,) the opens in microseconds; both read-only. The candle of row `k` covers `[times[k], times[k] + step)`:
-    at clock `times[k]` the newest visible candle is row `k - 1`.
+    `rows` has shape (T, S) and dtype `CANDLE_DTYPE`, a cache line each; `times` int64 (T,) the opens in microseconds; both
+    read-only. The candle of row `k` covers `[times[k], times[k] + step)`: at clock `times[k]` the newest visible candle is row
+    `k - 1`.
     """
 
     def __init__(self, candles: Candles) -> None:
@@ -57,7 +59,8 @@ class DataReplayer:
         if len(replayers) == 1:
             return replayers[0]
         joined = copy.copy(replayers[0])
-        joined.rows = np.concatenate([replayer.rows for replayer in replayers])
+        joined.rows = zeros_on_line((sum(map(len, replayers)), len(joined.symbols)), CANDLE_DTYPE)
+        np.concatenate([replayer.rows for replayer in replayers], out=joined.rows)
         joined.times = np.concatenate([replayer.times for replayer in replayers])
         joined.rows.flags.writeable = joined.times.flags.writeable = False
         return joined
@@ -114,7 +117,7 @@ def trailing_sum(values: npt.NDArray[np.float64], window: int) -> npt.NDArray[np
 
 def pack_rows(candles: Candles, day_bars: int) -> npt.NDArray[np.void]:
     """Candles as records, shape (T, S); `day_bars` of them are what looks back over 24 h."""
-    rows = np.zeros((len(candles), len(candles.symbols)), CANDLE_DTYPE)
+    rows = zeros_on_line((len(candles), len(candles.symbols)), CANDLE_DTYPE)
     for name in ("open", "high", "low", "close", "volume"):
         rows[name] = getattr(candles, name).T
     rows["time"] = candles.times[:, np.newaxis]

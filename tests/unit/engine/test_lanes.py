@@ -17,7 +17,7 @@ from tradeready_gym.kernel import kernel
 from tradeready_gym.ledger.columns import Columns
 from tradeready_gym.ledger.records import ACCOUNT_DTYPE
 from tradeready_gym.market.replayer import CANDLE_DTYPE
-from tradeready_gym.rewards import DrawdownPenaltyReward
+from tradeready_gym.rewards import DrawdownPenaltyReward, SharpeReward
 
 # a test that compiles a dozen lines needs no cache
 compiled = njit(error_model="numpy")
@@ -291,18 +291,23 @@ def lockstep_of(act: Any, slippage: Any, pay: Any, plain: bool = True) -> Any:
     return step
 
 
+def loops_by_eight(step: Any) -> list[str]:
+    """The code of those loops of the compiled step that move many accounts at once."""
+    (code,) = step.inspect_llvm().values()
+    return re.findall(r"^vector\.body\w*:(.*?)^(?=\S+:|})", code, re.M | re.S)
+
+
 def divisions_by_eight(step: Any) -> list[int]:
     """How many divisions of eight numbers at once each loop of the compiled step has, of those that have any."""
-    (code,) = step.inspect_llvm().values()
-    bodies = re.findall(r"^vector\.body\w*:(.*?)^(?=\S+:|})", code, re.M | re.S)
-    counts = [len(re.findall(rf"= fdiv {re.escape(EIGHT)}", body)) for body in bodies]
+    counts = [len(re.findall(rf"= fdiv {re.escape(EIGHT)}", body)) for body in loops_by_eight(step)]
     return sorted(count for count in counts if count)
 
 
 FEATURES = llvmlite.binding.get_host_cpu_features()
 # with AVX2 alone, what an action asks for is found out account after account
 WIDEST = bool(FEATURES.get("avx512f"))
-PHASES = [phase for phase in DIVISIONS if WIDEST or phase != "act"]
+# the loop that pays is there twice: once for accounts that remember alike
+PHASES = [phase for phase in (*DIVISIONS, "pay") if WIDEST or phase != "act"]
 on_wide_processors = pytest.mark.skipif(
     not (WIDEST or FEATURES.get("avx2")),
     reason="NOT TESTED that the step moves eight accounts at once: this processor cannot write some of eight lanes (AVX2)",
@@ -328,11 +333,21 @@ def test_every_phase_of_the_commonest_step_moves_eight_accounts_at_once(commones
 @on_the_widest
 def test_lots_ticks_and_least_fees_keep_no_phase_from_it() -> None:
     step = lockstep_of(HoldBuySell.kernel, VolumeShareSlippage.kernel, DrawdownPenaltyReward.kernel, False)
-    others = [count for phase, count in DIVISIONS.items() if phase != "trade"]
+    others = [phase for phase in PHASES if phase != "trade"]
 
     # by the lot, by the tick, by what one costs: whether it trades, and how much
     assert sum(divisions_by_eight(step)) > sum(DIVISIONS.values()) + 3
     assert len(divisions_by_eight(step)) == len(others) + 1
+
+
+@on_the_widest
+def test_accounts_that_were_paid_equally_often_have_the_returns_of_a_window_side_by_side() -> None:
+    step = lockstep_of(HoldBuySell.kernel, VolumeShareSlippage.kernel, SharpeReward.kernel)
+    paying = [body for body in loops_by_eight(step) if "@llvm.sqrt.v8f64" in body]
+
+    # the one for accounts of which each has its own place in the window has to gather
+    assert sorted("@llvm.masked.gather" in body for body in paying) == [False, True]
+    assert sorted("@llvm.masked.scatter" in body for body in paying) == [False, True]
 
 
 @on_wide_processors
