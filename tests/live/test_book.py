@@ -113,10 +113,12 @@ def test_filters_hold_at_the_book_too() -> None:
         env.close()
 
 
-def test_a_venue_that_shows_no_book_gets_no_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_venue_that_shows_no_book_gets_no_order() -> None:
     with venue() as replica:
         env = make(replica, fill_at="book")
         env.reset(seed=1)
+        # the stream is heard from the first step on; without it the next candle would come after half a minute of silence
+        assert decide_late(env, replica, 0)[0]["bid_ask"] != {}
         env.feed._rest._hold(3.0)
         info, _ = decide_late(env, replica, 1)
         assert (info["filled_orders"], info["rejected_orders"][0]["reason"]) == ([], "market_closed")

@@ -183,10 +183,17 @@ def test_a_range_of_accounts_is_moved_and_nobody_else(first: int, last: int) -> 
 
 # ---- in the middle of things ----
 
+# one of the compositions above, which is compiled already
+REMEMBERING: dict[str, Any] = {
+    "action_scheme": "hold_buy_sell",
+    "reward_scheme": {"name": "weighted_sum", **SMALL_WINDOWS["weighted_sum"]},
+    "slippage": "half_spread",
+}
+
 
 def part_way(**arguments: Any) -> Twins:
-    """Two environments in the middle of their episodes."""
-    pair = twins(17, reward_scheme={"name": "sharpe", "window": 5}, slippage="volume_share", **arguments)
+    """Two environments in the middle of their episodes, with a reward that remembers."""
+    pair = twins(17, **REMEMBERING, **arguments)
     assert_same_episodes(pair, 13, seed=2)
     return pair
 
@@ -210,7 +217,7 @@ def test_a_training_goes_on_where_its_state_was_kept() -> None:
     lockstep, general = part_way(episode_length=20)
     saved = pickle.loads(pickle.dumps(accounts_in(lockstep)))
     assert_same_steps((lockstep, general), actions_of(lockstep, 25, 8))
-    fresh, _ = twins(17, reward_scheme={"name": "sharpe", "window": 5}, slippage="volume_share", episode_length=20)
+    fresh, _ = twins(17, **REMEMBERING, episode_length=20)
     put_accounts(fresh, saved)
     for action in actions_of(fresh, 25, 8):
         fresh.step(action)

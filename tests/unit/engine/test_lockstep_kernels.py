@@ -153,14 +153,21 @@ def test_kernels_of_others_may_do_with_arrays_and_candles_what_one_does_with_the
     assert sides == {-1, 1}
 
 
-@pytest.mark.parametrize("scheme", [AfterALoss(), ByItems(), Priced()], ids=lambda scheme: type(scheme).__name__)
-def test_a_scheme_of_others_sees_and_writes_what_it_does_in_the_general_step(scheme: ActionScheme) -> None:
-    assert_same_episodes(twins(action_scheme=scheme), 30)
+OF_OTHERS_AND_OURS = WeightedSum([("simple_profit", 1.0), (RemembersLast(), 0.5), ("pnl", 1.0)])
+
+
+# what decides by its reward has the reward of the next test: two steps of these kernels are compiled, and not four
+@pytest.mark.parametrize(
+    ("scheme", "reward"),
+    [(AfterALoss(), OF_OTHERS_AND_OURS), (ByItems(), "log_return"), (Priced(), "log_return")],
+    ids=lambda part: type(part).__name__,
+)
+def test_a_scheme_of_others_sees_and_writes_what_it_does_in_the_general_step(scheme: ActionScheme, reward: Any) -> None:
+    assert_same_episodes(twins(action_scheme=scheme, reward_scheme=reward), 30)
 
 
 def test_a_reward_of_others_within_a_sum_of_ours_counts_its_memory_from_the_end() -> None:
-    reward = WeightedSum([("simple_profit", 1.0), (RemembersLast(), 0.5), ("pnl", 1.0)])
-    assert_same_episodes(twins(9, reward_scheme=reward), 30)
+    assert_same_episodes(twins(9, action_scheme=AfterALoss(), reward_scheme=OF_OTHERS_AND_OURS), 30)
 
 
 # ---- a scheme that does not keep its word ----
