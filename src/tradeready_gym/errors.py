@@ -4,6 +4,7 @@
     ├── DataError (ValueError)            candles that cannot be what they claim to be
     │   └── DataUnavailable               a range that is nowhere to be had; names the span and the ways out
     ├── DownloadError                     a source answered, but not with the file that was asked for
+    │   └── HostUnreachable               it does not answer, or refuses everything: no use in asking for the next file
     ├── StoreError                        a file of ours on disk is damaged or of another kind
     ├── ConfigurationError (ValueError)   two parts disagree, or an argument is outside its domain
     │   ├── UnknownName (KeyError too)    a symbol, feature, reward ... that nobody registered
@@ -40,6 +41,10 @@ class DownloadError(TradeReadyError):
     """A source answered, but not with the file that was asked for."""
 
 
+class HostUnreachable(DownloadError):
+    """No connection to the host at all, or nothing but refusals; found out within seconds."""
+
+
 class StoreError(TradeReadyError):
     """A file of ours on disk is damaged, or of another kind."""
 
@@ -49,10 +54,12 @@ class ConfigurationError(TradeReadyError, ValueError):
 
 
 class UnknownName(ConfigurationError, KeyError):
-    """A name that nobody registered; the message lists the known ones and the nearest match."""
+    """A name that nobody registered; the message lists the known ones, sorted unless `in_order`, and the nearest match."""
 
-    def __init__(self, kind: str, name: object, known: Iterable[str], hint: str = "") -> None:
-        names = sorted(known)
+    def __init__(
+        self, kind: str, name: object, known: Iterable[str], hint: str = "", *, in_order: bool = False
+    ) -> None:
+        names = list(known) if in_order else sorted(known)
         super().__init__(f"unknown {kind} {name!r}; known: {', '.join(names)}.{nearest(name, names)}{hint}")
 
     def __str__(self) -> str:

@@ -20,6 +20,13 @@ def plain(value: Any) -> Any:
     return value
 
 
+def is_number(value: Any) -> bool:
+    """Whether `value` is one real number, Python's or NumPy's (an array without axes too); a truth value is none."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.ndim == 0 and value.dtype.kind in "iuf"
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 class PlainArguments(ABC):
     """The base of components: what their own `__init__` takes, and the fields of a dataclass, are made `plain`.
 

@@ -1,5 +1,6 @@
 """The registered ids: compositions of the one environment with the documented parameters."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -12,8 +13,12 @@ class OwnPairs(tuple[str, ...]):
     """The pairs of an id itself, which nobody gave."""
 
 
+class DefaultPairs(OwnPairs):
+    """The pairs of an id whose name says none: the keys of a mapping as `data=` go before them."""
+
+
 PAIRS = {"BTC": OwnPairs(["BTCUSDT"]), "ETH": OwnPairs(["ETHUSDT"]), "SOL": OwnPairs(["SOLUSDT"])}
-PORTFOLIO_PAIRS = OwnPairs(["BTCUSDT", "ETHUSDT", "SOLUSDT"])
+PORTFOLIO_PAIRS = DefaultPairs(["BTCUSDT", "ETHUSDT", "SOLUSDT"])
 
 REGISTERED: dict[str, dict[str, Any]] = {
     "TradeReady-BTC-v0": {"pairs": PAIRS["BTC"], "action_scheme": "hold_buy_sell"},
@@ -41,6 +46,15 @@ def register() -> None:
             order_enforce=False,
             disable_env_checker=True,
         )
+
+
+def pairs_in(data: Any, pairs: Any) -> Any:
+    """`pairs`; or if those are only a default and `data` is a mapping from symbol, the mapping's symbols."""
+    if not isinstance(pairs, DefaultPairs) or not isinstance(data, Mapping):
+        return pairs
+    from tradeready_gym.market.resolve import symbols_of
+
+    return symbols_of(data) or pairs
 
 
 def make_environment(**arguments: Any) -> Any:
@@ -221,6 +235,7 @@ def _documented(
     reward = reward_function if reward_function is not None else reward_scheme
     if reward is not None:  # what an id leaves open is the context's, or the default
         composed["reward_scheme"] = reward
+    pairs = pairs_in(data, pairs)
     symbols = (pairs,) if isinstance(pairs, str) else tuple(pairs)
     if isinstance(exchange, str) and exchange != "simulated":
         return composed | {"exchange": exchange, "symbols": symbols} | ({} if data is None else {"data": data})

@@ -1,13 +1,14 @@
 """`tradeready data ...`."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.table import Table
 
-from tradeready_gym.cli.console import out, progress
-from tradeready_gym.market import CandleStore, DownloadProgress, SeriesCheck, download, import_file
+from tradeready_gym.cli.console import complain, out, progress
+from tradeready_gym.market import CandleStore, DownloadProgress, DownloadReport, SeriesCheck, download, import_file
 
 _SOUND = 0.01  # with a larger share of its candles missing, a series is not called sound
 
@@ -18,8 +19,11 @@ def download_candles(
     start: str,
     end: str,
     accept_wrong_checksums: Annotated[bool, Parameter(negative=())] = False,
-) -> None:
+) -> int:
     """Download spot candles from Binance's public archive into the local store; what is there is not fetched again.
+
+    Exit code 1 if anything that was asked for is not stored, but for the last days, which the archive does not have yet;
+    what did arrive is kept.
 
     Parameters
     ----------
@@ -41,7 +45,25 @@ def download_candles(
             months(state.done, state.total)
 
         report = download(symbols, timeframe, start, end, progress=told, accept_wrong_checksums=accept_wrong_checksums)
-    out().print(str(report), soft_wrap=True)
+    accept = "--accept-wrong-checksums"
+    out().print(report.describe(accept), soft_wrap=True)
+    lacking = _lacking(report, timeframe, accept)
+    if lacking:
+        complain(f"not all that was asked for is stored: {'; '.join(lacking)}")
+    return 1 if lacking else 0
+
+
+def _lacking(report: DownloadReport, timeframe: str, accept: str) -> list[str]:
+    store, absent = CandleStore(), report.absent(datetime.now(UTC))
+    lacking = [
+        f"{symbol} {timeframe} {span} is not in the archive (is that its name there, and was it listed then?)"
+        for symbol, span in report.missing
+        if (symbol, span) in absent or not store.spans(symbol, timeframe)
+    ]
+    refused = [finding.name for finding in report.wrong_checksums if not finding.stored]
+    if refused:
+        lacking.append(f"the published checksum of {', '.join(refused)} is wrong ({accept} stores them)")
+    return lacking
 
 
 def list_candles() -> None:
@@ -68,6 +90,12 @@ def check_candles() -> int:
         )
         for problem in check.problems:
             console.print(f"  {problem}", soft_wrap=True)
+        if check.without_checksum:
+            console.print(
+                f"  {check.without_checksum} of {check.series.files} files carry no checksum, since an earlier version wrote them: "
+                "that their candles are those of the source cannot be said. Delete and download or import them to have one.",
+                soft_wrap=True,
+            )
     if not checks:
         console.print(f"The store at {store.root} is empty.", soft_wrap=True)
     return 0 if all(check.ok for check in checks) else 1

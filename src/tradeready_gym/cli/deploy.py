@@ -88,13 +88,14 @@ def deploy(
     from tradeready_gym.live.feeds import check_feed
     from tradeready_gym.live.full_disk import refusals_in_words
     from tradeready_gym.live.risk import AgentLimits
-    from tradeready_gym.registration import REGISTERED
+    from tradeready_gym.registration import REGISTERED, pairs_in
     from tradeready_gym.strategies.experiment import Experiment, find_folder
     from tradeready_gym.strategies.mismatch import allowed_of
 
     folder = find_folder(run)
     experiment = Experiment.load(folder)
-    pairs = symbol or tuple(experiment.arguments.get("pairs", REGISTERED[experiment.environment]["pairs"]))
+    own = pairs_in(experiment.arguments.get("data"), REGISTERED[experiment.environment]["pairs"])
+    pairs = symbol or tuple(experiment.arguments.get("pairs", own))
     if feed == "replay":
         where = f"replay:{data}:{start or experiment.end}:{'max' if speed is None else f'{speed:g}'}"
     elif feed == "binance" or feed.startswith("ccxt:"):

@@ -30,35 +30,39 @@ def episode_span(
         DataUnavailable: the data does not reach that far; the message names the nearest times that would work.
     """
     candles = replayer.candles
-    total = len(replayer)
-    span = f"{format_time(candles.start)} .. {format_time(candles.end)}"
+    total, step = len(replayer), 1 if length is None else length
+    span = f"{format_time(candles.start)} .. {format_time(candles.end)}, {candles.source}"
+    if history_bars >= total:
+        raise DataUnavailable(
+            f"{history_bars} candles of history are needed before the first step, the data has {total} of "
+            f"{replayer.timeframe.label} ({span}); give more data, or a shorter lookback_window"
+        )
     last = total if end is None else aligned_row("end_time", end, replayer)
-    first = min(history_bars, total) if start is None else aligned_row("start_time", start, replayer)
+    first = history_bars if start is None else aligned_row("start_time", start, replayer)
+    if start is not None and end is not None and parse_time(end) <= parse_time(start):
+        raise ConfigurationError(f"end_time must be later than start_time; got {_shown(end)} and {_shown(start)}")
+    if first >= total:
+        latest = format_time(candles.time_of(max(total - step, history_bars)))
+        raise DataUnavailable(
+            f"start_time {_shown(start)} leaves nothing to step through in the data ({span}); "
+            f"the latest start_time that works is {latest}"
+        )
     if last > total:
         raise DataUnavailable(
-            f"end_time {format_time(parse_time(end))} is past the data ({span}, {candles.source}); "
+            f"end_time {_shown(end)} is past the data ({span}); "
             f"the latest end_time that works is {format_time(candles.end)}"
         )
-    if start is not None and end is not None and last <= first:
-        raise ConfigurationError(
-            f"end_time must be later than start_time; got {format_time(parse_time(end))} and "
-            f"{format_time(parse_time(start))}"
-        )
-    if first < history_bars:
-        if history_bars >= total:
-            raise DataUnavailable(
-                f"{history_bars} candles of history are needed before the first step, the data has {total} of {replayer.timeframe.label} "
-                f"({span}, {candles.source}); give more data, or a shorter lookback_window"
-            )
-        earliest = format_time(int(candles.times[history_bars]))
+    if first < history_bars and start is not None:
         raise DataUnavailable(
-            f"start_time {format_time(parse_time(start))} leaves {max(first, 0)} candles of history, {history_bars} are needed "
-            f"(lookback window, warm-up of the features, last 24 h); the earliest start_time that works is {earliest}"
+            f"start_time {_shown(start)} leaves {max(first, 0)} candles of history in the data ({span}), {history_bars} are "
+            "needed (lookback window, warm-up of the features, last 24 h); the earliest start_time that works is "
+            f"{format_time(candles.time_of(history_bars))}"
         )
     if last <= first:
+        opening, earliest = (format_time(candles.time_of(row)) for row in (first, min(first + step, total)))
         raise DataUnavailable(
-            f"nothing is left to step through: {history_bars} candles of history leave no candle before "
-            f"{format_time(candles.time_of(max(min(last, total), 0)))} ({span}, {candles.source})"
+            f"end_time {_shown(end)} leaves nothing to step through in the data ({span}): the first step is at {opening}, after "
+            f"{history_bars} candles of history; the earliest end_time that works is {earliest}"
         )
     if length is not None and length > last - first:
         raise ConfigurationError(
@@ -66,3 +70,7 @@ def episode_span(
             f"{history_bars} candles of history"
         )
     return first, last
+
+
+def _shown(time: Any) -> str:
+    return format_time(parse_time(time))

@@ -31,7 +31,9 @@ from tradeready_gym.ledger.statistics import reset_statistics, update_statistics
 from tradeready_gym.market import Candles, DataReplayer, Instrument, Timeframe, format_time, parse_time, resolve
 from tradeready_gym.market.funding import HOUR
 from tradeready_gym.market.replayer import DAY_MICROSECONDS
+from tradeready_gym.market.resolve import symbols_of
 from tradeready_gym.orders import FILL_DTYPE, Fill, Order
+from tradeready_gym.parameters import is_number
 
 DUST = 1e-9
 YEAR_MICROSECONDS = 365.25 * DAY_MICROSECONDS
@@ -45,7 +47,7 @@ class SimulatedExchange(Exchange):
     Args:
         data: whatever `tradeready_gym.market.resolve` takes: a frame, a path, a mapping, `Candles`, a list of data sets,
             "sample", "synthetic" or "auto".
-        symbols: what is traded; by default what `Candles` hold, or ("BTCUSDT",).
+        symbols: what is traded; by default what `Candles` hold or a mapping from symbol has, or ("BTCUSDT",).
         timeframe: 1m, 5m, 15m, 30m, 1h, 4h or 1d; by default that of `Candles`, or 1h. Finer data is resampled.
         starting_balance: cash at the beginning, in the quote currency.
         fee_rate: taker fee as a fraction of the traded value; 0 is legal, 0.001 is 0.1 %. A `FeeSchedule`, or a mapping of
@@ -389,7 +391,7 @@ class SimulatedExchange(Exchange):
 
 def _symbols(data: Any, symbols: Sequence[str] | str | None) -> tuple[str, ...]:
     if symbols is None:
-        return data.symbols if isinstance(data, Candles) else ("BTCUSDT",)
+        return symbols_of(data) or ("BTCUSDT",)
     names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
     names = tuple(name.upper() for name in names)
     if not names or len(set(names)) != len(names):
@@ -398,7 +400,7 @@ def _symbols(data: Any, symbols: Sequence[str] | str | None) -> tuple[str, ...]:
 
 
 def _positive(name: str, value: float) -> float:
-    if not (isinstance(value, int | float) and math.isfinite(value) and value > 0.0):
+    if not (is_number(value) and math.isfinite(value) and value > 0.0):
         raise ConfigurationError(f"{name} must be a positive number; got {value!r}")
     return float(value)
 

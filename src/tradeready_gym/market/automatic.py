@@ -3,13 +3,13 @@
 import os
 from collections.abc import Sequence
 
-from tradeready_gym.errors import ConfigurationError, DataUnavailable, DownloadError
+from tradeready_gym.errors import ConfigurationError, DataUnavailable, DownloadError, HostUnreachable
 from tradeready_gym.market.candles import Candles
 from tradeready_gym.market.coverage import describe_spans, missing_spans
 from tradeready_gym.market.download import ProgressCallback, download
 from tradeready_gym.market.sample import SAMPLE_SYMBOL, SAMPLE_TIMEFRAME, load_sample
 from tradeready_gym.market.sources.archive import archive_url
-from tradeready_gym.market.sources.http import HostUnreachable, environment_flag
+from tradeready_gym.market.sources.http import environment_flag
 from tradeready_gym.market.splits import Span
 from tradeready_gym.market.store import CandleStore
 from tradeready_gym.market.timeframe import Timeframe, TimeLike, format_time, parse_time
@@ -123,7 +123,8 @@ def _download_missing(
     absent = describe_spans(span for _, span in report.missing)
     if report.missing:
         reasons.append(f"{host} does not have {absent}")
-    reasons += [f"wrong checksum: {finding}" for finding in report.wrong_checksums]
+    accept = "tradeready data download --accept-wrong-checksums"
+    reasons += [f"wrong checksum: {finding.describe(accept)}" for finding in report.wrong_checksums]
     return True
 
 

@@ -2,20 +2,24 @@
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from tradeready_gym.errors import DataError, DownloadError, TradeReadyError
+from tradeready_gym.errors import DataError, DownloadError, HostUnreachable, TradeReadyError
 from tradeready_gym.market.candles import check_symbols
 from tradeready_gym.market.coverage import join_spans, missing_spans
 from tradeready_gym.market.sources.archive import ArchiveFile, FetchedFile, archive_url, fetch_file, monthly_files
 from tradeready_gym.market.sources.files import read_file
-from tradeready_gym.market.sources.http import Fetcher, HostUnreachable, environment_flag
+from tradeready_gym.market.sources.http import Fetcher, environment_flag
 from tradeready_gym.market.splits import Span
 from tradeready_gym.market.store import CandleStore
-from tradeready_gym.market.timeframe import Timeframe, TimeLike, parse_time
+from tradeready_gym.market.timeframe import MICROSECONDS_PER_DAY, Timeframe, TimeLike, parse_time
 
 _WORKERS = 6
+_REFUSALS = _WORKERS  # months without any answer, before it is the host and no longer a file
+_FAILURES_OF_DAYS = 3  # of one month, before its other days are left alone
+_PUBLISHED_AFTER = 3 * MICROSECONDS_PER_DAY  # of a day's beginning; it is usually there some hours after its end
+_ACCEPT = "accept_wrong_checksums=True"
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,11 @@ class ChecksumFinding:
     stored: bool
 
     def __str__(self) -> str:
-        kept = "stored all the same" if self.stored else "not stored (accept_wrong_checksums=True stores it)"
+        return self.describe()
+
+    def describe(self, accept: str = _ACCEPT) -> str:
+        """The finding in words; `accept` is how its reader would have the file stored all the same."""
+        kept = "stored all the same" if self.stored else f"not stored ({accept} stores it)"
         return f"{self.name}: SHA-256 {self.sha256}, published {self.published_sha256}; {kept}"
 
 
@@ -63,10 +71,19 @@ class DownloadReport:
     size_bytes: int
 
     def __str__(self) -> str:
+        return self.describe()
+
+    def absent(self, now: TimeLike) -> tuple[tuple[str, Span], ...]:
+        """The missing spans that the archive should have by `now`: not those that begin in the last three days, or later."""
+        latest = parse_time(now, name="now") - _PUBLISHED_AFTER
+        return tuple((symbol, span) for symbol, span in self.missing if span.start <= latest)
+
+    def describe(self, accept: str = _ACCEPT) -> str:
+        """The report in words, a line each; `accept` is how its reader would have files stored whose checksum is wrong."""
         head = f"{len(self.stored)} files ({self.candles} candles, {self.size_bytes / 1e6:.1f} MB) stored"
         lines = [f"{head}, {len(self.already_stored)} months were there already"]
         lines += [f"not in the archive: {symbol} {span}" for symbol, span in self.missing]
-        lines += [f"wrong checksum: {finding}" for finding in self.wrong_checksums]
+        lines += [f"wrong checksum: {finding.describe(accept)}" for finding in self.wrong_checksums]
         lines += [f"no checksum published: {name}" for name in self.unverified]
         lines += [f"left out of {name}: {count} candles off the grid" for name, count in self.off_grid]
         return "\n".join(lines)
@@ -105,8 +122,9 @@ def download(
     called in the caller's thread. `base_url` defaults to `TRADEREADY_ARCHIVE_URL`, then to Binance's archive.
 
     A file whose published checksum is wrong is reported and, unless `accept_wrong_checksums`, not stored. Raises
-    `DownloadError` if the host cannot be reached (within seconds), if `TRADEREADY_OFFLINE` is set, or after everything else is stored if some files
-    did not arrive whole; `DataError` if `end` is not after `start`.
+    `HostUnreachable` if the host cannot be reached (within seconds) or none of the first six months gets any answer from it;
+    `DownloadError` if `TRADEREADY_OFFLINE` is set, or, after everything else is stored, if some files did not arrive whole
+    (a body that stalls is given up after 20 s or so); `DataError` if `end` is not after `start`.
     """
     names, frame = check_symbols(symbols), Timeframe.parse(timeframe)
     span = Span(parse_time(start, name="start"), parse_time(end, name="end"))
@@ -129,11 +147,14 @@ def download(
         with Fetcher(archive_url(base_url), sleep=sleep) as fetcher:
             fetcher.probe()
             _fetch_all(run, fetcher, todo, progress)
+    if run.unreachable and not run.arrived:
+        raise run.unreachable[0]
     if run.failed:
         more = f" (and {len(run.failed) - 3} more)" if len(run.failed) > 3 else ""
         raise DownloadError(
-            f"{len(run.failed)} of {len(todo)} months of {'/'.join(names)} {frame} did not arrive; the others are stored and "
-            f"will not be fetched again. {' | '.join(run.failed[:3])}{more}"
+            f"{len(run.failed)} of {len(todo)} months of {'/'.join(names)} {frame} did not arrive; what came of the others is "
+            f"stored and will not be fetched again. {' | '.join(run.failed[:3])}{more}\n"
+            f"{run.report().describe(f'{_ACCEPT}, or --accept-wrong-checksums,')}"
         )
     return run.report()
 
@@ -169,7 +190,12 @@ class _Run:
         self.fetched: list[FetchedFile] = []
         self.missing: list[tuple[str, Span]] = []
         self.failed: list[str] = []
+        self.unreachable: list[HostUnreachable] = []
         self.size_bytes = 0
+
+    @property
+    def arrived(self) -> bool:
+        return bool(self.fetched or self.missing)
 
     def keep(self, fetched: FetchedFile) -> FetchedFile:
         if self.accept or not fetched.checksum_differs:
@@ -207,7 +233,9 @@ def _fetch_all(
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
                 month = waiting.pop(future)
-                _note(run, future)
+                _note(run, future.result())
+                if len(run.unreachable) >= _REFUSALS and not fetcher.answered:
+                    raise run.unreachable[0]
                 if progress is not None:
                     progress(DownloadProgress(len(todo) - len(waiting), len(todo), month.name, run.size_bytes))
     finally:  # an interrupt must neither start more files nor wait for retries
@@ -215,38 +243,54 @@ def _fetch_all(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _note(run: _Run, future: "Future[tuple[list[FetchedFile], list[tuple[str, Span]]]]") -> None:
-    try:
-        fetched, missing = future.result()
-    except HostUnreachable:
-        raise
-    except (TradeReadyError, OSError) as error:
-        run.failed.append(str(error))
-        return
-    run.fetched += fetched
-    run.missing += missing
-    run.size_bytes += sum(one.size_bytes for one in fetched)
+def _note(run: _Run, month: "_Month") -> None:
+    run.fetched += month.fetched
+    run.missing += month.missing
+    run.size_bytes += sum(one.size_bytes for one in month.fetched)
+    if month.errors:
+        more = f" (and {len(month.errors) - 1} more of its days)" if len(month.errors) > 1 else ""
+        run.failed.append(f"{month.errors[0]}{more}")
+        run.unreachable += [error for error in month.errors[:1] if isinstance(error, HostUnreachable)]
 
 
-def _fetch_month(
-    run: _Run, fetcher: Fetcher, month: ArchiveFile, needed: Span
-) -> tuple[list[FetchedFile], list[tuple[str, Span]]]:
-    whole = fetch_file(fetcher, month)
-    if whole is not None:
-        return [run.keep(whole)], []
-    days = month.days(needed)
+class _Month:
+    """What came of one month: its file, or those of its days."""
+
+    def __init__(self, run: _Run, fetcher: Fetcher, needed: Span) -> None:
+        self.run, self.fetcher, self.needed = run, fetcher, needed
+        self.fetched: list[FetchedFile] = []
+        self.missing: list[tuple[str, Span]] = []
+        self.errors: list[Exception] = []
+
+    def take(self, file: ArchiveFile) -> bool:
+        """Whether the archive may have the file; it is kept, if it arrived."""
+        if len(self.errors) >= _FAILURES_OF_DAYS:
+            return True
+        try:
+            found = fetch_file(self.fetcher, file)
+            if found is not None:
+                self.fetched.append(self.run.keep(found))
+        except (TradeReadyError, OSError) as error:
+            self.errors.append(error)
+            return True
+        return found is not None
+
+    def lacks(self, day: ArchiveFile) -> None:
+        self.missing.append((day.symbol, _overlap(day.span, self.needed)))
+
+
+def _fetch_month(run: _Run, fetcher: Fetcher, file: ArchiveFile, needed: Span) -> _Month:
+    month = _Month(run, fetcher, needed)
+    if month.take(file):
+        return month
+    days = file.days(needed)
     # The archive may have none of them (a month to come, or before the symbol was listed): ask for the ends first.
-    ends = {day: fetch_file(fetcher, day) for day in dict.fromkeys((days[0], days[-1]))}
-    fetched, missing = [], []
+    there = {day: month.take(day) for day in dict.fromkeys((days[0], days[-1]))}
+    worthwhile = any(there.values())
     for day in days:
-        found = ends.get(day)
-        if day not in ends and any(one is not None for one in ends.values()):
-            found = fetch_file(fetcher, day)
-        if found is None:
-            missing.append((day.symbol, _overlap(day.span, needed)))
-        else:
-            fetched.append(run.keep(found))
-    return fetched, missing
+        if not (there[day] if day in there else worthwhile and month.take(day)):
+            month.lacks(day)
+    return month
 
 
 def _overlap(one: Span, other: Span) -> Span:

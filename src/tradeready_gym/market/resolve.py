@@ -43,7 +43,7 @@ def resolve(
     - a pandas or Polars DataFrame, or a dict of arrays, of one symbol (or of several, with a column `symbol`);
     - a path: a CSV or Parquet file, a directory with one file per symbol (`BTCUSDT.parquet`, `BTCUSDT-1h.csv`), or a
       candle store;
-    - a mapping from symbol to any of these; `Candles`; a list of data sets, of which each gives one `Candles`;
+    - a mapping from symbol to any of these (`symbols_of` says which); `Candles`; a list of data sets, of which each gives one `Candles`;
     - `"sample"` (real BTCUSDT 1h candles of 2021 to 2023), `"synthetic"` (made from `seed`), or `"auto"`: the candle
       store, then a download of what is missing, then the sample where it covers the range;
     - `PlatformCandles`: what a platform has, and nothing else.
@@ -60,6 +60,18 @@ def resolve(
             raise ConfigurationError("data must hold at least one data set; found an empty list")
         return [_resolve_one(item, request) for item in data]
     return [_resolve_one(data, request)]
+
+
+def symbols_of(data: Any) -> tuple[str, ...] | None:
+    """The symbols that `data` themselves name: those of `Candles`, and the keys of a mapping from symbol to data.
+
+    None for all other data. Raises `ConfigurationError` for a mapping that is empty, or names a symbol twice.
+    """
+    if isinstance(data, Candles):
+        return data.symbols
+    if isinstance(data, Mapping) and not is_frame(data):
+        return tuple(_by_symbol(data))
+    return None
 
 
 @dataclass(frozen=True)
@@ -139,13 +151,34 @@ def _make_synthetic(request: _Request) -> Candles:
 
 
 def _from_mapping(data: Mapping[Any, Any], request: _Request) -> Candles:
-    given = {str(key).strip().upper(): value for key, value in data.items()}
+    given = _by_symbol(data)
     parts = []
     for symbol in request.symbols:
         if symbol not in given:
-            raise UnknownName("symbol", symbol, given, " Give data for each symbol: data={symbol: DataFrame or path}.")
+            names = list(given)
+            raise UnknownName(
+                "symbol",
+                symbol,
+                given,
+                f" Trade what data= is for with symbols={names} (with an id, pairs={names}), or give data for {symbol} too.",
+            )
         parts.append(_resolve_one(given[symbol], _for_symbol(request, symbol)))
     return Candles.merge(parts)
+
+
+def _by_symbol(data: Mapping[Any, Any]) -> dict[str, Any]:
+    if not data:
+        raise ConfigurationError(
+            "data must hold at least one symbol; found an empty mapping: data={symbol: DataFrame or path}"
+        )
+    for key, value in data.items():
+        if hasattr(value, "dtype") or isinstance(value, (list, tuple)):
+            raise ConfigurationError(
+                f"data must map symbols to DataFrames or paths, or columns to arrays, and then have open, high, low and close; "
+                f"found {', '.join(map(str, data))}, and {type(value).__name__} for {key!r}"
+            )
+    names = check_symbols([str(key) for key in data])
+    return dict(zip(names, data.values(), strict=True))
 
 
 def _for_symbol(request: _Request, symbol: str) -> _Request:

@@ -1,9 +1,9 @@
 """The local candle store: one directory of Parquet files, read through DuckDB, safe with concurrent readers and writers.
 
-    ROOT/BTCUSDT/1h/20210101T000000Z_20210201T000000Z_00000001w_3f9a1c22.parquet
+    ROOT/BTCUSDT/1h/20210101T000000Z_20210201T000000Z_00000001w_3f9a1c22_71b0c5d81c9e04aa.parquet
 
-A file's name says which span its source has answered for (a candle that is absent inside it never existed), its generation
-and its kind. Files are written beside their place, renamed into it, and never changed. Where two hold the same candle, the
+A file's name says which span its source has answered for (a candle that is absent inside it never existed), its generation,
+its kind, and how the SHA-256 of its bytes begins. Files are written beside their place, renamed into it, and never changed. Where two hold the same candle, the
 one of the later generation counts, as a whole row. Compaction joins the files of a span into one (`c`), which a file written
 meanwhile (`w`) outranks. There are no locks.
 """
@@ -21,7 +21,15 @@ from tradeready_gym.market.candles import VALUE_NAMES, Candles, check_symbols
 from tradeready_gym.market.coverage import describe_spans, join_spans, missing_spans
 from tradeready_gym.market.gaps import GapReport, find_gaps
 from tradeready_gym.market.splits import Span
-from tradeready_gym.market.store_files import Columns, StoreFile, foreign_files, list_files, publish, read_files
+from tradeready_gym.market.store_files import (
+    Columns,
+    StoreFile,
+    foreign_files,
+    list_files,
+    publish,
+    read_files,
+    verify,
+)
 from tradeready_gym.market.timeframe import Timeframe, TimeLike, format_time, parse_time
 
 COMPACT_ABOVE_FILES = 96
@@ -50,11 +58,15 @@ class StoredSeries:
 
 @dataclass(frozen=True)
 class SeriesCheck:
-    """Findings about one stored series: what is wrong with its files, and its gaps and odd candles."""
+    """Findings about one stored series: what is wrong with its files, and its gaps and odd candles.
+
+    `without_checksum` counts files of earlier versions, in which a damaged candle cannot be told from a true one.
+    """
 
     series: StoredSeries
     problems: tuple[str, ...]
     report: GapReport
+    without_checksum: int = 0
 
     @property
     def ok(self) -> bool:
@@ -107,7 +119,7 @@ class CandleStore:
 
         Columns that are not there for every candle of the range (after their first value) are left out. Raises
         `DataUnavailable`, naming what there is, for a range that is not stored, `DataError` for a time off the grid, and
-        `StoreError` for a damaged file.
+        `StoreError` for a damaged file (its checksum is verified once a process).
         """
         name, frame = check_symbols(symbol)[0], Timeframe.parse(timeframe)
         folder = self._folder(name, frame)
@@ -138,7 +150,7 @@ class CandleStore:
         return tuple(sorted(found, key=lambda series: (series.symbol, series.timeframe.microseconds)))
 
     def check(self) -> tuple[SeriesCheck, ...]:
-        """Read everything; report unreadable and foreign files, impossible candles, gaps and odd candles."""
+        """Read everything; report damaged and foreign files, impossible candles, gaps and odd candles."""
         return tuple(self._check(series) for series in self.list())
 
     def compact(self, symbol: str, timeframe: str | Timeframe) -> None:
@@ -215,9 +227,10 @@ class CandleStore:
     def _check(self, series: StoredSeries) -> SeriesCheck:
         folder = self._folder(series.symbol, series.timeframe)
         problems = [f"{path}: not a file of the store, or left by a killed writer" for path in foreign_files(folder)]
-        unreadable = []
-        for file in list_files(folder):
+        unreadable, files = [], list_files(folder)
+        for file in files:
             try:
+                verify(file)
                 read_files([file], file.span)
             except (StoreError, FileNotFoundError) as error:
                 unreadable.append(str(error))
@@ -232,7 +245,7 @@ class CandleStore:
             tuple(gap for report in reports for gap in report.gaps),
             tuple(odd for report in reports for odd in report.odd),
         )
-        return SeriesCheck(series, tuple(problems + unreadable), whole)
+        return SeriesCheck(series, tuple(problems + unreadable), whole, sum(file.digest is None for file in files))
 
 
 def _read_from_before(files: Sequence[StoreFile], wanted: Span, piece: Span) -> Columns:

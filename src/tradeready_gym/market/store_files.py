@@ -1,5 +1,6 @@
 """The files of the candle store: named, published whole, and read as one table."""
 
+import hashlib
 import os
 import re
 import uuid
@@ -14,21 +15,29 @@ from tradeready_gym.errors import DataError, StoreError
 from tradeready_gym.market.splits import Span
 from tradeready_gym.market.timeframe import format_time, parse_time
 
-_NAME = re.compile(r"(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)_(\d{8})([cw])_([0-9a-f]{8})\.parquet")
+_NAME = re.compile(r"(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)_(\d{8})([cw])_[0-9a-f]{8}(?:_([0-9a-f]{16}))?\.parquet")
 _TEMPORARY = ".writing-"
+_WAY_OUT = "Delete it, then download or import its span again."
 _RENAMES = 20  # races with compaction that one publication survives; each takes microseconds
+
+# Files whose bytes were found to be those that were written: hashing one may take longer than reading a day of it.
+_sound: set[tuple[str, int, int, int]] = set()
 
 Columns = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class StoreFile:
-    """One file: where, the span that it answers for, its generation, and its kind (`w`ritten or `c`ompacted)."""
+    """One file: where, the span that it answers for, its generation, and its kind (`w`ritten or `c`ompacted).
+
+    `digest` is how the SHA-256 of its bytes begins, or None for a file of a version that kept no checksums.
+    """
 
     path: Path
     span: Span
     generation: int
     kind: str
+    digest: str | None = None
 
     @property
     def rank(self) -> tuple[int, str, str]:
@@ -41,8 +50,8 @@ def list_files(folder: Path) -> list[StoreFile]:
     files = []
     for path in folder.iterdir() if folder.is_dir() else ():
         if match := _NAME.fullmatch(path.name):
-            start, end, generation, kind, _ = match.groups()
-            files.append(StoreFile(path, Span(parse_time(start), parse_time(end)), int(generation), kind))
+            start, end, generation, kind, digest = match.groups()
+            files.append(StoreFile(path, Span(parse_time(start), parse_time(end)), int(generation), kind, digest))
     return sorted(files, key=lambda file: file.rank)
 
 
@@ -64,6 +73,7 @@ def publish(folder: Path, columns: Columns, span: Span, generation: int | None =
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write_parquet(columns, temporary)
+        token = f"{token}_{_digest(temporary)}"
         if generation is not None:
             os.replace(temporary, folder / _name(span, generation, "c", token))
             return
@@ -116,14 +126,50 @@ def _write_parquet(columns: Columns, path: Path) -> None:
         os.fsync(written.fileno())
 
 
+def verify(file: StoreFile) -> None:
+    """Raise `StoreError` unless the file's bytes are those that were written, as far as it says which those were.
+
+    Raises `FileNotFoundError` if it vanished.
+    """
+    if file.digest is None:
+        return
+    try:
+        found = _digest(file.path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{file.path} cannot be read: {error}. Let this user read it, or: {_WAY_OUT}") from error
+    if found != file.digest:
+        raise StoreError(
+            f"{file.path} is damaged: the SHA-256 of its bytes begins with {found}, when it was written with {file.digest}. "
+            f"{_WAY_OUT}"
+        )
+
+
+def _verify_once(file: StoreFile) -> None:
+    found = file.path.stat()
+    seen = (str(file.path), found.st_ino, found.st_size, found.st_mtime_ns)
+    if seen not in _sound:
+        verify(file)
+        _sound.add(seen)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
+
+
 def read_files(files: Iterable[StoreFile], span: Span) -> Columns:
     """Return the rows of `files` (lowest rank first) in `span`: `bucket` in microseconds, sorted, each once, and float64.
 
-    A column that a file lacks is NaN in its rows. Raises `FileNotFoundError` if a file vanished, `StoreError` for a
-    damaged one.
+    A column that a file lacks is NaN in its rows. The checksum of each is verified when this process first reads it. Raises
+    `FileNotFoundError` if a file vanished, `StoreError` for a damaged one.
     """
     import duckdb
 
+    files = list(files)
+    for file in files:
+        _verify_once(file)
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         parts = [_read_parquet(connection, file.path, span) for file in files]
@@ -152,8 +198,7 @@ def _read_parquet(connection: Any, path: Path, span: Span) -> Columns:
         if not path.exists():
             raise FileNotFoundError(str(path)) from error
         raise StoreError(
-            f"{path} is damaged or no file of the store: {' '.join(str(error).split())[:150]}. Delete it, then download or "
-            "import its span again."
+            f"{path} is damaged or no file of the store: {' '.join(str(error).split())[:150]}. {_WAY_OUT}"
         ) from error
     columns = {
         name: np.ma.filled(values.astype(np.float64), np.nan) for name, values in found.items() if name != "bucket"

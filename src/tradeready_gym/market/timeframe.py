@@ -27,7 +27,7 @@ class Timeframe:
 
     def __post_init__(self) -> None:
         if self.label not in _MINUTES:
-            raise UnknownName("timeframe", self.label, _MINUTES)
+            raise UnknownName("timeframe", self.label, _MINUTES, in_order=True)
 
     @classmethod
     def parse(cls, value: "str | Timeframe") -> "Timeframe":

@@ -92,7 +92,11 @@ def test_a_bad_argument_is_named_with_its_value_and_the_way_out(
             DataUnavailable,
             "is past the data.*the latest end_time that works is 2024-01-05T04:00:00Z",
         ),
-        ({"start_time": "2024-01-05T04:00:00Z"}, DataUnavailable, "no candle|nothing is left"),
+        (
+            {"start_time": "2024-01-05T04:00:00Z"},
+            DataUnavailable,
+            "start_time 2024-01-05T04:00:00Z leaves nothing .*the latest start_time that works is 2024-01-05T03:00:00Z",
+        ),
         ({"start_time": "2024-01-03 00:00:00"}, DataError, "Z"),
         (
             {"lookback_window": 200},
@@ -382,7 +386,7 @@ def test_a_bad_reset_mask_is_refused(mask: Any) -> None:
 def test_seeds_of_a_vector_must_be_one_for_each() -> None:
     env = TradingVectorEnvironment(data=CANDLES, num_envs=3, interpreted=True)
 
-    with pytest.raises(ConfigurationError, match="a number or 3 of them; got 2"):
+    with pytest.raises(ConfigurationError, match="an integer or 3 of them; got 2"):
         env.reset(seed=[1, 2])
 
 

@@ -117,6 +117,30 @@ def test_pairs_of_the_portfolio_are_free_to_choose() -> None:
     assert env.action_space.shape == (4,)
 
 
+def test_a_mapping_says_which_symbols_are_traded_where_nobody_else_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {"AAA": random_candles(80, ("AAA",)), "BBB": random_candles(80, ("BBB",), 1)}
+    usual: dict[str, Any] = {
+        "feature_pipeline": RAW,
+        "lookback_window": 3,
+        "interpreted": True,
+        "track_training": False,
+    }
+    assert TradingEnvironment(data={"aaa": data["AAA"]}, **usual).exchange.symbols == ("AAA",)
+    for make in (gymnasium.make, gymnasium.make_vec):
+        made: Any = make
+        both = made("TradeReady-Portfolio-v0", data=data, **usual)
+        assert both.unwrapped.engine.symbols == ("AAA", "BBB")
+        one = made("TradeReady-Portfolio-v0", data=data, pairs=["BBB"], **usual)
+        assert one.unwrapped.engine.symbols == ("BBB",)
+        with pytest.raises(UnknownName, match=r"'BTCUSDT'.*with an id, pairs=\['AAA', 'BBB'\]"):
+            made("TradeReady-BTC-v0", data=data, **usual)
+    with pytest.raises(ConfigurationError, match="empty mapping"):
+        TradingEnvironment(data={}, **usual)
+    monkeypatch.setattr(registration, "pairs_in", lambda data, pairs: pairs)  # the defect: a default counts as chosen
+    with pytest.raises(UnknownName, match="'BTCUSDT'; known: AAA, BBB"):
+        gymnasium.make("TradeReady-Portfolio-v0", data=data, **usual)
+
+
 def test_another_market_than_the_one_asked_for_is_never_taken() -> None:
     bitcoin = random_candles(100, ("BTCUSDT",))
 

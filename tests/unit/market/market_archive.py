@@ -42,9 +42,12 @@ class Archive:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
-        self.faults: dict[str, list[Any]] = {}  # status code, (429, seconds) or "cut", one per request
+        self.faults: dict[
+            str, list[Any]
+        ] = {}  # status code, (429, seconds), "cut", "stall" or "trickle", one per request
         self.requests: list[str] = []
         self.url = ""
+        self.ended = threading.Event()
 
     def path(self, symbol: str, timeframe: str, date: str) -> str:
         """Where the file of a month (`2023-01`) or day (`2023-01-31`) lies."""
@@ -95,6 +98,8 @@ def serve() -> Iterator[Archive]:
                 self.end_headers()
                 self.wfile.write(content[: len(content) // 2])
                 self.close_connection = True
+            elif fault in ("stall", "trickle"):
+                self._never_finish(content, fault == "trickle")
             else:
                 self._answer(200, fault if isinstance(fault, bytes) else content)
 
@@ -104,6 +109,21 @@ def serve() -> Iterator[Archive]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        def _never_finish(self, content: bytes, trickle: bool) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[:100])
+            self.close_connection = True
+            for place in range(100, len(content)):
+                if archive.ended.wait(0.02):
+                    return
+                if trickle:
+                    try:
+                        self.wfile.write(content[place : place + 1])
+                    except OSError:  # the client has gone
+                        return
 
         def log_message(self, format: str, *args: Any) -> None:
             """Stay silent."""
@@ -116,6 +136,7 @@ def serve() -> Iterator[Archive]:
     try:
         yield archive
     finally:
+        archive.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()

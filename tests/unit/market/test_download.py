@@ -1,6 +1,7 @@
 """The downloader against a server of the archive's layout: whole files, and every way in which they arrive broken."""
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from market_archive import Archive, csv_of, serve, zip_of
 from market_cases import series
 
-from tradeready_gym.errors import DataError, DownloadError
+from tradeready_gym.errors import DataError, DownloadError, HostUnreachable
 from tradeready_gym.market import Candles, CandleStore, DownloadProgress, DownloadReport, download, import_file
 from tradeready_gym.market.sources import http
 
@@ -243,10 +244,77 @@ def test_file_that_keeps_failing_is_named_and_the_others_are_stored(archive: Arc
     assert str(CandleStore(tmp_path).spans("BTCUSDT", "1h")[0]) == "2023-02-01T00:00:00Z .. 2023-04-01T00:00:00Z"
 
 
+@pytest.mark.parametrize("fault", ["stall", "trickle"])
+def test_body_that_stalls_is_given_up_after_two_silences_and_the_others_are_stored(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    assert http._FILE_SILENCE_S * http._STALLS <= 20.0
+    monkeypatch.setattr(http, "_FILE_SILENCE_S", 0.2)
+    path = archive.add(january(), "2023-01")
+    archive.add(february(), "2023-02")
+    archive.faults[path] = [fault] * 5
+    with pytest.raises(
+        DownloadError, match=r"1 of 2 months .*2023-01.zip failed 2 times, the last time with ReadTimeout"
+    ):
+        fetch(archive, tmp_path)
+    assert len(archive.asked("2023-01")) == 2
+    assert [span.start_time for span in CandleStore(tmp_path).spans("BTCUSDT", "1h")] == ["2023-02-01T00:00:00Z"]
+
+
+def test_body_that_stalled_once_is_fetched_again(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "_FILE_SILENCE_S", 0.2)
+    archive.faults[archive.add(january(), "2023-01")] = ["stall"]
+    assert fetch(archive, tmp_path, end="2023-02-01T00:00:00Z").stored == ("BTCUSDT-1h-2023-01",)
+
+
+def test_month_that_is_refused_before_any_answer_does_not_keep_the_others_from_being_stored(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules["tradeready_gym.market.download"]
+    monkeypatch.setattr(module, "_WORKERS", 1)  # January comes first
+    january_s = archive.add(january(), "2023-01")
+    archive.add(february(), "2023-02")
+    archive.faults[january_s] = [451]
+    with pytest.raises(DownloadError, match=r"1 of 2 months .* refused with status 451.*\n1 files \(672 candles"):
+        fetch(archive, tmp_path)
+    assert [span.start_time for span in CandleStore(tmp_path).spans("BTCUSDT", "1h")] == ["2023-02-01T00:00:00Z"]
+
+    def at_once(run: Any, month: Any) -> None:
+        raise month.errors[0]
+
+    monkeypatch.setattr(module, "_note", at_once)  # the defect: one refusal stands for the host
+    archive.faults[january_s] = [451]
+    with pytest.raises(HostUnreachable):
+        fetch(archive, tmp_path / "planted")
+
+
+def test_day_that_keeps_failing_leaves_the_other_days_of_its_month(archive: Archive, tmp_path: Path) -> None:
+    for day in range(1, 6):
+        path = archive.add(series(f"2023-02-{day:02}T00:00:00Z", count=24), f"2023-02-{day:02}")
+        archive.faults[path] = [500] * 5 if day == 2 else []
+    with pytest.raises(DownloadError, match=r"1 of 1 months .*02-02.zip failed 5 times.*\n4 files \(96 candles"):
+        fetch(archive, tmp_path, "2023-02-01T00:00:00Z", "2023-02-06T00:00:00Z")
+    assert list(map(str, CandleStore(tmp_path).spans("BTCUSDT", "1h"))) == [
+        "2023-02-01T00:00:00Z .. 2023-02-02T00:00:00Z",
+        "2023-02-03T00:00:00Z .. 2023-02-06T00:00:00Z",
+    ]
+
+
+def test_host_that_refuses_everything_is_not_asked_for_every_month(archive: Archive, tmp_path: Path) -> None:
+    months = [f"{year}-{month:02}" for year in (2020, 2021, 2022) for month in range(1, 13)]
+    for month in months:
+        archive.faults[archive.path("BTCUSDT", "1h", month)] = [403]
+    with pytest.raises(HostUnreachable, match="refused with status 403"):
+        fetch(archive, tmp_path, "2020-01-01T00:00:00Z", "2023-01-01T00:00:00Z")
+    assert len(archive.requests) < len(months)
+
+
 def test_refusal_is_not_tried_again(archive: Archive, tmp_path: Path) -> None:
     path = archive.add(january(), "2023-01")
     archive.faults[path] = [451]
-    with pytest.raises(http.HostUnreachable, match="refused with status 451"):
+    with pytest.raises(HostUnreachable, match="refused with status 451"):
         fetch(archive, tmp_path, end="2023-02-01T00:00:00Z")
     assert len(archive.requests) == 1
 
@@ -255,7 +323,7 @@ def test_unreachable_host_is_said_at_once(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        with pytest.raises(http.HostUnreachable, match=f"{url} cannot be reached"):
+        with pytest.raises(HostUnreachable, match=f"{url} cannot be reached"):
             download("BTCUSDT", "1h", START, END, CandleStore(tmp_path), base_url=url)
 
 
@@ -265,7 +333,7 @@ def test_silent_host_is_given_up_within_seconds(tmp_path: Path, monkeypatch: pyt
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(http.HostUnreachable, match=r"did not answer within 0\.1 s"):
+        with pytest.raises(HostUnreachable, match=r"did not answer within 0\.1 s"):
             download("BTCUSDT", "1h", START, END, CandleStore(tmp_path), base_url=url)
 
 

@@ -16,6 +16,7 @@ from market_cases import columns, series
 
 from tradeready_gym.errors import ConfigurationError, DataError, DataUnavailable, UnknownName
 from tradeready_gym.market import Candles, CandleStore, automatic, download, format_time, load_sample, resolve
+from tradeready_gym.market.resolve import symbols_of
 
 SAMPLE_DAYS = ("2022-01-01T00:00:00Z", "2022-02-01T00:00:00Z")
 
@@ -68,6 +69,36 @@ def test_mapping_gives_each_symbol_its_own_data(tmp_path: Path) -> None:
     assert both.close[1].tolist() == series(level=10.0).close[0].tolist()
     with pytest.raises(UnknownName, match="'SOLUSDT'; known: BTCUSDT"):
         one({"BTCUSDT": pandas_frame()}, ["SOLUSDT"])
+
+
+def test_mapping_that_lacks_a_symbol_says_how_to_name_what_is_traded() -> None:
+    words = r"'BTCUSDT'; known: AAA, BBB\..* symbols=\['BBB', 'AAA'\] \(with an id, pairs=\['BBB', 'AAA'\]\)"
+    with pytest.raises(UnknownName, match=words):
+        one({"bbb": pandas_frame(), "AAA": pandas_frame()}, ["BTCUSDT"])
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({}, "at least one symbol; found an empty mapping"),
+        ({"AAA": 1, "aaa": 2}, "each once; found .*'AAA', 'AAA'"),
+        (
+            {"time": np.arange(3), "open": np.ones(3)},
+            "open, high, low and close; found time, open, and ndarray for 'time'",
+        ),
+    ],
+)
+def test_mapping_that_can_be_none_has_its_own_error(data: Any, words: str) -> None:
+    for attempt in (lambda: symbols_of(data), lambda: one(data)):
+        with pytest.raises(ConfigurationError, match=words):
+            attempt()
+
+
+def test_symbols_are_those_that_data_name_themselves() -> None:
+    assert symbols_of({" bbb ": pandas_frame(), "AAA": "a.csv"}) == ("BBB", "AAA")
+    assert symbols_of(Candles.merge([series(), series(symbol="ETHUSDT")])) == ("BTCUSDT", "ETHUSDT")
+    arrays = {name: np.ones(3) for name in ("time", "open", "high", "low", "close")}
+    assert [symbols_of(data) for data in (pandas_frame(), arrays, "sample", [series()])] == [None] * 4
 
 
 def test_list_gives_one_candles_per_data_set() -> None:

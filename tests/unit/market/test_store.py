@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from market_cases import NAMES, columns, series
 
 from tradeready_gym.errors import DataError, DataUnavailable, StoreError
-from tradeready_gym.market import Candles, CandleStore, Span, format_time
+from tradeready_gym.market import Candles, CandleStore, Span, format_time, store_files
 from tradeready_gym.market import store as store_module
 
 HOUR = 3_600_000_000
@@ -172,12 +173,98 @@ def test_damaged_file_is_named_by_read_and_check(tmp_path: Path) -> None:
     store.write(series(count=24))
     (path,) = (tmp_path / "BTCUSDT" / "1h").iterdir()
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(StoreError, match=f"{path.name} is damaged .* download or import"):
+    with pytest.raises(StoreError, match=f"{path.name} is damaged: .* download or import"):
         store.read("BTCUSDT", "1h")
     (path.parent / ".writing-0000").write_bytes(b"left")
     (check,) = store.check()
     assert not check.ok
     assert [word in " ".join(check.problems) for word in ("killed writer", "is damaged")] == [True, True]
+
+
+def test_no_flipped_bit_anywhere_gives_other_candles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = CandleStore(tmp_path)
+    whole = series(count=24)
+    store.write(whole)
+    (path,) = (tmp_path / "BTCUSDT" / "1h").iterdir()
+    content = path.read_bytes()
+    outcomes = [_read_with_flipped_bit(store, path, content, bit) for bit in range(3, 8 * len(content), 131)]
+    assert len(outcomes) > 100
+    assert outcomes == [path.name] * len(outcomes)
+    path.write_bytes(content)
+    assert store.read("BTCUSDT", "1h") == whole
+
+    monkeypatch.setattr(store_files, "verify", lambda file: None)  # the defect: nobody verifies
+    later = (_read_with_flipped_bit(store, path, content, bit) for bit in range(3, 8 * len(content), 131))
+    assert any(outcome == "other candles" for outcome in later)
+
+
+def _read_with_flipped_bit(store: CandleStore, path: Path, content: bytes, bit: int) -> str:
+    flipped = bytearray(content)
+    flipped[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(flipped)
+    os.utime(path, ns=(bit, bit))
+    try:
+        found = store.read("BTCUSDT", "1h")
+    except StoreError as error:
+        return path.name if f"{path.name} is damaged" in str(error) else str(error)
+    except DataError as error:
+        return str(error)
+    return "identical" if found == series(count=24) else "other candles"
+
+
+def test_checksum_is_verified_once_a_process_by_read_and_always_by_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+    digest = store_files._digest
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return digest(path)
+
+    monkeypatch.setattr(store_files, "_digest", counted)
+    store = CandleStore(tmp_path)
+    store.write(series(count=24))
+    (path,) = (tmp_path / "BTCUSDT" / "1h").iterdir()
+    hashed.clear()
+    for _ in range(3):
+        store.read("BTCUSDT", "1h")
+    assert hashed == [path]
+    kept = path.stat()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))  # the disk forgot, and nobody wrote
+    (check,) = store.check()
+    assert not check.ok
+    assert f"{path.name} is damaged: the SHA-256" in check.problems[0]
+
+
+def test_file_of_an_earlier_version_is_read_and_check_says_that_it_carries_no_checksum(tmp_path: Path) -> None:
+    store = CandleStore(tmp_path)
+    store.write(series(count=24))
+    (path,) = (tmp_path / "BTCUSDT" / "1h").iterdir()
+    assert re.fullmatch(r"20230101T000000Z_20230102T000000Z_00000001w_[0-9a-f]{8}_[0-9a-f]{16}\.parquet", path.name)
+    path.rename(path.with_name(f"{path.name.rsplit('_', 1)[0]}.parquet"))
+    store.write(series("2023-01-02T00:00:00Z", count=24))
+    assert store.read("BTCUSDT", "1h", None, "2023-01-02T00:00:00Z") == series(count=24)
+    (check,) = store.check()
+    assert (check.ok, check.without_checksum, check.series.files) == (True, 1, 2)
+    store.compact("BTCUSDT", "1h")
+    assert store.check()[0].without_checksum == 0
+
+
+def test_compaction_refuses_to_take_in_a_damaged_file(tmp_path: Path) -> None:
+    store = CandleStore(tmp_path)
+    for day in (1, 2):
+        store.write(series(f"2023-01-0{day}T00:00:00Z", count=24))
+    first, second = sorted((tmp_path / "BTCUSDT" / "1h").iterdir())
+    content = bytearray(first.read_bytes())
+    content[len(content) // 2] ^= 1
+    first.write_bytes(content)
+    with pytest.raises(StoreError, match=f"{first.name} is damaged"):
+        store.compact("BTCUSDT", "1h")
+    assert sorted((tmp_path / "BTCUSDT" / "1h").iterdir()) == [first, second]
 
 
 def test_disk_that_refuses_is_a_store_error(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_label_says_the_length(label: str, seconds: int) -> None:
 
 
 def test_unknown_timeframe_names_the_known_ones_and_the_nearest() -> None:
-    with pytest.raises(UnknownName, match=r"'1hr'.*15m.*Did you mean '1h'"):
+    with pytest.raises(UnknownName, match=r"'1hr'; known: 1m, 5m, 15m, 30m, 1h, 4h, 1d\..*Did you mean '1h'"):
         Timeframe.parse("1hr")
 
 

@@ -1,23 +1,31 @@
 """One way to fetch a file over HTTP: short connect timeout, retries with back-off and jitter, `Retry-After` honoured."""
 
 import threading
+import time
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from tradeready_gym.errors import DownloadError
+from tradeready_gym.errors import DownloadError, HostUnreachable
 
 ATTEMPTS = 5
+_STALLS = 2  # of those attempts, how many may end in silence
 _BACK_OFF_S = 0.5  # doubles with every attempt
 _LONGEST_WAIT_S = 60.0
 _CONNECT_TIMEOUT_S = 3.0
-_READ_TIMEOUT_S = 30.0
+_FILE_SILENCE_S = 10.0  # a file lies there: a host that says nothing for so long has stalled
+_SLOWEST = 100.0  # bytes a second; one at a time keeps no timeout from being renewed
+_ANSWER_SILENCE_S = 30.0  # an answer may have to be made first
 _PROBE_S = 5.0  # covers name resolution too, which no timeout of the client does
 
 
-class HostUnreachable(DownloadError):
-    """No connection to the host at all, found out within seconds."""
+@dataclass(frozen=True)
+class _Answer:
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
 
 
 class Fetcher:
@@ -31,8 +39,7 @@ class Fetcher:
         self._stopped = threading.Event()
         self._answered = False
         self._sleep = self._wait if sleep is None else sleep
-        timeout = httpx2.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)
-        self._client = httpx2.Client(timeout=timeout, follow_redirects=True)
+        self._client = httpx2.Client(timeout=self._timeout(_FILE_SILENCE_S), follow_redirects=True)
 
     def __enter__(self) -> Self:
         return self
@@ -42,6 +49,11 @@ class Fetcher:
     ) -> None:
         self.stop()
         self._client.close()
+
+    @property
+    def answered(self) -> bool:
+        """Whether the host has given a file, or said that it has none, at least once."""
+        return self._answered
 
     def stop(self) -> None:
         """Let no request wait or try again any more; what runs is finished."""
@@ -71,16 +83,16 @@ class Fetcher:
         """Return the file's bytes, or None if the host says that there is none (404).
 
         `fresh` asks caches on the way to fetch it anew. Raises `DownloadError` for another refusal, and after the last
-        of the attempts that lost connections, status 429 and 5xx get; `HostUnreachable` if the host never gave a file nor
-        a 404 before.
+        of the attempts that lost connections, status 429 and 5xx get (five, or two that ended in silence);
+        `HostUnreachable` if the host never gave a file nor a 404 before.
         """
         headers = {"Cache-Control": "no-cache"} if fresh else {}
-        response = self._request(path, headers, None)
-        if response.status_code in (200, 404):
+        answer = self._request(path, headers, None, _FILE_SILENCE_S)
+        if answer.status_code in (200, 404):
             self._answered = True
-            return bytes(response.content) if response.status_code == 200 else None
+            return answer.content if answer.status_code == 200 else None
         raise self._failure(
-            f"{self.base_url}/{path} was refused with status {response.status_code}; is the address right, and open to you?"
+            f"{self.base_url}/{path} was refused with status {answer.status_code}; is the address right, and open to you?"
         )
 
     def ask(self, path: str, asked: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
@@ -88,28 +100,49 @@ class Fetcher:
 
         Raises `HostUnreachable` after the last of the attempts that lost connections, status 429 and 5xx get.
         """
-        response = self._request(path, {}, asked)
-        return int(response.status_code), response.headers, bytes(response.content)
+        answer = self._request(path, {}, asked, _ANSWER_SILENCE_S)
+        return answer.status_code, answer.headers, answer.content
 
-    def _request(self, path: str, headers: Mapping[str, str], asked: Mapping[str, str] | None) -> Any:
+    def _request(
+        self, path: str, headers: Mapping[str, str], asked: Mapping[str, str] | None, silence_s: float
+    ) -> _Answer:
         url = f"{self.base_url}/{path}"
-        problem = ""
-        for attempt in range(ATTEMPTS):
+        problem, attempt, stalls = "", 0, 0
+        while True:
             if self._stopped.is_set():
                 raise DownloadError(f"{url} was not fetched: the download was stopped")
             wait = min(_BACK_OFF_S * 2**attempt * _jitter(url, attempt), _LONGEST_WAIT_S)
             try:
-                response = self._client.get(url, headers=headers, params=asked)
+                answer = self._once(url, headers, asked, silence_s)
             except self._errors.TransportError as error:
                 problem = f"{type(error).__name__}: {error}"
+                stalls += isinstance(error, self._errors.ReadTimeout)
             else:
-                if response.status_code != 429 and response.status_code < 500:
-                    return response
-                problem = f"status {response.status_code}"
-                wait = max(wait, _retry_after(response.headers.get("Retry-After")))
-            if attempt < ATTEMPTS - 1:
-                self._sleep(wait)
-        raise self._failure(f"{url} failed {ATTEMPTS} times, the last time with {problem}; try again later")
+                if answer.status_code != 429 and answer.status_code < 500:
+                    return answer
+                problem = f"status {answer.status_code}"
+                wait = max(wait, _retry_after(answer.headers.get("Retry-After")))
+            attempt += 1
+            if attempt == ATTEMPTS or stalls == _STALLS:
+                raise self._failure(f"{url} failed {attempt} times, the last time with {problem}; try again later")
+            self._sleep(wait)
+
+    def _once(self, url: str, headers: Mapping[str, str], asked: Mapping[str, str] | None, silence_s: float) -> _Answer:
+        timeout = self._timeout(silence_s)
+        with self._client.stream("GET", url, headers=headers, params=asked, timeout=timeout) as response:
+            parts, since, fresh = [], time.monotonic(), 0
+            for part in response.iter_bytes():
+                parts.append(part)
+                fresh += len(part)
+                if (seconds := time.monotonic() - since) < silence_s:
+                    continue
+                if fresh < _SLOWEST * seconds:
+                    raise self._errors.ReadTimeout(f"{fresh} bytes in {seconds:.1f} s")
+                since, fresh = time.monotonic(), 0
+            return _Answer(int(response.status_code), response.headers, b"".join(parts))
+
+    def _timeout(self, silence_s: float) -> Any:
+        return self._errors.Timeout(silence_s, connect=_CONNECT_TIMEOUT_S)
 
     def _failure(self, message: str) -> DownloadError:
         return DownloadError(message) if self._answered else HostUnreachable(message)
