@@ -2,7 +2,7 @@
 
 import abc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -84,10 +84,54 @@ class CustomActionScheme(ActionScheme):
 
     @abc.abstractmethod
     def orders(self, action: Any, account: "AccountView") -> Sequence[Order]:
-        """The orders for this action; `account` is what may be known at the decision."""
+        """The orders for this action, [] for none; `account` is what may be known at the decision.
+
+        Anything else raises `ConfigurationError` in the step.
+        """
 
     def reset(self) -> None:
         """Forget the episode; called at every reset."""
+
+
+def require_orders(scheme: CustomActionScheme, action: Any, orders: Any) -> list[Order]:
+    """What `scheme.orders` returned for an action, as a list.
+
+    Raises:
+        ConfigurationError: it is no sequence of `Order`, or one of them has something else where a name or a number belongs.
+    """
+    who = f"{type(scheme).__name__}.orders"
+    if isinstance(orders, str) or not isinstance(orders, Iterable):
+        raise ConfigurationError(
+            f"{who} must return a sequence of Order, [] for none; for action {action!r} it returned {orders!r}"
+        )
+    made = list(orders)
+    for place, order in enumerate(made):
+        if not isinstance(order, Order):
+            raise ConfigurationError(
+                f"{who} must return a sequence of Order, [] for none; for action {action!r}, place {place} of it holds {order!r}"
+            )
+        for name, right in _fields_of(order).items():
+            if not right:
+                raise ConfigurationError(
+                    f"{who} must give each Order a symbol by name, a quantity, and prices that are numbers or None; for action "
+                    f"{action!r} the {name} is {getattr(order, name)!r} in {order!r}"
+                )
+    return made
+
+
+def _fields_of(order: Order) -> dict[str, bool]:
+    prices = {name: getattr(order, name) for name in ("price", "stop_price", "take_price")}
+    return {
+        "symbol": isinstance(order.symbol, str),
+        "quantity": _is_amount(order.quantity),
+        **{name: price is None or _is_amount(price) for name, price in prices.items()},
+        "cut": isinstance(order.cut, bool | int | np.bool_),
+    }
+
+
+def _is_amount(value: Any) -> bool:
+    # whatever becomes a number: NumPy's and torch's scalars, a Decimal
+    return hasattr(value, "__float__") and not getattr(value, "shape", ())
 
 
 class AccountView:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradeready_gym.actions import CustomActionScheme
+from tradeready_gym.engine.cache import is_ours
 from tradeready_gym.engine.fuse import FusedStep, fuse, no_action, no_pay, no_slippage
 from tradeready_gym.engine.records import HISTORY, REPORT, SEGMENT_DTYPE, SETTINGS_DTYPE
 from tradeready_gym.engine.spans import episode_span
@@ -91,6 +92,8 @@ class Engine:
         self.python_reward = isinstance(reward, CustomReward)
         # whether the step has to stop at a seam
         self.python_parts = self.python_scheme or self.python_slippage or self.python_reward
+        # a reward that others compiled may pay what is no number; one in plain Python is looked at where it pays
+        self.foreign_reward = not self.python_reward and reward.kernel is not None and not is_ours(reward.kernel)
         self.lockstep = self._moves_in_lockstep()
         # what every account in lockstep looks at in every step, without the rest of the candles
         self._closes = np.ascontiguousarray(self.rows["close"]).reshape(-1) if self.lockstep else np.zeros(0)

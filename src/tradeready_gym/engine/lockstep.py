@@ -28,7 +28,14 @@ from tradeready_gym.engine.observe import (
 )
 from tradeready_gym.engine.step import ACT, ENDED, flag_end, prepare_order, quote_order
 from tradeready_gym.engine.world import columns_of, field, pointer
-from tradeready_gym.exchanges.execution import MARKET, RISK_LIMIT, execute_market, record_reject
+from tradeready_gym.exchanges.execution import (
+    MARKET,
+    RISK_LIMIT,
+    execute_market,
+    fault_of,
+    record_reject,
+    refuse_faulty,
+)
 from tradeready_gym.exchanges.plain import make_holders
 from tradeready_gym.kernel import cold_kernel, kernel
 from tradeready_gym.ledger.records import ACCOUNT_DTYPE, POSITION_DTYPE
@@ -123,6 +130,10 @@ def _decide_freely(i: int, act: Any, shared: Any) -> None:
     newest, action = shared.rows[np.uintp(account.row - 1)], shared.actions[:, np.uintp(i)]
     made = act(action, account, _position(i, shared), newest, order, shared.scheme, 1)
     _want(i, made, order, shared)
+    wanted = _order(i, shared)
+    wanted.symbol = order.symbol
+    if made > 0 and fault_of(order, 1) != 0:
+        wanted.alive = _ODD
 
 
 @kernel
@@ -154,11 +165,16 @@ def _write_order(i: int, order: Any, shared: Any) -> None:
 def _refuse(i: int, shared: Any) -> None:
     if _order(i, shared).alive == _ODD:
         account, order = _account(i, shared), blank_order()
+        wanted, reject = _order(i, shared), reject_lane(shared.rejects[0], shared.rejects[1], i)
         _write_order(i, order, shared)
-        order.kind = _order(i, shared).kind
-        prepare_order(account, _position(i, shared), order, True)
-        record_reject(account, order, reject_lane(shared.rejects[0], shared.rejects[1], i), RISK_LIMIT)
-        _order(i, shared).alive = 0
+        order.kind, order.symbol = wanted.kind, wanted.symbol
+        reason = fault_of(order, 1)
+        if reason != 0:
+            refuse_faulty(account, order, reject, reason)
+        else:
+            prepare_order(account, _position(i, shared), order, True)
+            record_reject(account, order, reject, RISK_LIMIT)
+        wanted.alive = 0
 
 
 @kernel

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tradeready_gym.engine.blocks import prefetch
+from tradeready_gym.engine.cache import is_ours
 from tradeready_gym.engine.episode import start_episode
 from tradeready_gym.engine.observe import observe, shows_ratios
 from tradeready_gym.engine.world import field
@@ -23,7 +24,15 @@ from tradeready_gym.exchanges.book import (
     settle_locks,
 )
 from tradeready_gym.exchanges.draws import LIQUIDATION_STREAM, SLIPPAGE_STREAM, uniform
-from tradeready_gym.exchanges.execution import MARKET, RISK_LIMIT, cut_to_holding, execute_market, record_reject
+from tradeready_gym.exchanges.execution import (
+    MARKET,
+    RISK_LIMIT,
+    cut_to_holding,
+    execute_market,
+    fault_of,
+    record_reject,
+    refuse_faulty,
+)
 from tradeready_gym.exchanges.margin import execute_margin_market, exposed_quantity
 from tradeready_gym.exchanges.matching import end_legs, match_book
 from tradeready_gym.kernel import kernel
@@ -71,6 +80,21 @@ def prepare_order(account: Any, position: Any, order: Any, cuts: bool) -> None:
     account.next_order_id += 1
     if order.side < 0 and order.sized == 1 and (cuts or order.whole == 1):
         cut_to_holding(position, order)
+
+
+@kernel
+def drop_faulty(account: Any, orders: Any, rejects: Any, symbols: int) -> None:
+    """Refuse what is no order; the others move up."""
+    kept = 0
+    for k in range(account.pending):
+        reason = fault_of(orders[k], symbols)
+        if reason != 0:
+            refuse_faulty(account, orders[k], rejects, reason)
+            continue
+        if kept != k:
+            orders[kept] = orders[k]
+        kept += 1
+    account.pending = kept
 
 
 @kernel
@@ -149,6 +173,9 @@ def make_step(
     `news` says whether any of the environments ended (ENDED), filled or refused an order (FILLED, REFUSED).
     """
 
+    # a symbol that others wrote is an index
+    trusted = is_ours(act)
+
     def advance(world: Any, observations: Any, report: Any, first: int, last: int, phases: int) -> int:
         rows = rows_of(world)
         table = table_of(world)
@@ -214,6 +241,8 @@ def make_step(
                     symbols,
                 )
                 account.pending = min(made, orders.shape[0])
+                if not trusted:
+                    drop_faulty(account, orders, all_rejects[place], symbols)
                 for k in range(account.pending):
                     order = orders[k]
                     if order.side < 0 and order.sized == 1 and order.whole == 1 and account.resting > 0:

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from tradeready_gym.actions import AccountView
+from tradeready_gym.actions.base import require_orders
 from tradeready_gym.engine import ACT, FILL, PAY, QUOTE, Engine
 from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.exchanges.desk import order_record
 from tradeready_gym.exchanges.execution import UNKNOWN_SYMBOL, record_reject
 from tradeready_gym.exchanges.quoting import quote, quote_liquidations
+from tradeready_gym.orders import Order
 
 
 def act(engine: Engine, i: int, action: Any) -> None:
@@ -22,7 +24,7 @@ def act(engine: Engine, i: int, action: Any) -> None:
             account.fills = account.rejects = account.reported = 0
         newest = engine.rows[account.row - 1]
         view = AccountView(engine.symbols, account, engine.state.positions[i], newest)
-        _write_orders(engine, i, engine.schemes[i].orders(action, view))
+        _write_orders(engine, i, require_orders(engine.schemes[i], action, engine.schemes[i].orders(action, view)))
     engine.advance(engine.world, NOTHING, NO_REPORT, i, i + 1, ACT)
 
 
@@ -59,6 +61,8 @@ def pay(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> None:
     account = engine.state.accounts[i]
     if not engine.python_reward:
         engine.advance(engine.world, NOTHING, NO_REPORT, i, i + 1, PAY)
+        if engine.foreign_reward and not math.isfinite(account.reward):
+            refuse_reward(engine, i, account.reward)
         return
     reward = pay_python(i)
     if isinstance(reward, bool) or not isinstance(reward, int | float | np.number) or not math.isfinite(reward):
@@ -70,9 +74,18 @@ def pay(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> None:
     account.reward_sum += float(reward)
 
 
-def _write_orders(engine: Engine, i: int, orders: Any) -> None:
+def refuse_reward(engine: Engine, i: int, reward: float) -> None:
+    """What a compiled reward of others paid is no number: the step is lost."""
+    account, scheme = engine.state.accounts[i], engine.spec.reward_scheme
+    whom = f" to sub-environment {i}" if engine.environments > 1 else ""
+    raise ConfigurationError(
+        f"a reward must be a finite number; {scheme!r} paid {float(reward)!r}{whom} for equity "
+        f"{float(account.previous_equity)!r} -> {float(account.equity)!r}. Mend the reward and reset()"
+    )
+
+
+def _write_orders(engine: Engine, i: int, wanted: list[Order]) -> None:
     account, room = engine.state.accounts[i], engine.state.orders.shape[1]
-    wanted = list(orders)
     if len(wanted) > room:
         raise ConfigurationError(
             f"{type(engine.schemes[i]).__name__} made {len(wanted)} orders for one action; it declares room for {room} "

@@ -1,7 +1,9 @@
 """TradingEnvironment: one account over historical candles, as a Gymnasium environment."""
 
+import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from operator import index
 from typing import Any
 
@@ -33,16 +35,12 @@ from tradeready_gym.tracking import TrainingTracker
 _FLOAT32 = np.dtype(np.float32)
 # what belongs to this process and to these very arrays
 _BOUND = (
-    "_actions",
-    "_action_bytes",
-    "_report",
-    "_report_bytes",
-    "_fill_bytes",
-    "_reject_bytes",
-    "_advance",
-    "_world",
-    "_texts",
-    "_window",
+    *("_actions", "_action_bytes", "_report", "_report_bytes", "_fill_bytes", "_reject_bytes"),
+    *("_advance", "_world", "_texts", "_window"),
+)
+_INFO = (
+    *("equity", "available_cash", "position_value", "unrealized_pnl", "virtual_time", "step", "total_steps"),
+    *("filled_orders", "progress_pct", "locked_cash", "realized_pnl", "fees_paid", "rejected_orders"),
 )
 HOOKS = ("_take_action", "_next_observation", "_get_reward", "_done", "_info")
 RENDER_MODES = ("ansi", "human", "rgb_array")
@@ -145,6 +143,7 @@ class TradingEnvironment(HidesKey, gymnasium.Env[Any, Any]):
         self._fill_bytes = plain(engine.state.fills).reshape(-1).view(np.uint8).data
         self._reject_bytes = plain(engine.state.rejects).reshape(-1).view(np.uint8).data
         self._advance, self._world = engine.advance, engine.world
+        self._foreign_reward = engine.foreign_reward
         self._texts = self._clock.texts
         self._symbols = engine.symbols
         self._width = engine.width
@@ -164,8 +163,6 @@ class TradingEnvironment(HidesKey, gymnasium.Env[Any, Any]):
             self.exchange.bind(self.engine.state, self.engine.market, self._fills, self.engine.history)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "TradingEnvironment":
-        import copy
-
         other = type(self).__new__(type(self))
         memo[id(self)] = other
         other.__setstate__(copy.deepcopy(self.__getstate__(), memo))
@@ -263,6 +260,9 @@ class TradingEnvironment(HidesKey, gymnasium.Env[Any, Any]):
             reward, equity, cash, value, unrealized, locked, realized, fees, progress, _, step, _, done, fills, rejects,
         ) = REPORT_LAYOUT.unpack(self._report_bytes)
         # fmt: on
+        if self._foreign_reward and not isfinite(reward):
+            self._ready = False
+            seams.refuse_reward(self.engine, 0, reward)
         row = self._first_row + step
         info = {
             "equity": equity,
@@ -385,6 +385,8 @@ class TradingEnvironment(HidesKey, gymnasium.Env[Any, Any]):
         self._shown = None
         TradingEnvironment._info(self)
         reward = float(self._get_reward())
+        if not isfinite(reward):
+            seams.refuse_reward(self.engine, 0, reward)
         if reward != account.reward:
             # a hook that pays otherwise need not know of the engine's books
             account.reward, account.reward_sum = reward, earned + reward
@@ -417,22 +419,13 @@ class TradingEnvironment(HidesKey, gymnasium.Env[Any, Any]):
 
     def _build_info(self) -> dict[str, Any]:
         values = dict(zip(REPORT, REPORT_LAYOUT.unpack(self._report_bytes), strict=True))
-        step = values["step"]
-        info = {
-            "equity": values["equity"],
-            "available_cash": values["available_cash"],
-            "position_value": values["position_value"],
-            "unrealized_pnl": values["unrealized_pnl"],
-            "virtual_time": self._clock.at(self._first_row + step),
-            "step": step,
+        values |= {
+            "virtual_time": self._clock.at(self._first_row + values["step"]),
             "total_steps": self._total,
             "filled_orders": self._fill_views(values["fills"]),
-            "progress_pct": values["progress_pct"],
-            "locked_cash": values["locked_cash"],
-            "realized_pnl": values["realized_pnl"],
-            "fees_paid": values["fees_paid"],
             "rejected_orders": self._reject_views(values["rejects"]),
         }
+        info = {name: values[name] for name in _INFO}
         return info | self._margin_info() if self._margin else info
 
     def _margin_info(self) -> dict[str, float]:

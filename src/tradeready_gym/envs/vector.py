@@ -119,7 +119,6 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         self._count = int(self.single_action_space.n) if isinstance(self.single_action_space, spaces.Discrete) else 0
         table = self.engine.actions.shape
         self._action_shapes = (table[:1], table) if table[1] == 1 else (table,)
-        self._foreign_reward = not type(spec.reward_scheme).__module__.startswith("tradeready_gym.")
         self._all, self._none = np.ones(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
         self._all.flags.writeable = False
         self._margin = MARGIN_REPORT if spec.exchange.account is not None else ()
@@ -160,11 +159,9 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         if seed is None and not self._seeded:
             seed = int(self.np_random.integers(1 << 63))
         if seed is not None:
+            seeds = _seeds_of(seed, self.num_envs)
             if isinstance(seed, int | np.integer):
                 self._np_random, self._np_random_seed = gymnasium.utils.seeding.np_random(int(seed))
-            seeds = [int(seed) + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
-            if len(seeds) != self.num_envs:
-                raise errors.ConfigurationError(f"seed must be a number or {self.num_envs} of them; got {len(seeds)}")
             self.engine.seed([s if mask[i] else None for i, s in enumerate(seeds)])
             self._seeded = True
         flat, report = self._room(), self.engine.new_report()
@@ -204,9 +201,10 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         if ended:
             done: npt.NDArray[Any] = engine.state.accounts["done"]
             ending, terminated, truncated = done > 0, done % 2 == 1, done >= 2
-        if self._foreign_reward and not np.isfinite(rewards).all():
+        if engine.foreign_reward and not np.isfinite(rewards).all():
+            self._ready = False
             i = int(np.flatnonzero(~np.isfinite(rewards))[0])
-            raise errors.ConfigurationError(f"a reward must be finite; sub-environment {i} was paid {rewards[i]!r}")
+            seams.refuse_reward(engine, i, rewards[i])
         infos = self._infos(block, news)
         if ended:
             self._end_episodes(ending, infos)
@@ -408,6 +406,19 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
                 f"reset_mask must be bool of shape ({self.num_envs},) with at least one True"
             )
         return mask
+
+
+def _seeds_of(seed: Any, count: int) -> list[int | None]:
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0:
+        return [int(seed) + i for i in range(count)]
+    many = isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str)
+    seeds = list(seed) if many else [seed]
+    for one in seeds:
+        if one is not None and (isinstance(one, bool) or not isinstance(one, int | np.integer) or one < 0):
+            raise errors.ConfigurationError(f"a seed is an integer of at least 0; got {one!r}. Nothing has been reset")
+    if not many or len(seeds) != count:
+        raise errors.ConfigurationError(f"seed must be an integer or {count} of them; got {len(seeds)}")
+    return seeds
 
 
 def _mode(mode: AutoresetMode | str) -> AutoresetMode:

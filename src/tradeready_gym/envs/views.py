@@ -43,9 +43,9 @@ def reject_views(records: Any, count: int, symbols: tuple[str, ...]) -> list[dic
         views.append(
             {
                 "order_id": number,
-                "symbol": symbols[symbol] if symbol >= 0 else None,
-                "side": SIDE_NAMES[side],
-                "type": TYPE_NAMES[kind],
+                "symbol": symbols[symbol] if 0 <= symbol < len(symbols) else None,
+                "side": SIDE_NAMES.get(side),
+                "type": TYPE_NAMES.get(kind),
                 # an impossible quantity is no JSON
                 "quantity": quantity if isfinite(quantity) else None,
                 "price": price or None,

@@ -61,8 +61,8 @@ def reject_view(reject: Any, symbols: tuple[str, ...]) -> dict[str, Any]:
     return {
         "order_id": int(reject["order_id"]),
         "symbol": symbols[reject["symbol"]] if known else None,
-        "side": SIDE_NAMES[int(reject["side"])],
-        "type": TYPE_NAMES[int(reject["kind"])],
+        "side": SIDE_NAMES.get(int(reject["side"])),
+        "type": TYPE_NAMES.get(int(reject["kind"])),
         "quantity": float(reject["quantity"]) if math.isfinite(reject["quantity"]) else None,
         "price": float(reject["price"]) or None,
         "reason": REJECT_NAMES[int(reject["reason"])],

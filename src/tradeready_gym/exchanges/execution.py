@@ -167,6 +167,23 @@ def record_reject(account: Any, order: Any, rejects: Any, reason: int) -> None:
 
 
 @kernel
+def fault_of(order: Any, symbols: int) -> int:
+    """Why something that a scheme of others wrote is no order at all; 0 if it is one."""
+    if order.symbol < 0 or order.symbol >= symbols:
+        return UNKNOWN_SYMBOL
+    known = (order.side == 1 or order.side == -1) and MARKET <= order.kind <= TAKE_PROFIT
+    return 0 if known else INVALID_QUANTITY
+
+
+@kernel
+def refuse_faulty(account: Any, order: Any, rejects: Any, reason: int) -> None:
+    """Number and refuse it; what it asks for is not looked at."""
+    order.order_id = account.next_order_id
+    account.next_order_id += 1
+    record_reject(account, order, rejects, reason)
+
+
+@kernel
 def volume_left(position: Any, candle: Any, costs: Any) -> float:
     """What `max_volume_share` still lets this candle fill; what rounding leaves of it is nothing."""
     if costs.max_volume_share <= 0.0:

@@ -1,6 +1,6 @@
 """Kernels that others wrote run in the step of many accounts at once as they do in the general one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,10 @@ from gymnasium import spaces
 
 from lockstep_twins import COMMON, actions_of, assert_same_episodes, twins
 from tradeready_gym.actions import ActionScheme, market_order
-from tradeready_gym.envs import TradingVectorEnvironment
+from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
 from tradeready_gym.errors import CheckFailed
 from tradeready_gym.kernel import kernel
+from tradeready_gym.orders import REJECT_NAMES
 from tradeready_gym.rewards import RewardScheme, WeightedSum
 from tradeready_gym.testing import check_action_scheme
 
@@ -215,3 +216,66 @@ def test_a_scheme_of_two_orders_an_action_gets_the_general_step() -> None:
     engines = [TradingVectorEnvironment(**COMMON, num_envs=2, action_scheme=Bracketed(n)).engine for n in (1, 2)]
 
     assert [engine.lockstep for engine in engines] == [True, False]
+
+
+# ---- a scheme that writes what is no order ----
+
+
+@kernel
+def misdirected(
+    action: Any, account: Any, positions: Any, candles: Any, orders: Any, parameters: Any, symbols: int
+) -> int:
+    made = market_order(orders, 0, int(parameters[0]), int(parameters[1]), 0.1 * account.equity / candles[0].close, 0)
+    orders[0].kind = int(parameters[2])
+    if len(orders) > 1:
+        made = market_order(orders, made, 0, 1, 0.1 * account.equity / candles[0].close, 0)
+    return made
+
+
+@dataclass(frozen=True)
+class Misdirected(Always):
+    """An order for a symbol, a side and of a kind; where there is room for two, a good one after it."""
+
+    kernel = staticmethod(misdirected)
+    symbol: int = 0
+    side: int = 1
+    kind: int = 0
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return float(self.symbol), float(self.side), float(self.kind)
+
+
+FAULTS = [
+    (Misdirected(symbol=9), "unknown_symbol"),
+    (Misdirected(symbol=-1), "unknown_symbol"),
+    (Misdirected(side=0), "invalid_quantity"),
+    (Misdirected(kind=77), "invalid_quantity"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "reason"), FAULTS)
+def test_what_is_no_order_is_refused_by_name_in_every_environment(scheme: Misdirected, reason: str) -> None:
+    single = TradingEnvironment(**COMMON, action_scheme=scheme)
+    single.reset(seed=0)
+    for _ in range(3):
+        info = single.step(1)[4]
+        assert [reject["reason"] for reject in info["rejected_orders"]] == [reason]
+        assert (info["filled_orders"], info["equity"]) == ([], 10_000.0)
+    pair = twins(9, action_scheme=scheme)
+    assert_same_episodes(pair, 5)
+    rejects = pair[0].step(np.ones(9, np.int64))[4]["rejected_orders"]
+    assert [REJECT_NAMES[int(code)] for code in rejects["reason"]] == [reason] * 9
+
+
+@pytest.mark.parametrize("interpreted", [False, True])
+@pytest.mark.parametrize(("scheme", "reason"), FAULTS[:1])
+def test_an_order_after_it_is_executed(scheme: Misdirected, reason: str, interpreted: bool) -> None:
+    two = replace(scheme, orders_each=2)
+    env = TradingVectorEnvironment(**COMMON, num_envs=2, action_scheme=two, interpreted=interpreted)
+    env.reset(seed=0)
+    infos = env.step(np.ones(2, np.int64))[4]
+
+    assert [REJECT_NAMES[int(code)] for code in infos["rejected_orders"]["reason"]] == [reason] * 2
+    assert infos["filled_orders"]["env"].tolist() == [0, 1]
+    assert infos["filled_orders"]["side"].tolist() == [1, 1]

@@ -15,6 +15,7 @@ import pytest
 from small_worlds import RAW, assert_same, candles_of, drawn, play, random_candles, small_env
 from tradeready_gym.actions import AccountView, CustomActionScheme
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
+from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.exchanges import CustomSlippage
 from tradeready_gym.orders import Order
 from tradeready_gym.rewards import CustomReward
@@ -126,6 +127,18 @@ def test_large_seeds_are_seeds() -> None:
 
     assert_same(env.reset(seed=2**63 + 5), env.reset(seed=2**63 + 5))
     assert env.reset(seed=2**63 + 5)[1] != env.reset(seed=2**63 + 6)[1]
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "7", True, [7, None, "x"], [7, -1, 3], [1, 2], {"a": 1}])
+def test_what_is_no_seed_of_a_vector_is_refused_and_nothing_begins_anew(seed: Any) -> None:
+    env = TradingVectorEnvironment(data=random_candles(80), feature_pipeline=RAW, num_envs=3, **RANDOM)
+    env.reset(seed=5)
+    env.step(np.ones(3, np.int64))
+    then = env.engine.state.accounts["seed"].tolist(), env.engine.state.accounts["row"].tolist()
+    with pytest.raises(ConfigurationError, match=r"seed (is|must be) an integer"):
+        env.reset(seed=seed)
+
+    assert then == (env.engine.state.accounts["seed"].tolist(), env.engine.state.accounts["row"].tolist())
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "7"])
