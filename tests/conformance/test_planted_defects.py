@@ -291,6 +291,11 @@ class NotANumber(CustomSlippage):
         return math.nan if quote_volume == 0.0 else 0.0
 
 
+class SaysNothingAtAll(CustomSlippage):
+    def fraction(self, value: float, quote_volume: float, volatility: float, draw: float) -> float:
+        return None  # type: ignore[return-value]
+
+
 @kernel
 def _helps_the_trader(value: float, quote_volume: float, volatility: float, draw: float, parameters: Any) -> float:
     return -0.001
@@ -318,6 +323,7 @@ def test_a_model_in_plain_python_passes() -> None:
         (ByValueAlone(), r"from 0 to its maximum 0\.1"),
         (Forgetful(), "a function of its arguments"),
         (NotANumber(), "returns nan"),
+        (SaysNothingAtAll(), "must return a number; for value 0.0, .* it returns None"),
         (HelpsTheTrader(), "returns -0.001"),
         (TakesEverything(), r"a fraction in \[0, 1\)"),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 
 from tradeready_gym.cli.console import err, out
 from tradeready_gym.cli.options import AllowNames, ContextFile
-from tradeready_gym.cli.pages import write_page
+from tradeready_gym.cli.pages import page_in, write_page
 from tradeready_gym.cli.tables import evaluations_table, sets_table
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def evaluate(
     random_seeds
         How many random traders to compare with.
     report
-        Where to write the report (HTML; the result card lies beside it as JSON); report.html in the run's folder by default.
+        Where to write the report (HTML; the result card lies beside it as JSON); by default report.html in the run's folder or, where that is of another span or of other costs, beside it under the name of its span.
     record
         Count this look as a trial; without it, what was counted before is counted all the same.
     """
@@ -106,8 +106,10 @@ def evaluate(
     ]
     for line in remarks:
         console.print(line, soft_wrap=True)
-    page = report.expanduser() if report is not None else folder / "report.html"
+    page = report.expanduser() if report is not None else page_in(folder, whole_span(engine), card)
     _write(page, f"{experiment.algorithm} on {title.split(',')[0]}", agents[0], result, environment, card, remarks)
+    if report is None and page.name != "report.html":
+        console.print(f"\n{folder / 'report.html'} is of another evaluation, and stays as it is.", soft_wrap=True)
     console.print(f"\nreport: {page}\ncard:   {page.with_suffix('.json')}", soft_wrap=True)
 
 

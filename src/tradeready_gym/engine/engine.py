@@ -16,6 +16,7 @@ from tradeready_gym.engine.spec import EngineSpec
 from tradeready_gym.engine.world import addresses, interpreted_world, plain
 from tradeready_gym.exchanges import CustomSlippage
 from tradeready_gym.exchanges.plain import is_plain
+from tradeready_gym.exchanges.slippage import bounded_slippage
 from tradeready_gym.exchanges.state import AccountState
 from tradeready_gym.features import FeaturePipeline
 from tradeready_gym.features.account import POSITION, account_codes
@@ -127,7 +128,8 @@ class Engine:
         settings["width"] = self.width
         self.settings = settings
         self.codes = codes
-        self.parameters = [_numbers(part.parameters) for part in (scheme, model, reward)]
+        numbers = (scheme.parameters, bounded_slippage(model)[1], reward.parameters)
+        self.parameters = [_numbers(part) for part in numbers]
         space = scheme.action_space(symbols)
         self._column = 1 if n == 1 else column_length(n)
         self.memory = np.zeros((reward.memory_size, self._column))
@@ -147,10 +149,10 @@ class Engine:
             self.slippages = [model] if n == 1 else [copy.deepcopy(model) for _ in range(n)]
 
     def _compile(self) -> None:
-        spec = self.spec
+        spec, model = self.spec, self.spec.exchange.slippage
         self._fused: FusedStep = fuse(
             _kernel_of(spec.action_scheme, no_action if self.python_scheme else None),
-            _kernel_of(spec.exchange.slippage, no_slippage if self.python_slippage else None),
+            _kernel_of(model, no_slippage if self.python_slippage else bounded_slippage(model)[0]),
             _kernel_of(spec.reward_scheme, no_pay if self.python_reward else None),
             self.interpreted,
             spec.exchange.account is not None,

@@ -252,7 +252,12 @@ class TradingEnvironment(HidesKey, gymnasium.Env[Any, Any]):
         else:
             self._actions[:] = self._box(action)
         flat = np.empty(self._width, _FLOAT32)
-        self._advance(self._world, flat, self._report, 0, 1, WHOLE_STEP)
+        try:
+            self._advance(self._world, flat, self._report, 0, 1, WHOLE_STEP)
+        except errors.ConfigurationError:
+            # a component of others said what it may not: half a step is no step
+            self._ready = False
+            raise
         if self._keeps:
             self._kept += self._action_bytes
         # fmt: off

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import Any
 
@@ -192,7 +192,12 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
             )
         self._take(actions)
         flat, block = self._room(), engine.new_report()
-        news = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, block)
+        try:
+            news = (self._step_by_seams if engine.python_parts else self._advance)(actions, flat, block)
+        except errors.ConfigurationError:
+            # a component of others said what it may not: half a step is no step
+            self._ready = False
+            raise
         if self._log is not None:
             self._log.add(engine)
         ended = news & ENDED
@@ -248,6 +253,8 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
             self._pool.submit(engine.advance, engine.world, flat, report, first, last, WHOLE_STEP)
             for first, last in pairwise(cuts)
         ]
+        # an error of one thread leaves no other at work
+        wait(parts)
         news = 0
         for part in parts:
             news |= part.result()

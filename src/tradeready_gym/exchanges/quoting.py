@@ -1,14 +1,12 @@
 """Ask the slippage model for the orders that may execute against the next candle."""
 
-import math
 from typing import Any
 
 import numpy as np
 
-from tradeready_gym.errors import ConfigurationError
 from tradeready_gym.exchanges.draws import LIQUIDATION_STREAM, SLIPPAGE_STREAM, uniform
 from tradeready_gym.exchanges.margin import exposed_quantity
-from tradeready_gym.exchanges.slippage import CustomSlippage, SlippageModel
+from tradeready_gym.exchanges.slippage import CustomSlippage, SlippageModel, bounded_fraction
 
 
 def quote(model: SlippageModel, parameters: Any, account: Any, order: Any, newest: Any) -> float:
@@ -33,17 +31,14 @@ def _fraction(
     with np.errstate(over="ignore"):
         step = account.row - account.start_row
         draw = uniform(np.uint64(account.seed), account.episode, step, stream, index)
+    asked = float(value), float(newest.quote_volume), float(newest.volatility)
     if isinstance(model, CustomSlippage):
-        fraction = float(model.fraction(float(value), float(newest.quote_volume), float(newest.volatility), draw))
-        if not math.isfinite(fraction):
-            raise ConfigurationError(
-                f"slippage must be a finite fraction; {type(model).__name__}.fraction returned {fraction!r} for value={value!r}, "
-                f"quote_volume={float(newest.quote_volume)!r}, volatility={float(newest.volatility)!r}"
-            )
-        return min(max(fraction, 0.0), model.maximum)
-    if model.kernel is None:
+        said = model.fraction(*asked, draw)
+    elif model.kernel is None:
         raise TypeError(f"{type(model).__name__} needs a kernel, or derive it from CustomSlippage")
-    return model.kernel(value, newest.quote_volume, newest.volatility, draw, parameters)
+    else:
+        said = model.kernel(value, newest.quote_volume, newest.volatility, draw, parameters)
+    return bounded_fraction(model, said, *asked)
 
 
 def quote_book(exchange: Any, state: Any, newest: Any, environment: int = 0) -> None:

@@ -9,9 +9,13 @@ A model is a frozen dataclass: its `parameters` are run-time data, its `kernel` 
     parameters   the model's own numbers, float64
 
 to a fraction of the price (0.001 is 0.1 %). A plain Python model derives from `CustomSlippage` and writes `fraction`.
+
+What somebody else's model says, compiled or not, is bounded: less than 0 is 0, more than its `maximum` is that; NaN and infinity
+are refused.
 """
 
 import abc
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -19,7 +23,7 @@ from typing import Any, ClassVar, cast
 
 from tradeready_gym.errors import ConfigurationError, UnknownName, require_instance
 from tradeready_gym.kernel import kernel
-from tradeready_gym.parameters import PlainArguments
+from tradeready_gym.parameters import PlainArguments, is_number
 
 
 class SlippageModel(PlainArguments):
@@ -59,7 +63,7 @@ class SlippageModel(PlainArguments):
 
 def require_fraction(name: str, value: float) -> None:
     """Raise `ConfigurationError` unless `value` is a fraction in [0, 1)."""
-    if not (math.isfinite(value) and 0.0 <= value < 1.0):
+    if not (is_number(value) and math.isfinite(value) and 0.0 <= value < 1.0):
         raise ConfigurationError(f"{name} must be a fraction in [0, 1), such as 0.001 for 0.1 %; got {value!r}")
 
 
@@ -204,7 +208,10 @@ class SquareRootSlippage(SlippageModel):
 
 
 class CustomSlippage(SlippageModel):
-    """Base of plain Python models: write `fraction`; results are clipped to [0, `maximum`]."""
+    """Base of plain Python models: write `fraction`; results are clipped to [0, `maximum`].
+
+    So a model cannot pay the trader: less than 0 is 0. What is no finite number raises `ConfigurationError` in the step.
+    """
 
     uses_last_day = True
     uses_volatility = True
@@ -244,14 +251,72 @@ SLIPPAGE_MODELS: dict[str, type[SlippageModel]] = {
 }
 
 
+_OURS = frozenset(SLIPPAGE_MODELS.values())
+
+
+def bounded_slippage(model: SlippageModel) -> tuple[Callable[..., float] | None, tuple[float, ...]]:
+    """The kernel of a model and its numbers, as a step takes them: a model of ours as it is, another one bounded.
+
+    Bounded is what `bounded_fraction` does, in a kernel that reads the model's `maximum` before the model's own numbers. The
+    same kernel gives the same bounded one, so that nothing is compiled twice.
+    """
+    if type(model) in _OURS or model.kernel is None:
+        return model.kernel, model.parameters
+    return _bounded(model.kernel), (model.maximum, *model.parameters)
+
+
+def bounded_fraction(
+    model: SlippageModel, fraction: Any, value: float, quote_volume: float, volatility: float
+) -> float:
+    """What a model said of an order as a fraction in [0, `maximum`]; a model of ours never says anything else.
+
+    Raises:
+        ConfigurationError: it is no finite number.
+    """
+    if type(model) in _OURS:
+        return float(fraction)
+    if not is_number(fraction) or not math.isfinite(fraction):
+        asked = "fraction" if isinstance(model, CustomSlippage) else "kernel"
+        raise ConfigurationError(
+            f"slippage must be a finite number, a fraction of the price such as 0.001 for 0.1 %; {type(model).__name__}.{asked} "
+            f"returned {fraction!r} for value={value!r}, quote_volume={quote_volume!r}, volatility={volatility!r}"
+        )
+    return min(max(float(fraction), 0.0), model.maximum)
+
+
+@functools.cache
+def _bounded(slippage: Callable[..., float]) -> Callable[..., float]:
+    kernel(slippage)
+    message = (
+        f"slippage must be a finite number, a fraction of the price such as 0.001 for 0.1 %; the kernel "
+        f"{getattr(slippage, '__qualname__', slippage)} returned NaN or an infinity. "
+        f"tradeready_gym.testing.check_slippage says for which order"
+    )
+
+    def bounded(value: float, quote_volume: float, volatility: float, draw: float, parameters: Any) -> float:
+        # an impossible quantity is refused after it was quoted, and no model need know what to say of it
+        asked = value if value > 0.0 else 0.0
+        fraction = float(slippage(asked, quote_volume, volatility, draw, parameters[1:]))
+        if not math.isfinite(fraction):
+            raise ConfigurationError(message)
+        return min(max(fraction, 0.0), float(parameters[0]))
+
+    # the step keeps what is ours in registers, where `parameters` cannot be cut
+    bounded.__module__ = f"bounded.{getattr(slippage, '__module__', '')}"
+    return kernel(bounded)
+
+
 def make_slippage(model: SlippageModel | str | float | None) -> SlippageModel:
     """A model from itself, from its name, from a fraction, or from None (no slippage).
 
     Raises:
         UnknownName: no model is called that.
+        ConfigurationError: the largest fraction of a model is none in [0, 1).
         TypeError: a class or a function instead of an instance.
     """
     if isinstance(model, SlippageModel):
+        if type(model) not in _OURS:
+            require_fraction(f"the maximum of {type(model).__name__}", model.maximum)
         return model
     if model is None:
         return NoSlippage()

@@ -40,6 +40,14 @@ class TradingStrategy(abc.ABC):
         if environment is not None:
             self.environment = environment
 
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self._shown().items())
+        return f"{type(self).__name__}({shown})"
+
+    def _shown(self) -> dict[str, Any]:
+        # which of the arguments tell it from others; nothing large, and nothing that may hold a key
+        return {}
+
     @property
     def name(self) -> str:
         """What tables call it."""

@@ -103,6 +103,9 @@ class MovingAverageCross(Rule):
         self.fast, self.slow = fast, slow
         super().__init__(environment)
 
+    def _shown(self) -> dict[str, Any]:
+        return {"fast": self.fast, "slow": self.slow}
+
     @property
     def name(self) -> str:
         return f"MA cross {self.fast}/{self.slow}"
@@ -137,6 +140,9 @@ class RSIReversal(Rule):
         self.period, self.oversold, self.overbought = period, float(oversold), float(overbought)
         self._wants: npt.NDArray[np.bool_] | None = None
         super().__init__(environment)
+
+    def _shown(self) -> dict[str, Any]:
+        return {"period": self.period, "oversold": self.oversold, "overbought": self.overbought}
 
     @property
     def name(self) -> str:
@@ -195,6 +201,17 @@ class RandomTrader(Rule):
         self._draws = np.random.default_rng(0)
         self._wants: npt.NDArray[Any] | None = None
         super().__init__(environment)
+
+    def _shown(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "redraw": self.redraw,
+            "invested": self.invested,
+            "size": self.size,
+            "choices": self.choices,
+        }
+        if self.holdings is not None:
+            shown["holdings"] = "<{} x {}>".format(*self.holdings.shape)
+        return shown
 
     @property
     def name(self) -> str:

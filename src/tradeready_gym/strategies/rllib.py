@@ -125,6 +125,9 @@ class RLlibTradingStrategy(TradingStrategy):
         self._capture: Callable[[], dict[str, Any]] | None = None
         super().__init__(environment)
 
+    def _shown(self) -> dict[str, Any]:
+        return {"model": "PPO", "seed": self.seed}
+
     @property
     def name(self) -> str:
         return f"RLlib PPO, seed {self.seed}"

@@ -115,6 +115,9 @@ class StableBaselinesTradingStrategy(TradingStrategy):
         self._run_id: str | None = None
         super().__init__(environment)
 
+    def _shown(self) -> dict[str, Any]:
+        return {"model": self._algorithm.__name__, "seed": self.seed}
+
     @property
     def name(self) -> str:
         return f"{self._algorithm.__name__}, seed {self.seed}"

@@ -10,12 +10,13 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from tradeready_gym.actions import AccountView, ActionScheme, CustomActionScheme
+from tradeready_gym.actions.base import require_orders
 from tradeready_gym.envs import TradingEnvironment
 from tradeready_gym.errors import CheckFailed, ConfigurationError
 from tradeready_gym.exchanges.desk import order_record
 from tradeready_gym.ledger import ACCOUNT_DTYPE, POSITION_DTYPE
 from tradeready_gym.market.replayer import CANDLE_DTYPE
-from tradeready_gym.orders import ORDER_DTYPE
+from tradeready_gym.orders import ORDER_DTYPE, Order
 from tradeready_gym.testing.environments import check_in_environments
 from tradeready_gym.testing.kernels import require_equal, run_compiled
 from tradeready_gym.testing.markets import hard_markets
@@ -164,9 +165,16 @@ def _python_orders(scheme: CustomActionScheme, cases: _Cases) -> list[npt.NDArra
     made = []
     for k, action in enumerate(cases.actions):
         view = AccountView(cases.symbols, cases.accounts[k], cases.positions[k], cases.candles[k])
-        records = [order_record(order, cases.symbols) for order in own.orders(action, view)]
+        records = [order_record(order, cases.symbols) for order in _said(own, action, view)]
         made.append(np.array([np.asarray(record).item() for record in records], ORDER_DTYPE))
     return made
+
+
+def _said(scheme: CustomActionScheme, action: Any, view: AccountView) -> list[Order]:
+    try:
+        return require_orders(scheme, action, scheme.orders(action, view))
+    except ConfigurationError as error:
+        raise CheckFailed(str(error)) from error
 
 
 def _kernel_orders(scheme: ActionScheme, cases: _Cases, room: int) -> list[npt.NDArray[Any]]:

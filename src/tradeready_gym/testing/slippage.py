@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tradeready_gym.actions import TargetPosition
 from tradeready_gym.errors import CheckFailed, ConfigurationError
 from tradeready_gym.exchanges import CustomSlippage, SlippageModel
+from tradeready_gym.parameters import is_number
 from tradeready_gym.testing.environments import check_in_environments
 from tradeready_gym.testing.kernels import require_equal, run_compiled
 
@@ -61,7 +62,11 @@ def _words(case: npt.NDArray[np.float64]) -> str:
 
 def _fractions(model: SlippageModel, cases: npt.NDArray[np.float64]) -> list[float]:
     if isinstance(model, CustomSlippage):
-        return [float(model.fraction(*(float(number) for number in case))) for case in cases]
+        said = [model.fraction(*(float(number) for number in case)) for case in cases]
+        for case, fraction in zip(cases, said, strict=True):
+            if not is_number(fraction):
+                raise CheckFailed(f"{model!r} must return a number; for {_words(case)} it returns {fraction!r}")
+        return [float(fraction) for fraction in said]
     if model.kernel is None:
         raise CheckFailed(f"{model!r} needs a kernel, or derive it from CustomSlippage to write it in plain Python")
     fractions = np.zeros(len(cases))

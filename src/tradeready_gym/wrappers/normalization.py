@@ -41,7 +41,7 @@ class _Statistics:
         """Take over saved statistics, frozen; `unfreeze()` to learn on.
 
         Raises:
-            StoreError: the file is damaged, or of another kind.
+            StoreError: the file is not there, damaged, or of another kind.
             ConfigurationError: it was saved for another observation, clip or epsilon.
         """
         self._normalizer.load(path)

@@ -82,7 +82,7 @@ class Normalizer:
         """Take over the statistics of a file, and freeze them.
 
         Raises:
-            StoreError: the file is damaged, or of another kind.
+            StoreError: the file is not there, damaged, or of another kind.
             ConfigurationError: it was saved for another observation, clip or epsilon.
         """
         found = _read(Path(path))
@@ -116,6 +116,11 @@ def _read(path: Path) -> dict[str, Any]:
         kind, version = data["format"], data["version"]
         statistics = {key: RunningStatistics.from_plain(plain) for key, plain in data["statistics"].items()}
         found = {"clip": data["clip"], "epsilon": data["epsilon"], "statistics": statistics}
+    except OSError as error:
+        raise StoreError(
+            f"the normalisation cannot be read from {path}: {error}. Give the file that NormalizationWrapper.save wrote; "
+            f"without one, leave load() out, and the wrapper learns from what it sees"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
             f"{path} holds no saved normalisation ({error!r}); give the file that NormalizationWrapper.save wrote"

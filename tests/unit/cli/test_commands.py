@@ -206,10 +206,16 @@ def test_train_then_evaluate_print_an_honest_table(
     assert "fee 0.10% of each fill" in told.out
 
     assert main(["evaluate", str(folder), "--start", card["start"], "--random-seeds", "2", "--no-record"]) == 0
-    assert "IN-SAMPLE" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "IN-SAMPLE" in shown
+    # the report of what the agents had not seen is not replaced by that of what they learned from
+    assert f"{folder / 'report.html'} is of another evaluation, and stays as it is." in shown
+    assert not json.loads((folder / "report.json").read_text())["spans"]["in_sample"]
+    (other,) = folder.glob("report-2021*.json")
+    assert f"card:   {other}" in shown and other.with_suffix(".html").exists()
     span = Span(0, 2**62)
     # who is not counted has still seen what was looked at before: two seeds on the end, and the same two on the whole
-    assert json.loads((folder / "report.json").read_text())["trials"]["count"] == 4
+    assert json.loads(other.read_text())["trials"]["count"] == 4
     assert len(TrialStore().known("BTCUSDT", span)) == 2
 
     shutil.copytree(folder, home / "models" / "other")
@@ -263,7 +269,9 @@ def test_a_context_says_what_was_not_typed_and_what_an_evaluation_changes(
     told = capsys.readouterr().out
     assert "fee 0.30% of each fill" in told and "2021-01-24T00:00:00Z .." in told
     assert "NOT AS IT WAS TRAINED: fee_rate was 0 and is 0.003." in told
-    assert f"--context '{costs}'" in json.loads((home / "models" / "told" / "report.json").read_text())["command"]
+    (changed,) = (home / "models" / "told").glob("report-20210124T000000Z-*-changed.json")
+    assert f"--context '{costs}'" in json.loads(changed.read_text())["command"]
+    assert json.loads((home / "models" / "told" / "report.json").read_text()) == played
     costs.write_text("actions: {name: target_position}")
     assert main(["evaluate", "told", "--context", str(costs)]) == 1
     assert "trained with action_scheme = HoldBuySell" in capsys.readouterr().err

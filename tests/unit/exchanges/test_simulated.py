@@ -315,3 +315,9 @@ def test_an_environment_shows_the_candles_of_the_data_set_that_is_played() -> No
         assert found.end == int(env.engine.times[int(env.engine.state.accounts["row"][0])])
         played.add(which)
     assert played == {0, 1}
+
+
+def test_a_truth_value_is_no_balance() -> None:
+    with pytest.raises(ConfigurationError, match="starting_balance must be a positive number; got True"):
+        SimulatedExchange("sample", starting_balance=True)
+    assert SimulatedExchange("sample", starting_balance=np.float64(1.0)).starting_balance == 1.0

@@ -1,26 +1,35 @@
 """Slippage models by hand, and the draws that belong to a place and not to an order of asking."""
 
+import functools
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from numba import njit
 
 from small_worlds import candles_of, play, random_candles, small_env
+from tradeready_gym.engine.cache import is_ours
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError, UnknownName
 from tradeready_gym.exchanges import (
+    SLIPPAGE_MODELS,
     CustomSlippage,
     FixedSlippage,
     HalfSpreadSlippage,
     NoSlippage,
     SimulatedExchange,
+    SlippageModel,
     SquareRootSlippage,
     UniformSlippage,
     VolumeShareSlippage,
     make_slippage,
 )
 from tradeready_gym.exchanges.draws import uniform
+from tradeready_gym.exchanges.slippage import bounded_fraction, bounded_slippage
+from tradeready_gym.kernel import kernel
+from tradeready_gym.orders import Order
 
 
 def fraction(
@@ -193,12 +202,144 @@ def test_each_account_has_a_stateful_model_of_its_own_that_forgets_at_reset() ->
         assert env.step(1)[4]["filled_orders"][0]["slippage_pct"] == pytest.approx(0.01)
 
 
-def test_a_model_that_says_nan_is_refused_by_name() -> None:
-    class Broken(CustomSlippage):
-        def fraction(self, value: float, quote_volume: float, volatility: float, draw: float) -> float:
-            return math.nan
+class Says(CustomSlippage):
+    """Says what it was given to say."""
 
-    env = TradingEnvironment(data=random_candles(60), slippage=Broken(), lookback_window=2)
+    def __init__(self, fraction: Any) -> None:
+        self.said = fraction
+
+    def fraction(self, value: float, quote_volume: float, volatility: float, draw: float) -> float:
+        said: float = self.said
+        return said
+
+
+@pytest.mark.parametrize("said", [math.nan, math.inf, None, "a", "0.01", True, [0.01], 1j])
+def test_a_model_that_says_no_number_is_refused_by_name(said: Any) -> None:
+    env = small_env(candles_of(np.full(40, 100.0)), slippage=Says(said))
     env.reset(seed=0)
-    with pytest.raises(ConfigurationError, match="Broken.fraction returned nan"):
+    with pytest.raises(
+        ConfigurationError, match=r"0\.001 for 0\.1 %; Says\.fraction returned .* for value=1000\.0"
+    ) as found:
         env.step(1)
+    assert f"returned {said!r} for" in str(found.value)
+
+
+@pytest.mark.parametrize(("said", "percent"), [(-0.1, 0.0), (1.5, 10.0), (np.float32(0.5), 10.0), (np.array(0.0), 0.0)])
+def test_a_model_can_neither_pay_the_trader_nor_take_more_than_its_maximum(said: Any, percent: float) -> None:
+    env = small_env(candles_of(np.full(40, 100.0)), slippage=Says(said))
+    (fill,) = play(env, [1])[-1][4]["filled_orders"]
+    assert fill["slippage_pct"] == percent
+
+
+@kernel
+def _first_of_two(value: float, quote_volume: float, volatility: float, draw: float, parameters: Any) -> float:
+    return float(parameters[0]) if len(parameters) == 2 else 0.07
+
+
+@functools.cache
+def compiled(slippage: Any) -> Any:
+    return njit(lambda value, numbers: slippage(value, 1e6, 0.02, 0.5, numbers))
+
+
+@dataclass(frozen=True)
+class Compiled(SlippageModel):
+    """Somebody's kernel, which looks at how many numbers it is given."""
+
+    said: float
+    kernel = staticmethod(_first_of_two)
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (self.said, 0.0)
+
+    @property
+    def maximum(self) -> float:
+        return 0.1
+
+
+@dataclass(frozen=True)
+class Borrowed(SlippageModel):
+    """A kernel of ours, with a number that no model of ours has."""
+
+    said: float
+    kernel = staticmethod(cast("Any", FixedSlippage.kernel))
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (self.said,)
+
+    @property
+    def maximum(self) -> float:
+        return 0.1
+
+
+@pytest.mark.parametrize("kind", [Compiled, Borrowed])
+@pytest.mark.parametrize(("said", "wanted"), [(-0.5, 0.0), (0.05, 0.05), (1.5, 0.1)])
+def test_a_kernel_of_somebody_else_is_bounded_like_plain_python(kind: Any, said: float, wanted: float) -> None:
+    model = kind(said)
+    bounded, numbers = bounded_slippage(model)
+    assert bounded is not None
+    drive = compiled(bounded)
+    assert [ask(1_000.0, np.array(numbers)) for ask in (drive, drive.py_func)] == [wanted, wanted]
+    assert bounded_fraction(model, said, 1_000.0, 1e6, 0.02) == wanted
+    # nothing is compiled anew for other numbers, and the step must not take it for ours
+    assert bounded is bounded_slippage(kind(0.02))[0]
+    assert not is_ours(bounded)
+
+
+@pytest.mark.parametrize("said", [math.nan, math.inf])
+def test_a_kernel_of_somebody_else_that_says_no_number_is_refused_by_name(said: float) -> None:
+    bounded, numbers = bounded_slippage(Compiled(said))
+    drive = compiled(bounded)
+    for ask in (drive, drive.py_func):
+        with pytest.raises(ConfigurationError, match="the kernel _first_of_two returned NaN or an infinity"):
+            ask(1.0, np.array(numbers))
+
+
+def test_a_kernel_of_somebody_else_is_asked_about_nothing_where_the_quantity_is_impossible() -> None:
+    bounded, numbers = bounded_slippage(ByValue())
+    assert bounded is not None
+    assert bounded(math.nan, 1e6, 0.02, 0.5, np.array(numbers)) == 0.0
+
+
+@kernel
+def _by_value(value: float, quote_volume: float, volatility: float, draw: float, parameters: Any) -> float:
+    return value / quote_volume
+
+
+@dataclass(frozen=True)
+class ByValue(SlippageModel):
+    kernel = staticmethod(_by_value)
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return ()
+
+    @property
+    def maximum(self) -> float:
+        return 0.1
+
+
+@pytest.mark.parametrize("model", [make() for make in SLIPPAGE_MODELS.values()])
+def test_a_model_of_ours_is_not_wrapped(model: Any) -> None:
+    kernel_of_step, numbers = bounded_slippage(model)
+    assert kernel_of_step is model.kernel
+    assert numbers == model.parameters
+
+
+@pytest.mark.parametrize(("said", "price"), [(-0.5, 100.0), (0.5, 110.0)])
+def test_an_order_of_a_person_meets_somebody_elses_kernel_bounded(said: float, price: float) -> None:
+    exchange = SimulatedExchange(candles_of(np.full(60, 100.0)), slippage=Compiled(said), fee_rate=0.0)
+    exchange.reset(start="2024-01-02T06:00:00Z")
+    (answer,) = exchange.submit([Order("BTCUSDT", "buy", 1.0)])
+    assert answer["price"] == pytest.approx(price)
+
+
+def test_a_maximum_that_is_no_fraction_is_refused_when_the_exchange_is_made() -> None:
+    class TakesEverything(Says):
+        maximum = 1.5
+
+    with pytest.raises(
+        ConfigurationError, match=r"the maximum of TakesEverything must be a fraction in \[0, 1\).* got 1.5"
+    ):
+        make_slippage(TakesEverything(0.0))

@@ -18,7 +18,15 @@ from tradeready_gym.market import Candles
 from tradeready_gym.market.sample import load_sample
 from tradeready_gym.market.worlds import halt, martingale, trend
 from tradeready_gym.orders import Order
-from tradeready_gym.strategies import BuyAndHold, Flat, MovingAverageCross, RandomTrader, RSIReversal, Situation
+from tradeready_gym.strategies import (
+    BuyAndHold,
+    Flat,
+    MovingAverageCross,
+    RandomTrader,
+    RSIReversal,
+    Situation,
+    StableBaselinesTradingStrategy,
+)
 from tradeready_gym.strategies.targets import actions_towards
 
 SCHEMES = ("hold_buy_sell", "continuous", "portfolio", "target_position")
@@ -285,3 +293,13 @@ def test_the_last_holding_is_the_last_that_can_be_drawn(count: int) -> None:
     trader = RandomTrader(1.0, holdings=holdings)
     trader._draws = Latest()  # type: ignore[assignment]
     assert trader._drawn_holdings(count, holdings)[-1] == 1.0
+
+
+def test_a_strategy_prints_as_what_it_is_and_not_where_it_lies() -> None:
+    assert repr(BuyAndHold()) == "BuyAndHold()"
+    assert repr(MovingAverageCross(5, 9)) == "MovingAverageCross(fast=5, slow=9)"
+    assert repr(RSIReversal()) == "RSIReversal(period=14, oversold=30.0, overbought=70.0)"
+    assert repr(RandomTrader()) == "RandomTrader(redraw=0.02, invested=0.5, size=1.0, choices=1)"
+    assert repr(RandomTrader(holdings=[[0.5], [1.0]])).endswith("choices=1, holdings='<2 x 1>')")
+    learner = StableBaselinesTradingStrategy(model="A2C", seed=3, model_kwargs={"verbose": 0})
+    assert repr(learner) == "StableBaselinesTradingStrategy(model='A2C', seed=3)"

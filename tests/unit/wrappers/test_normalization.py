@@ -108,6 +108,17 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     assert not env.frozen
 
 
+@pytest.mark.parametrize("place", ["nowhere.json", "."])
+def test_a_file_that_cannot_be_read_is_named_with_the_way_out(tmp_path: Path, place: str) -> None:
+    env = NormalizationWrapper(small_env(random_candles(60)))
+    with pytest.raises(
+        StoreError, match=r"cannot be read from .*\. Give the file that NormalizationWrapper\.save wrote"
+    ) as found:
+        env.load(tmp_path / place)
+    assert str(tmp_path / place) in str(found.value)
+    assert not env.frozen
+
+
 def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     env = NormalizationWrapper(small_env(random_candles(60)))
     env.save(tmp_path / "n.json")
