@@ -104,7 +104,7 @@ def test_what_is_no_number_is_refused_and_the_episode_is_over(kind: str, reward:
 def test_a_hook_that_pays_no_number_is_refused_too() -> None:
     env = PaysNothingKnown(**COMMON)
     env.reset(seed=0)
-    with pytest.raises(ConfigurationError, match="paid nan"):
+    with pytest.raises(ConfigurationError, match=r"PaysNothingKnown\._get_reward returned nan"):
         for _ in range(8):
             env.step(0)
     with pytest.raises(ResetNeeded):
