@@ -62,21 +62,21 @@ def pay(engine: Engine, i: int, pay_python: Callable[[int], Any]) -> None:
     if not engine.python_reward:
         engine.advance(engine.world, NOTHING, NO_REPORT, i, i + 1, PAY)
         if engine.foreign_reward and not math.isfinite(account.reward):
-            refuse_reward(engine, i, f"{engine.spec.reward_scheme!r} paid", float(account.reward))
+            refuse_reward(engine, i, float(account.reward))
         return
     reward = pay_python(i)
     if isinstance(reward, bool) or not isinstance(reward, int | float | np.number) or not math.isfinite(reward):
-        refuse_reward(engine, i, f"{type(engine.rewards[i]).__name__}.compute returned", reward)
+        refuse_reward(engine, i, reward, f"{type(engine.rewards[i]).__name__}.compute returned")
     account.reward += float(reward)
     account.reward_sum += float(reward)
 
 
-def refuse_reward(engine: Engine, i: int, said: str, reward: Any) -> None:
-    """A reward of others is no number: half a step is no step. `said` names who paid it."""
+def refuse_reward(engine: Engine, i: int, reward: Any, said: str = "") -> None:
+    """A reward of others is no number: half a step is no step. `said` names who paid it, if not the reward scheme."""
     account = engine.state.accounts[i]
     where = f" in sub-environment {i}" if engine.environments > 1 else ""
     raise ConfigurationError(
-        f"a reward must be a finite number; {said} {reward!r}{where} for equity "
+        f"a reward must be a finite number; {said or f'{engine.spec.reward_scheme!r} paid'} {reward!r}{where} for equity "
         f"{float(account.previous_equity)!r} -> {float(account.equity)!r}. Mend the reward and reset()"
     )
 

@@ -267,7 +267,7 @@ class TradingEnvironment(HidesKey, gymnasium.Env[Any, Any]):
         # fmt: on
         if self._foreign_reward and not isfinite(reward):
             self._ready = False
-            seams.refuse_reward(self.engine, 0, f"{self.engine.spec.reward_scheme!r} paid", reward)
+            seams.refuse_reward(self.engine, 0, reward)
         row = self._first_row + step
         info = {
             "equity": equity,
@@ -391,7 +391,7 @@ class TradingEnvironment(HidesKey, gymnasium.Env[Any, Any]):
         TradingEnvironment._info(self)
         reward = float(self._get_reward())
         if not isfinite(reward):
-            seams.refuse_reward(self.engine, 0, f"{type(self).__name__}._get_reward returned", reward)
+            seams.refuse_reward(self.engine, 0, reward, f"{type(self).__name__}._get_reward returned")
         if reward != account.reward:
             # a hook that pays otherwise need not know of the engine's books
             account.reward, account.reward_sum = reward, earned + reward

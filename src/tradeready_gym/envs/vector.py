@@ -209,7 +209,7 @@ class TradingVectorEnvironment(HidesKey, VectorEnv[Any, Any, Any]):
         if engine.foreign_reward and not np.isfinite(rewards).all():
             self._ready = False
             i = int(np.flatnonzero(~np.isfinite(rewards))[0])
-            seams.refuse_reward(engine, i, f"{engine.spec.reward_scheme!r} paid", float(rewards[i]))
+            seams.refuse_reward(engine, i, float(rewards[i]))
         infos = self._infos(block, news)
         if ended:
             self._end_episodes(ending, infos)

@@ -7,30 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from foreign_slippage import Compiled
 from small_worlds import random_candles
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
 from tradeready_gym.errors import ConfigurationError, ResetNeeded
 from tradeready_gym.exchanges import CustomSlippage, SlippageModel
-from tradeready_gym.kernel import kernel
-
-
-@kernel
-def _said(value: float, quote_volume: float, volatility: float, draw: float, parameters: Any) -> float:
-    return float(parameters[0])
-
-
-@dataclass(frozen=True)
-class Compiled(SlippageModel):
-    said: float
-    kernel = staticmethod(_said)
-
-    @property
-    def parameters(self) -> tuple[float, ...]:
-        return (self.said,)
-
-    @property
-    def maximum(self) -> float:
-        return 0.1
 
 
 @dataclass(frozen=True)
@@ -78,7 +59,7 @@ def test_a_kernel_that_says_nan_is_refused_by_name_and_the_episode_is_over(num_e
     action = 1 if num_envs == 1 else np.ones(num_envs, np.int64)
     for _ in range(2):
         env.reset(seed=0)
-        with pytest.raises(ConfigurationError, match="the kernel _said returned NaN or an infinity"):
+        with pytest.raises(ConfigurationError, match="the kernel _first_of_two returned NaN or an infinity"):
             env.step(action)
         with pytest.raises(ResetNeeded):
             env.step(action)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numba import njit
 
+from foreign_slippage import Capped, Compiled
 from small_worlds import candles_of, play, random_candles, small_env
 from tradeready_gym.engine.cache import is_ours
 from tradeready_gym.envs import TradingEnvironment, TradingVectorEnvironment
@@ -20,7 +21,6 @@ from tradeready_gym.exchanges import (
     HalfSpreadSlippage,
     NoSlippage,
     SimulatedExchange,
-    SlippageModel,
     SquareRootSlippage,
     UniformSlippage,
     VolumeShareSlippage,
@@ -231,34 +231,13 @@ def test_a_model_can_neither_pay_the_trader_nor_take_more_than_its_maximum(said:
     assert fill["slippage_pct"] == percent
 
 
-@kernel
-def _first_of_two(value: float, quote_volume: float, volatility: float, draw: float, parameters: Any) -> float:
-    return float(parameters[0]) if len(parameters) == 2 else 0.07
-
-
 @functools.cache
 def compiled(slippage: Any) -> Any:
     return njit(lambda value, numbers: slippage(value, 1e6, 0.02, 0.5, numbers))
 
 
 @dataclass(frozen=True)
-class Compiled(SlippageModel):
-    """Somebody's kernel, which looks at how many numbers it is given."""
-
-    said: float
-    kernel = staticmethod(_first_of_two)
-
-    @property
-    def parameters(self) -> tuple[float, ...]:
-        return (self.said, 0.0)
-
-    @property
-    def maximum(self) -> float:
-        return 0.1
-
-
-@dataclass(frozen=True)
-class Borrowed(SlippageModel):
+class Borrowed(Capped):
     """A kernel of ours, with a number that no model of ours has."""
 
     said: float
@@ -267,10 +246,6 @@ class Borrowed(SlippageModel):
     @property
     def parameters(self) -> tuple[float, ...]:
         return (self.said,)
-
-    @property
-    def maximum(self) -> float:
-        return 0.1
 
 
 @pytest.mark.parametrize("kind", [Compiled, Borrowed])
@@ -308,16 +283,12 @@ def _by_value(value: float, quote_volume: float, volatility: float, draw: float,
 
 
 @dataclass(frozen=True)
-class ByValue(SlippageModel):
+class ByValue(Capped):
     kernel = staticmethod(_by_value)
 
     @property
     def parameters(self) -> tuple[float, ...]:
         return ()
-
-    @property
-    def maximum(self) -> float:
-        return 0.1
 
 
 @pytest.mark.parametrize("model", [make() for make in SLIPPAGE_MODELS.values()])
